@@ -1,0 +1,28 @@
+//! What whimbrel knows before it meets a database: names, statements, checksums, checks.
+//!
+//! Data flows one way, one module for each arrow:
+//!
+//! ```text
+//! files ─load─▶ sources ─layout─▶ names ─split▸directive▸checksum─▶ scripts
+//!       ─check─▶ Migrations (sorted, unique, complete)   │ or ALL problems at once
+//! ```
+//!
+//! No async, no sockets; only [`load`] opens files. Users meet this crate through `whimbrel`.
+
+#![warn(missing_docs)]
+
+pub mod dialect;
+pub mod digest;
+pub mod load;
+pub mod migrations;
+pub mod problem;
+pub mod read;
+pub mod script;
+pub mod version;
+
+pub use dialect::Dialect;
+pub use digest::Digest;
+pub use migrations::{Migration, Migrations};
+pub use problem::{Place, Problem, Problems};
+pub use script::{Direction, Kind, Script, Statement};
+pub use version::Version;

@@ -1,0 +1,240 @@
+//! The set: all the migrations of one directory, checked.
+
+use std::borrow::Cow;
+
+use crate::script::Phase;
+use crate::{Dialect, Digest, Direction, Script, Version};
+
+/// One version of the schema: a version, a name, an up script, perhaps a down and a verify script.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Migration {
+    version: Version,
+    name: Cow<'static, str>,
+    task: Option<Cow<'static, str>>,
+    folder: Option<Cow<'static, str>>,
+    scripts: Cow<'static, [Script]>,
+}
+
+impl Migration {
+    /// A migration from its checked parts.
+    pub(crate) fn new(
+        version: Version,
+        name: String,
+        task: Option<String>,
+        folder: Option<String>,
+        scripts: Vec<Script>,
+    ) -> Self {
+        Self {
+            version,
+            name: name.into(),
+            task: task.map(Cow::Owned),
+            folder: folder.map(Cow::Owned),
+            scripts: scripts.into(),
+        }
+    }
+
+    /// What the macro emits.
+    #[doc(hidden)]
+    pub const fn __embedded(
+        version: &'static str,
+        name: &'static str,
+        task: Option<&'static str>,
+        folder: Option<&'static str>,
+        scripts: &'static [Script],
+    ) -> Self {
+        Self {
+            version: Version::__written(version),
+            name: Cow::Borrowed(name),
+            // `Option::map` is not const.
+            task: match task {
+                Some(task) => Some(Cow::Borrowed(task)),
+                None => None,
+            },
+            folder: match folder {
+                Some(folder) => Some(Cow::Borrowed(folder)),
+                None => None,
+            },
+            scripts: Cow::Borrowed(scripts),
+        }
+    }
+
+    /// The version; prints as it was written.
+    pub fn version(&self) -> &Version {
+        &self.version
+    }
+
+    /// The name: `add_email` of `0004_add_email.up.sql`.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The task that groups it with others: `TASK-123`.
+    pub fn task(&self) -> Option<&str> {
+        self.task.as_deref()
+    }
+
+    /// The folder that it stands in: `2025-01-10`.
+    pub fn folder(&self) -> Option<&str> {
+        self.folder.as_deref()
+    }
+
+    /// All scripts, for all dialects.
+    pub fn scripts(&self) -> &[Script] {
+        &self.scripts
+    }
+
+    /// The script of a direction for a dialect: the specific one wins over the portable one.
+    pub fn script(&self, direction: Direction, dialect: Dialect) -> Option<&Script> {
+        let fits = |wanted: Option<Dialect>| {
+            self.scripts.iter().find(|script| script.direction() == direction && script.dialect() == wanted)
+        };
+        fits(Some(dialect)).or_else(|| if dialect == Dialect::Cql { None } else { fits(None) })
+    }
+
+    /// SHA-256 over the tokens of its up and down scripts for the dialect.
+    pub fn checksum(&self, dialect: Dialect) -> Digest {
+        let digest = |direction| self.script(direction, dialect).map_or(Digest::ZERO, Script::digest);
+        Digest::of(&[&digest(Direction::Up).0, &digest(Direction::Down).0])
+    }
+
+    /// The zero-downtime phase that its up script declares for the dialect.
+    pub fn phase(&self, dialect: Dialect) -> Option<Phase> {
+        self.script(Direction::Up, dialect)?.options().phase
+    }
+}
+
+/// A set of migrations: sorted by version, unique, complete, checked.
+///
+/// `embed_migrations!` makes one while a crate compiles; [`Migrations::from_directory`] and
+/// [`Migrations::from_files`] make an equal one at run time.
+#[derive(Debug, Clone)]
+pub struct Migrations {
+    migrations: Cow<'static, [Migration]>,
+    /// The chain over the whole set for each of [`Dialect::ALL`]; zero where the set has no script for it.
+    heads: [Digest; 4],
+    /// As the user wrote it; for messages.
+    directory: Cow<'static, str>,
+    source: Option<Source>,
+}
+
+/// Where a debug build found the files, to see whether some were added since.
+#[derive(Debug, Clone)]
+#[doc(hidden)]
+pub struct Source {
+    /// The directory on the machine that compiled.
+    pub directory: &'static str,
+    /// The file that holds the macro call.
+    pub caller: &'static str,
+    /// Every file that the macro saw, sorted, `/` between the parts, one a line.
+    pub files: &'static str,
+}
+
+impl Migrations {
+    /// A set from checked migrations, sorted by version.
+    pub(crate) fn new(migrations: Vec<Migration>, directory: String) -> Self {
+        let heads = Dialect::ALL.map(|dialect| chain(&migrations, dialect).last().copied().unwrap_or(Digest::ZERO));
+        Self { migrations: migrations.into(), heads, directory: directory.into(), source: None }
+    }
+
+    /// What the macro emits.
+    #[doc(hidden)]
+    pub const fn __embedded(
+        migrations: &'static [Migration],
+        heads: [&'static [u8; 32]; 4],
+        directory: &'static str,
+        source: Option<Source>,
+    ) -> Self {
+        let heads = [Digest(*heads[0]), Digest(*heads[1]), Digest(*heads[2]), Digest(*heads[3])];
+        Self { migrations: Cow::Borrowed(migrations), heads, directory: Cow::Borrowed(directory), source }
+    }
+
+    /// The chains of [`Dialect::ALL`], for the macro.
+    #[doc(hidden)]
+    pub fn __heads(&self) -> &[Digest; 4] {
+        &self.heads
+    }
+
+    /// Where a debug build found the files.
+    #[doc(hidden)]
+    pub fn __source(&self) -> Option<&Source> {
+        self.source.as_ref()
+    }
+
+    /// The directory, as the user wrote it.
+    pub fn directory(&self) -> &str {
+        &self.directory
+    }
+
+    /// The path of a script as the user would write it: the directory and the script's own path.
+    pub fn path_of(&self, script: &Script) -> String {
+        join(&self.directory, script.path())
+    }
+
+    /// The number of migrations.
+    pub fn len(&self) -> usize {
+        self.migrations.len()
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.migrations.is_empty()
+    }
+
+    /// The migrations, lowest version first.
+    pub fn iter(&self) -> std::slice::Iter<'_, Migration> {
+        self.migrations.iter()
+    }
+
+    /// The migration of that version.
+    pub fn get(&self, version: &Version) -> Option<&Migration> {
+        let found = self.migrations.binary_search_by(|migration| migration.version().cmp(version));
+        found.ok().map(|index| &self.migrations[index])
+    }
+
+    /// The last migration.
+    pub fn last(&self) -> Option<&Migration> {
+        self.migrations.last()
+    }
+
+    /// The chain over the whole set: equal chains mean equal sets, scripts included.
+    pub fn head(&self, dialect: Dialect) -> Digest {
+        self.heads[dialect as usize]
+    }
+
+    /// The chain after each migration: `chain(n) = SHA-256(chain(n-1), version, checksum)`.
+    pub fn chain(&self, dialect: Dialect) -> Vec<Digest> {
+        chain(&self.migrations, dialect)
+    }
+}
+
+/// Joins a directory and a path below it, as messages print them.
+pub fn join(directory: &str, path: &str) -> String {
+    if directory.is_empty() { path.to_owned() } else { format!("{}/{path}", directory.trim_end_matches('/')) }
+}
+
+fn chain(migrations: &[Migration], dialect: Dialect) -> Vec<Digest> {
+    let next = |before: &mut Digest, migration: &Migration| {
+        let version = migration.version().canonical();
+        *before = Digest::of(&[&before.0, version.as_bytes(), &migration.checksum(dialect).0]);
+        Some(*before)
+    };
+    migrations.iter().scan(Digest::ZERO, next).collect()
+}
+
+/// Two sets are equal when their migrations are; where they were found does not count.
+impl PartialEq for Migrations {
+    fn eq(&self, other: &Self) -> bool {
+        self.migrations == other.migrations
+    }
+}
+
+impl Eq for Migrations {}
+
+impl<'a> IntoIterator for &'a Migrations {
+    type Item = &'a Migration;
+    type IntoIter = std::slice::Iter<'a, Migration>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.iter()
+    }
+}

@@ -1,0 +1,1 @@
+//! `embed_migrations!`; users meet it through the crate `whimbrel`.
