@@ -110,8 +110,9 @@ impl Migration {
 #[derive(Debug, Clone)]
 pub struct Migrations {
     migrations: Cow<'static, [Migration]>,
-    /// The chain over the whole set for each of [`Dialect::ALL`]; zero where the set has no script for it.
+    /// The chain over the whole set for each of [`Dialect::ALL`]; zero where the set does not support it.
     heads: [Digest; 4],
+    minimum_supported: Option<Version>,
     /// As the user wrote it; for messages.
     directory: Cow<'static, str>,
     source: Option<Source>,
@@ -131,9 +132,15 @@ pub struct Source {
 
 impl Migrations {
     /// A set from checked migrations, sorted by version.
-    pub(crate) fn new(migrations: Vec<Migration>, directory: String) -> Self {
-        let heads = Dialect::ALL.map(|dialect| chain(&migrations, dialect).last().copied().unwrap_or(Digest::ZERO));
-        Self { migrations: migrations.into(), heads, directory: directory.into(), source: None }
+    pub(crate) fn new(
+        migrations: Vec<Migration>,
+        supported: &[Dialect],
+        minimum_supported: Option<Version>,
+        directory: String,
+    ) -> Self {
+        let head = |dialect| chain(&migrations, dialect).last().copied().filter(|_| supported.contains(&dialect));
+        let heads = Dialect::ALL.map(|dialect| head(dialect).unwrap_or(Digest::ZERO));
+        Self { migrations: migrations.into(), heads, minimum_supported, directory: directory.into(), source: None }
     }
 
     /// What the macro emits.
@@ -141,11 +148,17 @@ impl Migrations {
     pub const fn __embedded(
         migrations: &'static [Migration],
         heads: [&'static [u8; 32]; 4],
+        minimum_supported: Option<&'static str>,
         directory: &'static str,
         source: Option<Source>,
     ) -> Self {
         let heads = [Digest(*heads[0]), Digest(*heads[1]), Digest(*heads[2]), Digest(*heads[3])];
-        Self { migrations: Cow::Borrowed(migrations), heads, directory: Cow::Borrowed(directory), source }
+        let minimum_supported = match minimum_supported {
+            Some(version) => Some(Version::__written(version)),
+            None => None,
+        };
+        let (migrations, directory) = (Cow::Borrowed(migrations), Cow::Borrowed(directory));
+        Self { migrations, heads, minimum_supported, directory, source }
     }
 
     /// The chains of [`Dialect::ALL`], for the macro.
@@ -158,6 +171,21 @@ impl Migrations {
     #[doc(hidden)]
     pub fn __source(&self) -> Option<&Source> {
         self.source.as_ref()
+    }
+
+    /// The oldest version that a database may be at (`minimum_supported` of `whimbrel.toml`).
+    pub fn minimum_supported(&self) -> Option<&Version> {
+        self.minimum_supported.as_ref()
+    }
+
+    /// Whether the set is written for the dialect, and complete for it; an empty set suits all.
+    pub fn supports(&self, dialect: Dialect) -> bool {
+        self.is_empty() || self.heads[dialect as usize] != Digest::ZERO
+    }
+
+    /// The dialects that the set is written for.
+    pub fn dialects(&self) -> impl Iterator<Item = Dialect> + '_ {
+        Dialect::ALL.into_iter().filter(|dialect| self.supports(*dialect))
     }
 
     /// The directory, as the user wrote it.
@@ -221,10 +249,12 @@ fn chain(migrations: &[Migration], dialect: Dialect) -> Vec<Digest> {
     migrations.iter().scan(Digest::ZERO, next).collect()
 }
 
-/// Two sets are equal when their migrations are; where they were found does not count.
+/// Two sets are equal when their migrations and what they support are; where they were found does not count.
 impl PartialEq for Migrations {
     fn eq(&self, other: &Self) -> bool {
         self.migrations == other.migrations
+            && self.heads == other.heads
+            && self.minimum_supported == other.minimum_supported
     }
 }
 
