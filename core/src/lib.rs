@@ -15,6 +15,7 @@ pub mod dialect;
 pub mod digest;
 pub mod load;
 pub mod migrations;
+pub mod packed;
 pub mod problem;
 pub mod read;
 pub mod script;

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use crate::packed::Embedded;
 use crate::script::Phase;
 use crate::{Dialect, Digest, Direction, Script, Version};
 
@@ -12,7 +13,7 @@ pub struct Migration {
     name: Cow<'static, str>,
     task: Option<Cow<'static, str>>,
     folder: Option<Cow<'static, str>>,
-    scripts: Cow<'static, [Script]>,
+    scripts: Vec<Script>,
 }
 
 impl Migration {
@@ -24,38 +25,19 @@ impl Migration {
         folder: Option<String>,
         scripts: Vec<Script>,
     ) -> Self {
-        Self {
-            version,
-            name: name.into(),
-            task: task.map(Cow::Owned),
-            folder: folder.map(Cow::Owned),
-            scripts: scripts.into(),
-        }
+        Self { version, name: name.into(), task: task.map(Cow::Owned), folder: folder.map(Cow::Owned), scripts }
     }
 
-    /// What the macro emits.
-    #[doc(hidden)]
-    pub const fn __embedded(
-        version: &'static str,
+    /// A migration that the macro has packed.
+    pub(crate) fn unpacked(
+        version: Version,
         name: &'static str,
         task: Option<&'static str>,
         folder: Option<&'static str>,
-        scripts: &'static [Script],
+        scripts: Vec<Script>,
     ) -> Self {
-        Self {
-            version: Version::__written(version),
-            name: Cow::Borrowed(name),
-            // `Option::map` is not const.
-            task: match task {
-                Some(task) => Some(Cow::Borrowed(task)),
-                None => None,
-            },
-            folder: match folder {
-                Some(folder) => Some(Cow::Borrowed(folder)),
-                None => None,
-            },
-            scripts: Cow::Borrowed(scripts),
-        }
+        let (task, folder) = (task.map(Cow::Borrowed), folder.map(Cow::Borrowed));
+        Self { version, name: name.into(), task, folder, scripts }
     }
 
     /// The version; prints as it was written.
@@ -109,12 +91,19 @@ impl Migration {
 /// [`Migrations::from_files`] make an equal one at run time.
 #[derive(Debug, Clone)]
 pub struct Migrations {
-    migrations: Cow<'static, [Migration]>,
+    migrations: Held,
     /// The chain over the whole set for each of [`Dialect::ALL`]; zero where the set has no script for it.
     heads: [Digest; 4],
     /// As the user wrote it; for messages.
     directory: Cow<'static, str>,
     source: Option<Source>,
+}
+
+/// A set made at run time, or one that the macro has packed.
+#[derive(Debug, Clone)]
+enum Held {
+    Here(Vec<Migration>),
+    Embedded(&'static Embedded),
 }
 
 /// Where a debug build found the files, to see whether some were added since.
@@ -132,20 +121,31 @@ pub struct Source {
 impl Migrations {
     /// A set from checked migrations, sorted by version.
     pub(crate) fn new(migrations: Vec<Migration>, directory: String) -> Self {
-        let heads = Dialect::ALL.map(|dialect| chain(&migrations, dialect).last().copied().unwrap_or(Digest::ZERO));
-        Self { migrations: migrations.into(), heads, directory: directory.into(), source: None }
+        let heads = heads(&migrations);
+        Self { migrations: Held::Here(migrations), heads, directory: directory.into(), source: None }
     }
 
     /// What the macro emits.
     #[doc(hidden)]
     pub const fn __embedded(
-        migrations: &'static [Migration],
+        embedded: &'static Embedded,
         heads: [&'static [u8; 32]; 4],
         directory: &'static str,
         source: Option<Source>,
     ) -> Self {
         let heads = [Digest(*heads[0]), Digest(*heads[1]), Digest(*heads[2]), Digest(*heads[3])];
-        Self { migrations: Cow::Borrowed(migrations), heads, directory: Cow::Borrowed(directory), source }
+        Self { migrations: Held::Embedded(embedded), heads, directory: Cow::Borrowed(directory), source }
+    }
+
+    /// The set that stands where an error is reported.
+    #[doc(hidden)]
+    pub const fn __empty() -> Self {
+        Self {
+            migrations: Held::Here(Vec::new()),
+            heads: [Digest::ZERO; 4],
+            directory: Cow::Borrowed(""),
+            source: None,
+        }
     }
 
     /// The chains of [`Dialect::ALL`], for the macro.
@@ -172,28 +172,28 @@ impl Migrations {
 
     /// The number of migrations.
     pub fn len(&self) -> usize {
-        self.migrations.len()
+        self.all().len()
     }
 
     /// Whether there is none.
     pub fn is_empty(&self) -> bool {
-        self.migrations.is_empty()
+        self.all().is_empty()
     }
 
     /// The migrations, lowest version first.
     pub fn iter(&self) -> std::slice::Iter<'_, Migration> {
-        self.migrations.iter()
+        self.all().iter()
     }
 
     /// The migration of that version.
     pub fn get(&self, version: &Version) -> Option<&Migration> {
-        let found = self.migrations.binary_search_by(|migration| migration.version().cmp(version));
-        found.ok().map(|index| &self.migrations[index])
+        let found = self.all().binary_search_by(|migration| migration.version().cmp(version));
+        found.ok().map(|index| &self.all()[index])
     }
 
     /// The last migration.
     pub fn last(&self) -> Option<&Migration> {
-        self.migrations.last()
+        self.all().last()
     }
 
     /// The chain over the whole set: equal chains mean equal sets, scripts included.
@@ -203,13 +203,34 @@ impl Migrations {
 
     /// The chain after each migration: `chain(n) = SHA-256(chain(n-1), version, checksum)`.
     pub fn chain(&self, dialect: Dialect) -> Vec<Digest> {
-        chain(&self.migrations, dialect)
+        chain(self.all(), dialect)
+    }
+
+    fn all(&self) -> &[Migration] {
+        match &self.migrations {
+            Held::Here(migrations) => migrations,
+            Held::Embedded(embedded) => embedded.migrations(),
+        }
     }
 }
 
 /// Joins a directory and a path below it, as messages print them.
 pub fn join(directory: &str, path: &str) -> String {
     if directory.is_empty() { path.to_owned() } else { format!("{}/{path}", directory.trim_end_matches('/')) }
+}
+
+/// The last of each chain; dialects that the files do not tell apart share one, since the macro pays for each sum.
+fn heads(migrations: &[Migration]) -> [Digest; 4] {
+    let scripts = || migrations.iter().flat_map(Migration::scripts);
+    let head = |dialect| chain(migrations, dialect).last().copied().unwrap_or(Digest::ZERO);
+    let named = Dialect::ALL.map(|dialect| scripts().any(|script| script.dialect() == Some(dialect)));
+    let is_portable = scripts().any(|script| script.dialect().is_none());
+    let portable = Dialect::SQL.into_iter().find(|&dialect| is_portable && !named[dialect as usize]).map(head);
+    Dialect::ALL.map(|dialect| match (named[dialect as usize], portable) {
+        (true, _) => head(dialect),
+        (false, Some(portable)) if dialect != Dialect::Cql => portable,
+        _ => Digest::ZERO,
+    })
 }
 
 fn chain(migrations: &[Migration], dialect: Dialect) -> Vec<Digest> {
@@ -224,7 +245,7 @@ fn chain(migrations: &[Migration], dialect: Dialect) -> Vec<Digest> {
 /// Two sets are equal when their migrations are; where they were found does not count.
 impl PartialEq for Migrations {
     fn eq(&self, other: &Self) -> bool {
-        self.migrations == other.migrations
+        self.all() == other.all()
     }
 }
 
