@@ -11,15 +11,26 @@
 
 #![warn(missing_docs)]
 
+mod config;
 pub mod dialect;
 pub mod digest;
+mod glob;
+mod layout;
 pub mod load;
 pub mod migrations;
+mod nearest;
 pub mod packed;
 pub mod problem;
 pub mod read;
 pub mod script;
+mod set;
+mod settings;
+mod sources;
+pub mod sum;
+mod text;
+mod variants;
 pub mod version;
+mod versions;
 
 pub use dialect::Dialect;
 pub use digest::Digest;

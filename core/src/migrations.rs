@@ -92,8 +92,9 @@ impl Migration {
 #[derive(Debug, Clone)]
 pub struct Migrations {
     migrations: Held,
-    /// The chain over the whole set for each of [`Dialect::ALL`]; zero where the set has no script for it.
+    /// The chain over the whole set for each of [`Dialect::ALL`]; zero where the set does not support it.
     heads: [Digest; 4],
+    minimum_supported: Option<Version>,
     /// As the user wrote it; for messages.
     directory: Cow<'static, str>,
     source: Option<Source>,
@@ -120,9 +121,15 @@ pub struct Source {
 
 impl Migrations {
     /// A set from checked migrations, sorted by version.
-    pub(crate) fn new(migrations: Vec<Migration>, directory: String) -> Self {
-        let heads = heads(&migrations);
-        Self { migrations: Held::Here(migrations), heads, directory: directory.into(), source: None }
+    pub(crate) fn new(
+        migrations: Vec<Migration>,
+        supported: &[Dialect],
+        minimum_supported: Option<Version>,
+        directory: String,
+    ) -> Self {
+        let heads = heads(&migrations, supported);
+        let migrations = Held::Here(migrations);
+        Self { migrations, heads, minimum_supported, directory: directory.into(), source: None }
     }
 
     /// What the macro emits.
@@ -130,11 +137,17 @@ impl Migrations {
     pub const fn __embedded(
         embedded: &'static Embedded,
         heads: [&'static [u8; 32]; 4],
+        minimum_supported: Option<&'static str>,
         directory: &'static str,
         source: Option<Source>,
     ) -> Self {
         let heads = [Digest(*heads[0]), Digest(*heads[1]), Digest(*heads[2]), Digest(*heads[3])];
-        Self { migrations: Held::Embedded(embedded), heads, directory: Cow::Borrowed(directory), source }
+        let minimum_supported = match minimum_supported {
+            Some(version) => Some(Version::__written(version)),
+            None => None,
+        };
+        let migrations = Held::Embedded(embedded);
+        Self { migrations, heads, minimum_supported, directory: Cow::Borrowed(directory), source }
     }
 
     /// The set that stands where an error is reported.
@@ -143,6 +156,7 @@ impl Migrations {
         Self {
             migrations: Held::Here(Vec::new()),
             heads: [Digest::ZERO; 4],
+            minimum_supported: None,
             directory: Cow::Borrowed(""),
             source: None,
         }
@@ -158,6 +172,21 @@ impl Migrations {
     #[doc(hidden)]
     pub fn __source(&self) -> Option<&Source> {
         self.source.as_ref()
+    }
+
+    /// The oldest version that a database may be at (`minimum_supported` of `whimbrel.toml`).
+    pub fn minimum_supported(&self) -> Option<&Version> {
+        self.minimum_supported.as_ref()
+    }
+
+    /// Whether the set is written for the dialect, and complete for it; an empty set suits all.
+    pub fn supports(&self, dialect: Dialect) -> bool {
+        self.is_empty() || self.heads[dialect as usize] != Digest::ZERO
+    }
+
+    /// The dialects that the set is written for.
+    pub fn dialects(&self) -> impl Iterator<Item = Dialect> + '_ {
+        Dialect::ALL.into_iter().filter(|dialect| self.supports(*dialect))
     }
 
     /// The directory, as the user wrote it.
@@ -219,17 +248,20 @@ pub fn join(directory: &str, path: &str) -> String {
     if directory.is_empty() { path.to_owned() } else { format!("{}/{path}", directory.trim_end_matches('/')) }
 }
 
-/// The last of each chain; dialects that the files do not tell apart share one, since the macro pays for each sum.
-fn heads(migrations: &[Migration]) -> [Digest; 4] {
-    let scripts = || migrations.iter().flat_map(Migration::scripts);
+/// The last of each chain, zero for a dialect that the set does not support.
+///
+/// Dialects for which no script is written of their own share a chain: the macro runs unoptimized and pays for each sum.
+fn heads(migrations: &[Migration], supported: &[Dialect]) -> [Digest; 4] {
     let head = |dialect| chain(migrations, dialect).last().copied().unwrap_or(Digest::ZERO);
-    let named = Dialect::ALL.map(|dialect| scripts().any(|script| script.dialect() == Some(dialect)));
-    let is_portable = scripts().any(|script| script.dialect().is_none());
-    let portable = Dialect::SQL.into_iter().find(|&dialect| is_portable && !named[dialect as usize]).map(head);
-    Dialect::ALL.map(|dialect| match (named[dialect as usize], portable) {
-        (true, _) => head(dialect),
-        (false, Some(portable)) if dialect != Dialect::Cql => portable,
-        _ => Digest::ZERO,
+    let is_written_for = |dialect| {
+        let mut scripts = migrations.iter().flat_map(Migration::scripts);
+        dialect == Dialect::Cql || scripts.any(|script| script.dialect() == Some(dialect))
+    };
+    let mut portable = None;
+    Dialect::ALL.map(|dialect| match dialect {
+        _ if !supported.contains(&dialect) => Digest::ZERO,
+        _ if is_written_for(dialect) => head(dialect),
+        _ => *portable.get_or_insert_with(|| head(dialect)),
     })
 }
 
@@ -242,10 +274,10 @@ fn chain(migrations: &[Migration], dialect: Dialect) -> Vec<Digest> {
     migrations.iter().scan(Digest::ZERO, next).collect()
 }
 
-/// Two sets are equal when their migrations are; where they were found does not count.
+/// Two sets are equal when their migrations and what they support are; where they were found does not count.
 impl PartialEq for Migrations {
     fn eq(&self, other: &Self) -> bool {
-        self.all() == other.all()
+        self.all() == other.all() && self.heads == other.heads && self.minimum_supported == other.minimum_supported
     }
 }
 

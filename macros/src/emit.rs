@@ -6,7 +6,7 @@ use proc_macro2::{Literal, TokenStream};
 use quote::quote;
 use whimbrel_core::load::{Loaded, files_below};
 use whimbrel_core::packed::pack;
-use whimbrel_core::{Problem, Problems};
+use whimbrel_core::{Problem, Problems, Version};
 
 /// An expression of type `Migrations`, constant, and a watch on every file.
 pub(crate) fn emit(loaded: &Loaded, directory: &Path, shown: &str) -> Result<TokenStream, Problems> {
@@ -14,6 +14,7 @@ pub(crate) fn emit(loaded: &Loaded, directory: &Path, shown: &str) -> Result<Tok
     let packed = pack(&loaded.migrations);
     let (text, table) = (Literal::string(&packed.text), Literal::byte_string(&packed.table));
     let heads = loaded.migrations.__heads().iter().map(|head| Literal::byte_string(&head.0));
+    let minimum = option(loaded.migrations.minimum_supported().map(Version::as_written));
     // cargo reads the names from rustc's list of dependencies: an edit, a removal and a rename rebuild the crate.
     let watched = loaded.files.iter().map(|file| format!("{directory}/{file}"));
     let source = source(directory)?;
@@ -21,8 +22,15 @@ pub(crate) fn emit(loaded: &Loaded, directory: &Path, shown: &str) -> Result<Tok
         __whimbrel::watch!(#(#watched)*);
         #source
         static EMBEDDED: __whimbrel::Embedded = __whimbrel::Embedded::new(#text, #table);
-        __whimbrel::Migrations::__embedded(&EMBEDDED, [#(#heads),*], #shown, SOURCE)
+        __whimbrel::Migrations::__embedded(&EMBEDDED, [#(#heads),*], #minimum, #shown, SOURCE)
     })
+}
+
+fn option(text: Option<&str>) -> TokenStream {
+    match text {
+        Some(text) => quote! { ::core::option::Option::Some(#text) },
+        None => quote! { ::core::option::Option::None },
+    }
 }
 
 /// The constant `SOURCE`: where a debug build looks for files that were added since.

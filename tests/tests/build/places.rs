@@ -126,7 +126,9 @@ fn main() {
 #[test]
 fn through_the_crate_of_someone_else() {
     let package = Package::new("reexported");
-    let without = manifest("user").replace("whimbrel = {", "#").replace("[dependencies]", "[dependencies]\nfacade = { path = \"facade\" }");
+    let without = manifest("user")
+        .replace("whimbrel = {", "#")
+        .replace("[dependencies]", "[dependencies]\nfacade = { path = \"facade\" }");
     package.write("Cargo.toml", &without);
     package.write("src/main.rs", USING);
     package.write("migrations/0001_users.sql", "create table users (id integer);\n");
