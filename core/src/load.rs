@@ -52,6 +52,23 @@ impl Migrations {
     }
 }
 
+/// The files below a directory that a set could be made of: sorted, relative, `/` between the parts.
+///
+/// A debug build compares them with those that its compiler saw. What editors and systems leave behind does not count.
+///
+/// # Errors
+/// The directory cannot be read; what cannot be read below it is left out.
+pub fn files_below(directory: &Path) -> io::Result<Vec<String>> {
+    fs::read_dir(directory)?;
+    let mut walk = Walk { shown: "", listing: Listing::default(), above: Vec::new() };
+    walk.directory(directory, "");
+    let counts = |path: &String| path.rsplit_once('.').is_some_and(|(_, extension)| EXTENSIONS.contains(&extension));
+    Ok(walk.listing.paths.into_iter().filter(counts).collect())
+}
+
+/// The extensions of scripts, code and what is said about them.
+const EXTENSIONS: [&str; 6] = ["sql", "cql", "rs", "toml", "sum", "json"];
+
 /// What lies in the directory.
 fn list(directory: &Path, shown: &str) -> Result<Listing, Problem> {
     let problem =
