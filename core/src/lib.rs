@@ -13,11 +13,16 @@
 
 pub mod dialect;
 pub mod digest;
+mod facts;
+mod lex;
 pub mod load;
 pub mod migrations;
+mod nearest;
 pub mod problem;
 pub mod read;
 pub mod script;
+mod shape;
+pub mod split;
 pub mod version;
 
 pub use dialect::Dialect;
