@@ -11,19 +11,30 @@
 
 #![warn(missing_docs)]
 
+mod config;
 pub mod dialect;
 pub mod digest;
 mod facts;
+mod glob;
+mod layout;
 mod lex;
 pub mod load;
 pub mod migrations;
 mod nearest;
+pub mod packed;
 pub mod problem;
 pub mod read;
 pub mod script;
+mod set;
+mod settings;
 mod shape;
+mod sources;
 pub mod split;
+pub mod sum;
+mod text;
+mod variants;
 pub mod version;
+mod versions;
 
 pub use dialect::Dialect;
 pub use digest::Digest;

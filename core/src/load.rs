@@ -1,15 +1,21 @@
 //! Opens files; nothing else in this crate does.
 
-use std::path::Path;
+use std::borrow::Cow;
+use std::fs;
+use std::io::{self, ErrorKind};
+use std::path::{Path, PathBuf};
 
-use crate::{Dialect, Migrations, Problems};
+use crate::migrations::join;
+use crate::set::{checked, not_utf8, set};
+use crate::sources::Listing;
+use crate::{Dialect, Migrations, Place, Problem, Problems};
 
 /// A set, and what a rebuild must watch.
 #[derive(Debug, Clone)]
 pub struct Loaded {
     /// The checked set.
     pub migrations: Migrations,
-    /// Every file below the directory that was read or known, sorted, relative, `/` between the parts.
+    /// Every file below the directory that was read, sorted, relative, `/` between the parts.
     pub files: Vec<String>,
 }
 
@@ -18,6 +24,158 @@ pub struct Loaded {
 /// # Errors
 /// Everything that is wrong with the files, at once.
 pub fn load(directory: &Path, shown: &str, dialect: Option<Dialect>) -> Result<Loaded, Problems> {
-    let _ = (directory, dialect);
-    Ok(Loaded { migrations: Migrations::new(Vec::new(), shown.to_owned()), files: Vec::new() })
+    let listing = list(directory, shown)?;
+    let mut open = |path: &str| match fs::read(directory.join(path)) {
+        Ok(bytes) => Ok(Cow::Owned(bytes)),
+        Err(error) => Err(unreadable(&error, &join(shown, path))),
+    };
+    set(listing, &mut open, shown, dialect)
+}
+
+impl Migrations {
+    /// Loads and checks the migrations of a directory.
+    ///
+    /// ```
+    /// use whimbrel_core::Migrations;
+    /// let problems = Migrations::from_directory("no/such/directory").unwrap_err();
+    /// assert_eq!(problems.to_string(), "\
+    /// there is no directory `no/such/directory`
+    ///  --> no/such/directory
+    /// help: create it, or name the one that holds the migrations");
+    /// ```
+    ///
+    /// # Errors
+    /// Everything that is wrong with the directory or its files, at once.
+    pub fn from_directory(path: impl AsRef<Path>) -> Result<Self, Problems> {
+        let path = path.as_ref();
+        load(path, &path.to_string_lossy(), None).map(|loaded| loaded.migrations)
+    }
+}
+
+/// The files below a directory that a set could be made of: sorted, relative, `/` between the parts.
+///
+/// A debug build compares them with those that its compiler saw. What editors and systems leave behind does not count.
+///
+/// # Errors
+/// The directory cannot be read; what cannot be read below it is left out.
+pub fn files_below(directory: &Path) -> io::Result<Vec<String>> {
+    fs::read_dir(directory)?;
+    let mut walk = Walk { shown: "", listing: Listing::default(), above: Vec::new() };
+    walk.directory(directory, "");
+    let counts = |path: &String| path.rsplit_once('.').is_some_and(|(_, extension)| EXTENSIONS.contains(&extension));
+    Ok(walk.listing.paths.into_iter().filter(counts).collect())
+}
+
+/// The extensions of scripts, code and what is said about them.
+const EXTENSIONS: [&str; 6] = ["sql", "cql", "rs", "toml", "sum", "json"];
+
+/// What lies in the directory.
+fn list(directory: &Path, shown: &str) -> Result<Listing, Problem> {
+    let problem =
+        |code, message: String, help: &str| Err(Problem::new(code, message).at(Place::file(shown)).help(help));
+    match fs::metadata(directory) {
+        Ok(found) if found.is_dir() => {}
+        Ok(_) => {
+            let message = format!("`{shown}` is a file, not a directory");
+            return problem("not-a-directory", message, "name the directory that holds the migrations");
+        }
+        Err(error) if error.kind() == ErrorKind::NotFound => {
+            let message = format!("there is no directory `{shown}`");
+            return problem("missing-directory", message, "create it, or name the one that holds the migrations");
+        }
+        Err(error) => return Err(unreadable(&error, shown)),
+    }
+    let mut walk = Walk { shown, listing: Listing::default(), above: Vec::new() };
+    walk.directory(directory, "");
+    Ok(walk.listing)
+}
+
+/// A walk through the directories below one, links followed.
+struct Walk<'a> {
+    shown: &'a str,
+    listing: Listing,
+    /// Where the walk stands, from the top; without links, so that a loop is seen.
+    above: Vec<PathBuf>,
+}
+
+impl Walk<'_> {
+    fn directory(&mut self, directory: &Path, path: &str) {
+        let entries = match fs::canonicalize(directory).and_then(|real| Ok((fs::read_dir(directory)?, real))) {
+            Ok((entries, real)) => {
+                if self.above.contains(&real) {
+                    return self.fault(path, self.looped(path));
+                }
+                self.above.push(real);
+                entries
+            }
+            Err(error) => return self.fault(path, unreadable(&error, &self.shown(path))),
+        };
+        for entry in entries {
+            match entry {
+                Ok(entry) => self.entry(&entry, path),
+                Err(error) => self.fault(path, unreadable(&error, &self.shown(path))),
+            }
+        }
+        self.above.pop();
+    }
+
+    fn entry(&mut self, entry: &fs::DirEntry, parent: &str) {
+        let name = entry.file_name();
+        // Dotfiles are known and never read; a directory such as `.git` need not be listed.
+        if name.as_encoded_bytes().starts_with(b".") {
+            return;
+        }
+        let lossy = below(parent, &name.to_string_lossy());
+        let Some(name) = name.to_str() else {
+            return self.fault(&lossy, not_utf8(Path::new(&lossy)).at(Place::file(self.shown(&lossy))));
+        };
+        let path = match checked(below(parent, name)) {
+            Ok(path) => path,
+            Err(problem) => return self.fault(&lossy, problem.at(Place::file(self.shown(parent)))),
+        };
+        match fs::metadata(entry.path()) {
+            Ok(found) if found.is_dir() => self.directory(&entry.path(), &path),
+            Ok(found) if found.is_file() => {
+                self.listing.paths.insert(path);
+            }
+            Ok(_) => {
+                let problem = Problem::new("unreadable", "this is no file and no directory").help("move it out");
+                self.fault(&path, problem.at(Place::file(self.shown(&path))));
+            }
+            Err(error) if entry.path().is_symlink() => {
+                let reason =
+                    if error.kind() == ErrorKind::NotFound { "nothing is there".into() } else { error.to_string() };
+                let problem = Problem::new("broken-link", format!("the link cannot be followed: {reason}"));
+                self.fault(&path, problem.at(Place::file(self.shown(&path))).help("delete the link, or mend it"));
+            }
+            Err(error) => self.fault(&path, unreadable(&error, &self.shown(&path))),
+        }
+    }
+
+    fn fault(&mut self, path: &str, problem: Problem) {
+        self.listing.faults.push((path.to_owned(), problem));
+    }
+
+    fn looped(&self, path: &str) -> Problem {
+        let problem = Problem::new("symlink-loop", "the link leads to a directory that it lies in");
+        problem.at(Place::file(self.shown(path))).help("delete the link")
+    }
+
+    /// The path as the user would write it.
+    fn shown(&self, path: &str) -> String {
+        if path.is_empty() { self.shown.to_owned() } else { join(self.shown, path) }
+    }
+}
+
+fn below(parent: &str, name: &str) -> String {
+    if parent.is_empty() { name.to_owned() } else { format!("{parent}/{name}") }
+}
+
+fn unreadable(error: &io::Error, shown: &str) -> Problem {
+    let (message, help) = match error.kind() {
+        ErrorKind::PermissionDenied => ("this may not be read".to_owned(), "allow whoever builds to read it"),
+        ErrorKind::NotFound => ("this is gone".to_owned(), "restore it"),
+        _ => (format!("this cannot be read: {error}"), "see that it can be read, or move it out"),
+    };
+    Problem::new("unreadable", message).at(Place::file(shown)).help(help)
 }

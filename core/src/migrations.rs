@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use crate::packed::Embedded;
 use crate::script::Phase;
 use crate::{Dialect, Digest, Direction, Script, Version};
 
@@ -12,7 +13,7 @@ pub struct Migration {
     name: Cow<'static, str>,
     task: Option<Cow<'static, str>>,
     folder: Option<Cow<'static, str>>,
-    scripts: Cow<'static, [Script]>,
+    scripts: Vec<Script>,
 }
 
 impl Migration {
@@ -24,38 +25,19 @@ impl Migration {
         folder: Option<String>,
         scripts: Vec<Script>,
     ) -> Self {
-        Self {
-            version,
-            name: name.into(),
-            task: task.map(Cow::Owned),
-            folder: folder.map(Cow::Owned),
-            scripts: scripts.into(),
-        }
+        Self { version, name: name.into(), task: task.map(Cow::Owned), folder: folder.map(Cow::Owned), scripts }
     }
 
-    /// What the macro emits.
-    #[doc(hidden)]
-    pub const fn __embedded(
-        version: &'static str,
+    /// A migration that the macro has packed.
+    pub(crate) fn unpacked(
+        version: Version,
         name: &'static str,
         task: Option<&'static str>,
         folder: Option<&'static str>,
-        scripts: &'static [Script],
+        scripts: Vec<Script>,
     ) -> Self {
-        Self {
-            version: Version::__written(version),
-            name: Cow::Borrowed(name),
-            // `Option::map` is not const.
-            task: match task {
-                Some(task) => Some(Cow::Borrowed(task)),
-                None => None,
-            },
-            folder: match folder {
-                Some(folder) => Some(Cow::Borrowed(folder)),
-                None => None,
-            },
-            scripts: Cow::Borrowed(scripts),
-        }
+        let (task, folder) = (task.map(Cow::Borrowed), folder.map(Cow::Borrowed));
+        Self { version, name: name.into(), task, folder, scripts }
     }
 
     /// The version; prints as it was written.
@@ -109,12 +91,20 @@ impl Migration {
 /// [`Migrations::from_files`] make an equal one at run time.
 #[derive(Debug, Clone)]
 pub struct Migrations {
-    migrations: Cow<'static, [Migration]>,
-    /// The chain over the whole set for each of [`Dialect::ALL`]; zero where the set has no script for it.
+    migrations: Held,
+    /// The chain over the whole set for each of [`Dialect::ALL`]; zero where the set does not support it.
     heads: [Digest; 4],
+    minimum_supported: Option<Version>,
     /// As the user wrote it; for messages.
     directory: Cow<'static, str>,
     source: Option<Source>,
+}
+
+/// A set made at run time, or one that the macro has packed.
+#[derive(Debug, Clone)]
+enum Held {
+    Here(Vec<Migration>),
+    Embedded(&'static Embedded),
 }
 
 /// Where a debug build found the files, to see whether some were added since.
@@ -131,21 +121,45 @@ pub struct Source {
 
 impl Migrations {
     /// A set from checked migrations, sorted by version.
-    pub(crate) fn new(migrations: Vec<Migration>, directory: String) -> Self {
-        let heads = Dialect::ALL.map(|dialect| chain(&migrations, dialect).last().copied().unwrap_or(Digest::ZERO));
-        Self { migrations: migrations.into(), heads, directory: directory.into(), source: None }
+    pub(crate) fn new(
+        migrations: Vec<Migration>,
+        supported: &[Dialect],
+        minimum_supported: Option<Version>,
+        directory: String,
+    ) -> Self {
+        let heads = heads(&migrations, supported);
+        let migrations = Held::Here(migrations);
+        Self { migrations, heads, minimum_supported, directory: directory.into(), source: None }
     }
 
     /// What the macro emits.
     #[doc(hidden)]
     pub const fn __embedded(
-        migrations: &'static [Migration],
+        embedded: &'static Embedded,
         heads: [&'static [u8; 32]; 4],
+        minimum_supported: Option<&'static str>,
         directory: &'static str,
         source: Option<Source>,
     ) -> Self {
         let heads = [Digest(*heads[0]), Digest(*heads[1]), Digest(*heads[2]), Digest(*heads[3])];
-        Self { migrations: Cow::Borrowed(migrations), heads, directory: Cow::Borrowed(directory), source }
+        let minimum_supported = match minimum_supported {
+            Some(version) => Some(Version::__written(version)),
+            None => None,
+        };
+        let migrations = Held::Embedded(embedded);
+        Self { migrations, heads, minimum_supported, directory: Cow::Borrowed(directory), source }
+    }
+
+    /// The set that stands where an error is reported.
+    #[doc(hidden)]
+    pub const fn __empty() -> Self {
+        Self {
+            migrations: Held::Here(Vec::new()),
+            heads: [Digest::ZERO; 4],
+            minimum_supported: None,
+            directory: Cow::Borrowed(""),
+            source: None,
+        }
     }
 
     /// The chains of [`Dialect::ALL`], for the macro.
@@ -160,6 +174,21 @@ impl Migrations {
         self.source.as_ref()
     }
 
+    /// The oldest version that a database may be at (`minimum_supported` of `whimbrel.toml`).
+    pub fn minimum_supported(&self) -> Option<&Version> {
+        self.minimum_supported.as_ref()
+    }
+
+    /// Whether the set is written for the dialect, and complete for it; an empty set suits all.
+    pub fn supports(&self, dialect: Dialect) -> bool {
+        self.is_empty() || self.heads[dialect as usize] != Digest::ZERO
+    }
+
+    /// The dialects that the set is written for.
+    pub fn dialects(&self) -> impl Iterator<Item = Dialect> + '_ {
+        Dialect::ALL.into_iter().filter(|dialect| self.supports(*dialect))
+    }
+
     /// The directory, as the user wrote it.
     pub fn directory(&self) -> &str {
         &self.directory
@@ -172,28 +201,28 @@ impl Migrations {
 
     /// The number of migrations.
     pub fn len(&self) -> usize {
-        self.migrations.len()
+        self.all().len()
     }
 
     /// Whether there is none.
     pub fn is_empty(&self) -> bool {
-        self.migrations.is_empty()
+        self.all().is_empty()
     }
 
     /// The migrations, lowest version first.
     pub fn iter(&self) -> std::slice::Iter<'_, Migration> {
-        self.migrations.iter()
+        self.all().iter()
     }
 
     /// The migration of that version.
     pub fn get(&self, version: &Version) -> Option<&Migration> {
-        let found = self.migrations.binary_search_by(|migration| migration.version().cmp(version));
-        found.ok().map(|index| &self.migrations[index])
+        let found = self.all().binary_search_by(|migration| migration.version().cmp(version));
+        found.ok().map(|index| &self.all()[index])
     }
 
     /// The last migration.
     pub fn last(&self) -> Option<&Migration> {
-        self.migrations.last()
+        self.all().last()
     }
 
     /// The chain over the whole set: equal chains mean equal sets, scripts included.
@@ -203,13 +232,37 @@ impl Migrations {
 
     /// The chain after each migration: `chain(n) = SHA-256(chain(n-1), version, checksum)`.
     pub fn chain(&self, dialect: Dialect) -> Vec<Digest> {
-        chain(&self.migrations, dialect)
+        chain(self.all(), dialect)
+    }
+
+    fn all(&self) -> &[Migration] {
+        match &self.migrations {
+            Held::Here(migrations) => migrations,
+            Held::Embedded(embedded) => embedded.migrations(),
+        }
     }
 }
 
 /// Joins a directory and a path below it, as messages print them.
 pub fn join(directory: &str, path: &str) -> String {
     if directory.is_empty() { path.to_owned() } else { format!("{}/{path}", directory.trim_end_matches('/')) }
+}
+
+/// The last of each chain, zero for a dialect that the set does not support.
+///
+/// Dialects for which no script is written of their own share a chain: the macro runs unoptimized and pays for each sum.
+fn heads(migrations: &[Migration], supported: &[Dialect]) -> [Digest; 4] {
+    let head = |dialect| chain(migrations, dialect).last().copied().unwrap_or(Digest::ZERO);
+    let is_written_for = |dialect| {
+        let mut scripts = migrations.iter().flat_map(Migration::scripts);
+        dialect == Dialect::Cql || scripts.any(|script| script.dialect() == Some(dialect))
+    };
+    let mut portable = None;
+    Dialect::ALL.map(|dialect| match dialect {
+        _ if !supported.contains(&dialect) => Digest::ZERO,
+        _ if is_written_for(dialect) => head(dialect),
+        _ => *portable.get_or_insert_with(|| head(dialect)),
+    })
 }
 
 fn chain(migrations: &[Migration], dialect: Dialect) -> Vec<Digest> {
@@ -221,10 +274,10 @@ fn chain(migrations: &[Migration], dialect: Dialect) -> Vec<Digest> {
     migrations.iter().scan(Digest::ZERO, next).collect()
 }
 
-/// Two sets are equal when their migrations are; where they were found does not count.
+/// Two sets are equal when their migrations and what they support are; where they were found does not count.
 impl PartialEq for Migrations {
     fn eq(&self, other: &Self) -> bool {
-        self.migrations == other.migrations
+        self.all() == other.all() && self.heads == other.heads && self.minimum_supported == other.minimum_supported
     }
 }
 

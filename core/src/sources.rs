@@ -1,0 +1,260 @@
+//! From the paths of a directory to the migrations that they name, and the files that say something about them.
+
+use std::borrow::Cow;
+use std::collections::BTreeSet;
+
+use crate::config::{self, Config, Plain};
+use crate::layout::{self, FileName, Layout, Misnamed, Reading, Style, Wording};
+use crate::migrations::join;
+use crate::nearest::nearest;
+use crate::settings::Settings;
+use crate::text::text;
+use crate::{Dialect, Direction, Place, Problem, Version, sum};
+
+/// Reads a file below the directory.
+pub(crate) type Open<'a> = dyn FnMut(&str) -> Result<Cow<'static, [u8]>, Problem> + 'a;
+
+/// What lies in a directory.
+#[derive(Debug, Default)]
+pub(crate) struct Listing {
+    /// Relative paths with `/` between their parts.
+    pub(crate) paths: BTreeSet<String>,
+    /// What could not be listed, by relative path; as wrong as a misnamed file, unless it is ignored.
+    pub(crate) faults: Vec<(String, Problem)>,
+}
+
+/// The files that make up a set, told apart.
+pub(crate) struct Sources {
+    pub(crate) config: Config,
+    /// Every file that is read, sorted.
+    pub(crate) files: Vec<String>,
+    /// One for each version, lowest first.
+    pub(crate) versions: Vec<Files>,
+    /// The versions of misnamed files, which are not missing.
+    pub(crate) misnamed: Vec<Version>,
+    /// The folders whose `metadata.toml` wants no transaction.
+    pub(crate) without_transaction: BTreeSet<String>,
+    pub(crate) sum: Option<Cow<'static, str>>,
+    pub(crate) naming: Naming,
+    pub(crate) problems: Vec<Problem>,
+}
+
+/// How the files of the set are named; for help.
+pub(crate) struct Naming {
+    pub(crate) layout: &'static Layout,
+    pub(crate) style: Style,
+}
+
+impl Naming {
+    /// The path of a script beside a file, as the set would name it.
+    pub(crate) fn path(&self, beside: &File, direction: Direction, dialect: Option<Dialect>) -> String {
+        let wording = Wording { direction: Some(direction), dialect, ..Wording::of(&beside.name) };
+        (self.layout.write)(&wording, &self.style)
+    }
+}
+
+/// The files of one version: the up scripts first.
+#[derive(Debug)]
+pub(crate) struct Files(pub(crate) Vec<File>);
+
+/// A file with a valid name.
+#[derive(Debug)]
+pub(crate) struct File {
+    pub(crate) path: String,
+    pub(crate) name: FileName,
+}
+
+impl File {
+    /// The folder that it stands in; empty for the directory itself.
+    pub(crate) fn parent(&self) -> &str {
+        self.path.rsplit_once('/').map_or("", |(parent, _)| parent)
+    }
+}
+
+impl Files {
+    /// The files of a direction.
+    pub(crate) fn of(&self, direction: Direction) -> impl Iterator<Item = &File> {
+        self.0.iter().filter(move |file| file.name.direction == direction)
+    }
+
+    /// The file that names the migration: the first up script, if there is one.
+    pub(crate) fn first(&self) -> &File {
+        &self.0[0]
+    }
+}
+
+/// What is found while the sources are told apart.
+struct Search<'a> {
+    shown: &'a str,
+    problems: Vec<Problem>,
+}
+
+/// Tells the files apart; `dialect` overrides `whimbrel.toml`.
+pub(crate) fn sources(listing: Listing, open: &mut Open<'_>, shown: &str, dialect: Option<Dialect>) -> Sources {
+    let mut search = Search { shown, problems: Vec::new() };
+    let mut config = search.config(&listing, open);
+    let ignored = |path: &str| config.ignore.iter().any(|glob| glob.fits(path));
+    search.problems.extend(listing.faults.into_iter().filter(|(path, _)| !ignored(path)).map(|(_, problem)| problem));
+    let kept: Vec<&str> = listing.paths.iter().map(String::as_str).filter(|path| !ignored(path)).collect();
+    let (known, candidates): (Vec<&str>, Vec<&str>) = kept.into_iter().partition(|path| is_known(path));
+    let layout = search.layout(&config, &candidates);
+    let (named, companions, misnamed, naming) = search.names(layout, &candidates);
+    let without_transaction = search.metadata(&companions, &named, open);
+    if config.dialect.is_none() && known.contains(&LOCK) {
+        config.dialect = search.locked(open).map(Plain::One);
+    }
+    config.dialect = dialect.map(Plain::One).or(config.dialect);
+    let sum = known.contains(&sum::FILE).then(|| search.text(sum::FILE, open)).flatten();
+    let mut files: Vec<String> = named.iter().map(|file| file.path.clone()).collect();
+    files.extend(companions.iter().chain(known.iter().filter(|path| is_read(path))).map(|path| (*path).to_owned()));
+    files.sort_unstable();
+    let (versions, problems) = (by_version(named), search.problems);
+    Sources { config, files, versions, misnamed, without_transaction, sum, naming, problems }
+}
+
+/// Prisma's note of the database.
+const LOCK: &str = "migration_lock.toml";
+
+/// Whether it may lie beside the migrations of any layout.
+fn is_known(path: &str) -> bool {
+    let file = path.rsplit('/').next().unwrap_or(path);
+    is_read(path) || file.starts_with('.') || file.get(..6).is_some_and(|start| start.eq_ignore_ascii_case("readme"))
+}
+
+/// Whether it is known and counts.
+fn is_read(path: &str) -> bool {
+    [config::FILE, sum::FILE, LOCK].contains(&path)
+}
+
+fn by_version(mut named: Vec<File>) -> Vec<Files> {
+    named.sort_by(|a, b| {
+        let key = |file: &'_ File| (file.name.direction, file.name.dialect);
+        a.name.version.cmp(&b.name.version).then(key(a).cmp(&key(b))).then(a.path.cmp(&b.path))
+    });
+    let mut versions: Vec<Files> = Vec::new();
+    for file in named {
+        match versions.last_mut() {
+            Some(last) if last.first().name.version == file.name.version => last.0.push(file),
+            _ => versions.push(Files(vec![file])),
+        }
+    }
+    versions
+}
+
+impl Search<'_> {
+    /// The text of a known file; a file that cannot be read is a problem.
+    fn text(&mut self, path: &str, open: &mut Open<'_>) -> Option<Cow<'static, str>> {
+        let read = open(path).and_then(|bytes| text(bytes, &join(self.shown, path)));
+        read.map_err(|problem| self.problems.push(problem)).ok()
+    }
+
+    fn config(&mut self, listing: &Listing, open: &mut Open<'_>) -> Config {
+        let there = listing.paths.contains(config::FILE);
+        let Some(text) = there.then(|| self.text(config::FILE, open)).flatten() else { return Config::default() };
+        let (config, problems) = config::read(&text, &join(self.shown, config::FILE));
+        self.problems.extend(problems);
+        config
+    }
+
+    /// The layout that `whimbrel.toml` names, or the one that is found.
+    fn layout(&mut self, config: &Config, paths: &[&str]) -> Option<&'static Layout> {
+        if config.layout.is_some() {
+            return config.layout;
+        }
+        let place =
+            |problem: Problem| if self.shown.is_empty() { problem } else { problem.at(Place::file(self.shown)) };
+        layout::find(paths).map_err(|problem| self.problems.push(place(problem))).ok()
+    }
+
+    /// Reads the names under the layout; without one, each under the layout that it has, so that the texts are checked.
+    fn names<'p>(
+        &mut self,
+        layout: Option<&'static Layout>,
+        paths: &[&'p str],
+    ) -> (Vec<File>, Vec<&'p str>, Vec<Version>, Naming) {
+        let (mut named, mut companions, mut misnamed, mut foreign) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+        for path in paths {
+            match read(layout, path) {
+                Reading::Script(name) => named.push(File { path: (*path).to_owned(), name }),
+                Reading::Companion => companions.push(*path),
+                Reading::Misnamed(wrong) => misnamed.push((*path, wrong)),
+                Reading::Foreign => foreign.push(*path),
+            }
+        }
+        let style = Style::of(named.iter().map(|file| (file.path.as_str(), &file.name)));
+        let naming = Naming { layout: layout.unwrap_or(layout::LAYOUTS[0]), style };
+        for (path, wrong) in &misnamed {
+            self.problems.push(self.misnamed(path, wrong, &naming));
+        }
+        for path in foreign {
+            self.problems.push(self.unknown(path, naming.layout));
+        }
+        let versions = misnamed.iter().filter_map(|(_, wrong)| wrong.meant.version.as_ref()?.parse().ok());
+        (named, companions, versions.collect(), naming)
+    }
+
+    fn misnamed(&self, path: &str, wrong: &Misnamed, naming: &Naming) -> Problem {
+        let (folder, file) = path.rsplit_once('/').unwrap_or(("", path));
+        let renamed = (naming.layout.write)(&wrong.meant, &naming.style);
+        let help = match renamed.strip_prefix(folder).and_then(|rest| rest.strip_prefix('/')) {
+            Some(renamed) => format!("rename it to `{renamed}`"),
+            None => format!("rename it to `{renamed}`"),
+        };
+        let message = format!("`{file}` {}", wrong.fault);
+        Problem::new("misnamed", message).at(Place::file(join(self.shown, path))).help(help)
+    }
+
+    fn unknown(&self, path: &str, layout: &Layout) -> Problem {
+        let known = [config::FILE, sum::FILE, LOCK];
+        let help = match (nearest(path, known), layout::script_extension(path)) {
+            (Some(near), _) => format!("rename it to `{near}`"),
+            (None, Some(_)) => {
+                format!("name it like `{}`, or write `ignore = [\"{path}\"]` in whimbrel.toml", layout.example)
+            }
+            (None, None) => format!("move it out, or write `ignore = [\"{path}\"]` in whimbrel.toml"),
+        };
+        let message = format!("`{path}` is no file of the layout {}", layout.name);
+        Problem::new("unknown-file", message).at(Place::file(join(self.shown, path))).help(help)
+    }
+
+    /// The folders whose `metadata.toml` wants no transaction.
+    fn metadata(&mut self, companions: &[&str], named: &[File], open: &mut Open<'_>) -> BTreeSet<String> {
+        let folders: BTreeSet<&str> = named.iter().map(File::parent).collect();
+        let mut without = BTreeSet::new();
+        for path in companions {
+            let shown = join(self.shown, path);
+            let folder = path.rsplit_once('/').map_or("", |(folder, _)| folder);
+            if !folders.contains(folder) {
+                let problem = Problem::new("no-up", format!("`{path}` has no up script beside it"));
+                let help = format!("write `{folder}/up.sql`, or delete it");
+                self.problems.push(problem.at(Place::file(shown)).help(help));
+                continue;
+            }
+            let Some(text) = self.text(path, open) else { continue };
+            let mut settings = Settings::read(&text, &shown, &["run_in_transaction"]);
+            let order = || "write `true` or `false`".to_owned();
+            let wanted = settings.take("run_in_transaction", |value| value.as_bool().ok_or_else(order));
+            self.problems.extend(settings.problems());
+            if wanted == Some(false) {
+                without.insert(folder.to_owned());
+            }
+        }
+        without
+    }
+
+    /// The dialect of `migration_lock.toml`.
+    fn locked(&mut self, open: &mut Open<'_>) -> Option<Dialect> {
+        let text = self.text(LOCK, open)?;
+        let mut settings = Settings::read(&text, LOCK, &["provider"]);
+        settings.take("provider", |value| value.as_str().and_then(Dialect::from_name).ok_or_else(String::new))
+    }
+}
+
+/// Reads a name under the layout, or under any.
+fn read(layout: Option<&Layout>, path: &str) -> Reading {
+    if let Some(layout) = layout {
+        return (layout.read)(path);
+    }
+    let readings = layout::LAYOUTS.iter().map(|layout| (layout.read)(path));
+    readings.into_iter().find(|reading| !matches!(reading, Reading::Foreign)).unwrap_or(Reading::Foreign)
+}

@@ -1,0 +1,266 @@
+//! `whimbrel.sum`: the recorded checksums, kept in version control.
+//!
+//! ```text
+//! whimbrel-sum 1 <digest of the last line>
+//! <version> <digest> <path of the up script>
+//! ```
+//!
+//! The digest of a line is chained over that of the line before. So two branches that both add a migration conflict on
+//! the first line, and since each line is checked against the *recorded* line before it, an edit shows at one line
+//! only and is named exactly.
+
+use std::collections::BTreeMap;
+use std::ops::Range;
+
+use crate::migrations::join;
+use crate::{Digest, Direction, Migration, Migrations, Place, Problem, Version};
+
+/// The file beside the migrations.
+pub const FILE: &str = "whimbrel.sum";
+
+const HEAD: &str = "whimbrel-sum 1 ";
+
+/// The text of the sum file of a set.
+///
+/// ```
+/// use whimbrel_core::{Migrations, sum};
+/// # fn main() -> Result<(), whimbrel_core::Problems> {
+/// let nothing: [(&str, &[u8]); 1] = [("whimbrel.toml", b"empty = \"allow\"")];
+/// let text = sum::write(&Migrations::from_files(nothing)?);
+/// assert_eq!(text, format!("whimbrel-sum 1 {}\n", "0".repeat(64)));
+/// # Ok(())
+/// # }
+/// ```
+pub fn write(migrations: &Migrations) -> String {
+    let mut last = Digest::ZERO;
+    let mut lines = String::new();
+    for migration in migrations {
+        last = chained(last, migration.version(), own(migration));
+        lines.push_str(&format!("{} {last} {}\n", migration.version(), path(migration)));
+    }
+    format!("{HEAD}{last}\n{lines}")
+}
+
+/// The sum over the up and down scripts of all dialects: who edits one for MySQL is seen when PostgreSQL is built.
+fn own(migration: &Migration) -> Digest {
+    let counted = migration.scripts().iter().filter(|script| script.direction() != Direction::Verify);
+    let part = |script: &crate::Script| {
+        let dialect = script.dialect().map_or(u8::MAX, |dialect| dialect as u8);
+        let mut part = vec![script.direction() as u8, dialect];
+        part.extend(script.digest().0);
+        part
+    };
+    let mut parts: Vec<Vec<u8>> = counted.map(part).collect();
+    parts.sort_unstable();
+    Digest::of(&parts.iter().map(Vec::as_slice).collect::<Vec<_>>())
+}
+
+fn chained(before: Digest, version: &Version, own: Digest) -> Digest {
+    Digest::of(&[&before.0, version.canonical().as_bytes(), &own.0])
+}
+
+fn path(migration: &Migration) -> &str {
+    let up = migration.scripts().iter().find(|script| script.direction() == Direction::Up);
+    up.map_or("", |script| script.path())
+}
+
+/// The problem of a set that demands a sum file and has none.
+pub(crate) fn absent(shown: &str) -> Problem {
+    let message = format!("there is no {FILE}, which `sum = \"require\"` demands");
+    Problem::new("sum-required", message).at(Place::file(shown)).help("run `whimbrel sum`")
+}
+
+/// Checks the set against its sum file. A version without a migration is there, but cannot be read: its own problem.
+pub(crate) fn check(
+    text: &str,
+    shown: &str,
+    directory: &str,
+    known: &[(&Version, Option<&Migration>)],
+) -> Vec<Problem> {
+    let recorded = match Recorded::read(text, shown) {
+        Ok(recorded) => recorded,
+        Err(problem) => return vec![problem],
+    };
+    let set: BTreeMap<&Version, Option<&Migration>> = known.iter().copied().collect();
+    let check = Check { text, shown, directory, recorded };
+    let mut problems = check.lines(&set);
+    problems.extend(check.unrecorded(&set));
+    if problems.is_empty() {
+        problems.extend(check.head());
+    }
+    problems
+}
+
+/// A sum file.
+struct Recorded {
+    head: Digest,
+    lines: Vec<Line>,
+}
+
+struct Line {
+    version: Version,
+    digest: Digest,
+    path: String,
+    range: Range<usize>,
+}
+
+impl Recorded {
+    fn read(text: &str, shown: &str) -> Result<Self, Problem> {
+        let mut at = 0;
+        let mut lines = Vec::new();
+        let mut head = None;
+        for whole in text.split_inclusive('\n') {
+            let line = whole.trim_end_matches(['\n', '\r']);
+            let range = at..at + line.len();
+            at += whole.len();
+            let read = match head {
+                None => line.strip_prefix(HEAD).and_then(Digest::from_hex).map(|digest| head = Some(digest)),
+                Some(_) => Line::read(line, range.clone()).map(|line| lines.push(line)),
+            };
+            read.ok_or_else(|| unreadable(line, Place::in_text(shown, text, range)))?;
+        }
+        let head = head.ok_or_else(|| unreadable("", Place::file(shown)))?;
+        Ok(Self { head, lines })
+    }
+}
+
+impl Line {
+    fn read(line: &str, range: Range<usize>) -> Option<Self> {
+        let mut words = line.splitn(3, ' ');
+        let (version, digest, path) = (words.next()?, words.next()?, words.next()?);
+        let (version, digest) = (version.parse().ok()?, Digest::from_hex(digest)?);
+        Some(Self { version, digest, path: path.to_owned(), range })
+    }
+}
+
+fn unreadable(line: &str, place: Place) -> Problem {
+    let is_conflict = ["<<<<<<<", "=======", ">>>>>>>", "|||||||"].iter().any(|mark| line.starts_with(mark));
+    let (message, help) = if is_conflict {
+        (
+            "two branches have changed this file",
+            "keep the migrations of both, in an order that both can live with, and run `whimbrel sum`",
+        )
+    } else {
+        ("this is no line of a sum file", "run `whimbrel sum`")
+    };
+    Problem::new("sum-format", message).at(place).help(help)
+}
+
+/// The lines before a line among which the start of a branch is sought.
+const BRANCH: usize = 64;
+
+struct Check<'a> {
+    text: &'a str,
+    shown: &'a str,
+    directory: &'a str,
+    recorded: Recorded,
+}
+
+impl Check<'_> {
+    fn problem(&self, code: &'static str, line: &Line, message: String, help: &str) -> Problem {
+        let start = line.range.start;
+        // The caret stands under the version: the digest says nothing to a reader.
+        let place = Place::in_text(self.shown, self.text, start..start + line.version.as_written().len());
+        Problem::new(code, message).at(place).help(help)
+    }
+
+    /// What was edited, moved or removed since it was recorded.
+    fn lines(&self, set: &BTreeMap<&Version, Option<&Migration>>) -> Vec<Problem> {
+        let mut problems = Vec::new();
+        let mut last: Option<&Line> = None;
+        for (index, line) in self.recorded.lines.iter().enumerate() {
+            if let Some(last) = last.filter(|last| last.version >= line.version) {
+                let message = format!("{} is recorded after {}", line.version, last.version);
+                problems.push(self.problem("sum-order", line, message, "run `whimbrel sum`"));
+            }
+            match set.get(&line.version) {
+                None => problems.push(self.removed(line)),
+                Some(Some(migration)) => problems.extend(self.edited(index, line, migration, set)),
+                Some(None) => {}
+            }
+            last = Some(line);
+        }
+        problems
+    }
+
+    fn removed(&self, line: &Line) -> Problem {
+        let message = format!("`{}` is recorded, but it is gone", line.path);
+        let help = "restore it, or, when no database has run it, run `whimbrel sum`";
+        self.problem("sum-missing", line, message, help)
+    }
+
+    fn edited(
+        &self,
+        index: usize,
+        line: &Line,
+        migration: &Migration,
+        set: &BTreeMap<&Version, Option<&Migration>>,
+    ) -> Option<Problem> {
+        let before = &self.recorded.lines[..index];
+        let fits = |digest: Digest| chained(digest, migration.version(), own(migration)) == line.digest;
+        let last = before.last().map_or(Digest::ZERO, |line| line.digest);
+        if fits(last) || fits(self.through_unrecorded(last, before.last(), line, set)) {
+            return (line.path != path(migration)).then(|| self.moved(line, migration));
+        }
+        // Recorded by a branch that did not know the lines between: nothing was edited.
+        if before.iter().rev().take(BRANCH).any(|line| fits(line.digest)) {
+            let message =
+                format!("{} was recorded before {} was", line.version, self.recorded.lines[index - 1].version);
+            let help = "see that the migrations of both branches suit each other, and run `whimbrel sum`";
+            return Some(self.problem("sum-order", line, message, help));
+        }
+        let message = format!("`{}` was edited after it was recorded", path(migration));
+        let help = "restore it and write a new migration, or, when no database has run it, run `whimbrel sum`";
+        Some(self.problem("sum-changed", line, message, help))
+    }
+
+    /// The digest as it was before this line, if the lines of what is unrecorded between were deleted by hand.
+    fn through_unrecorded(
+        &self,
+        last: Digest,
+        before: Option<&Line>,
+        line: &Line,
+        set: &BTreeMap<&Version, Option<&Migration>>,
+    ) -> Digest {
+        let is_after = |version: &Version| before.is_none_or(|before| before.version < *version);
+        set.iter()
+            .filter(|(version, _)| is_after(version) && ***version < line.version)
+            .filter_map(|(_, migration)| *migration)
+            .fold(last, |digest, migration| chained(digest, migration.version(), own(migration)))
+    }
+
+    fn moved(&self, line: &Line, migration: &Migration) -> Problem {
+        let message = format!("`{}` is recorded as `{}`", path(migration), line.path);
+        self.problem("sum-moved", line, message, "rename it back, or run `whimbrel sum`")
+    }
+
+    /// The migrations that no line records.
+    fn unrecorded(&self, set: &BTreeMap<&Version, Option<&Migration>>) -> Vec<Problem> {
+        let recorded: BTreeMap<&Version, &Line> =
+            self.recorded.lines.iter().map(|line| (&line.version, line)).collect();
+        let last = recorded.keys().next_back().copied();
+        let unrecorded = set.iter().filter(|(version, _)| !recorded.contains_key(*version));
+        let problem = |migration: &Migration| {
+            let (version, path) = (migration.version(), path(migration));
+            let inserted = last.filter(|last| *last > version);
+            let message = match inserted {
+                Some(last) => format!("`{path}` is not recorded, but {last}, which comes after it, is"),
+                None => format!("`{path}` is not recorded"),
+            };
+            let help = match inserted {
+                Some(_) => "give it a version after the last, or run `whimbrel sum`",
+                None => "run `whimbrel sum`",
+            };
+            Problem::new("sum-unrecorded", message).at(Place::file(join(self.directory, path))).help(help)
+        };
+        unrecorded.filter_map(|(_, migration)| migration.map(problem)).collect()
+    }
+
+    /// The first line repeats the digest of the last, so that any two additions conflict in version control.
+    fn head(&self) -> Option<Problem> {
+        let last = self.recorded.lines.last().map_or(Digest::ZERO, |line| line.digest);
+        let message = "the first line does not repeat the digest of the last";
+        let place = Place::in_text(self.shown, self.text, 0..HEAD.len() - 1);
+        (self.recorded.head != last).then(|| Problem::new("sum-order", message).at(place).help("run `whimbrel sum`"))
+    }
+}

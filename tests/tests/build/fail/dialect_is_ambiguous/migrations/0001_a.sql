@@ -1,0 +1,2 @@
+insert into a values ('\');
+insert into a values ('b');
