@@ -11,25 +11,36 @@
 
 #![warn(missing_docs)]
 
+// From a directory to sources: which files there are, and what their names say.
 mod config;
-pub mod dialect;
-pub mod digest;
 mod glob;
 mod layout;
 pub mod load;
+mod settings;
+mod sources;
+mod text;
+
+// From a text to a script.
+mod facts;
+mod lex;
+pub mod read;
+mod shape;
+pub mod split;
+
+// From scripts to a set.
+mod set;
+pub mod sum;
+mod variants;
+mod versions;
+
+// The model.
+pub mod dialect;
+pub mod digest;
 pub mod migrations;
 mod nearest;
 pub mod problem;
-pub mod read;
 pub mod script;
-mod set;
-mod settings;
-mod sources;
-pub mod sum;
-mod text;
-mod variants;
 pub mod version;
-mod versions;
 
 pub use dialect::Dialect;
 pub use digest::Digest;

@@ -1,7 +1,6 @@
 //! The known word that was probably meant.
 
 /// The known word nearest to `word`, in any case; `None` when none is near enough to be a misspelling of it.
-#[allow(dead_code)] // Its first callers arrive with the directives and the file names.
 pub(crate) fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let word: Vec<char> = word.to_lowercase().chars().collect();
     let edits = |candidate: &str| distance(&word, &candidate.to_lowercase().chars().collect::<Vec<_>>());
@@ -11,7 +10,6 @@ pub(crate) fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) 
 }
 
 /// The number of characters to insert, delete or replace (Levenshtein), row by row.
-#[allow(dead_code)]
 fn distance(left: &[char], right: &[char]) -> usize {
     let mut row: Vec<usize> = (0..=right.len()).collect();
     for (i, a) in left.iter().enumerate() {

@@ -1,9 +1,20 @@
 //! From the text of a file to a [`Script`]: split, directives, statement checks, digest.
 
+mod ambiguity;
+mod borders;
+mod directive;
+mod faults;
+mod page;
+mod pragma;
+mod refusals;
+mod verify;
+
 use std::borrow::Cow;
 
 use crate::script::Options;
-use crate::{Dialect, Direction, Problem, Script};
+use crate::split::{Collect, Cut, cut};
+use crate::{Dialect, Digest, Direction, Problem, Script, Statement, facts};
+use page::Page;
 
 /// What is known of a script before its text is read.
 #[derive(Debug, Clone)]
@@ -25,8 +36,121 @@ pub struct Outline<'a> {
 /// Reads a script.
 ///
 /// # Errors
-/// Everything that is wrong with the text.
+/// Everything that is wrong with the text, in its order. A text with neither statement nor comment is wrong too; a
+/// comment alone is a deliberate no-op.
+///
+/// ```
+/// use std::borrow::Cow;
+/// use whimbrel_core::{Dialect, Direction, read::{Outline, read}, script::Options};
+/// let outline = Outline {
+///     direction: Direction::Up,
+///     dialect: None,
+///     read_as: &Dialect::SQL,
+///     path: "0001_init.sql",
+///     shown: "migrations/0001_init.sql",
+///     options: Options::default(),
+/// };
+/// let script = read(&outline, Cow::Borrowed("create table a (b int); -- that is all\n")).unwrap();
+/// assert_eq!(script.len(), 1);
+///
+/// let problems = read(&outline, Cow::Borrowed("insert into a values ('x);\n")).unwrap_err();
+/// assert_eq!(problems[0].code(), "unterminated-string");
+/// ```
 pub fn read(outline: &Outline<'_>, text: Cow<'static, str>) -> Result<Script, Vec<Problem>> {
-    let _ = (outline, text);
-    Err(Vec::new())
+    read_with(outline, text, Empty::Deny)
+}
+
+/// Reads a script of a set that says `empty = "allow"`.
+///
+/// # Errors
+/// As [`read`], but for empty files.
+pub fn read_or_empty(outline: &Outline<'_>, text: Cow<'static, str>) -> Result<Script, Vec<Problem>> {
+    read_with(outline, text, Empty::Allow)
+}
+
+/// Reads a script that the history has stored, such as a down script that this binary does not know.
+///
+/// Its directives stand in the text; what the file name asked for (`autocommit`) is the caller's to remember.
+///
+/// # Errors
+/// As [`read_or_empty`].
+pub fn read_stored(direction: Direction, dialect: Dialect, path: &str, text: String) -> Result<Script, Vec<Problem>> {
+    let read_as = [dialect];
+    let options = Options::default();
+    let outline = Outline { direction, dialect: Some(dialect), read_as: &read_as, path, shown: path, options };
+    read_with(&outline, Cow::Owned(text), Empty::Allow)
+}
+
+/// Whether a text may have neither statement nor comment.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Empty {
+    Allow,
+    Deny,
+}
+
+fn read_with(outline: &Outline<'_>, text: Cow<'static, str>, empty: Empty) -> Result<Script, Vec<Problem>> {
+    let text = without_mark(text);
+    let mut page = Page::new(outline, &text);
+    page.check_bytes();
+    // Without sound bytes nothing else can be said.
+    page.none_or_problems()?;
+
+    let cuts = cut_all(outline.read_as, &text);
+    let Some(first) = cuts.first() else {
+        return Err(vec![Problem::new("no-dialect", "a script is read under at least one dialect")]);
+    };
+    let mut statements = statements(outline.read_as, &text, &cuts);
+    let mut options = directive::options(&mut page, first);
+    faults::check(&mut page, &cuts);
+    ambiguity::check(&mut page, &cuts);
+    refusals::check(&mut page, &cuts);
+    if empty == Empty::Deny && first.pieces.is_empty() && first.comments == 0 && first.faults.is_empty() {
+        page.empty();
+    }
+    pragma::take_foreign_keys(&page, &mut statements, &mut options);
+    borders::check(&mut page, &statements);
+    if outline.direction == Direction::Verify {
+        verify::check(&mut page, &statements);
+    }
+    page.none_or_problems()?;
+
+    let digest = Digest::of(&[&first.tokens]);
+    let (direction, dialect, path) = (outline.direction, outline.dialect, outline.path.to_owned());
+    Ok(Script::new(direction, dialect, path, text, &statements, &options, digest))
+}
+
+/// The text without a byte order mark.
+fn without_mark(text: Cow<'static, str>) -> Cow<'static, str> {
+    const MARK: char = '\u{feff}';
+    match text {
+        Cow::Borrowed(text) => Cow::Borrowed(text.strip_prefix(MARK).unwrap_or(text)),
+        Cow::Owned(mut text) => {
+            if text.starts_with(MARK) {
+                text.drain(..MARK.len_utf8());
+            }
+            Cow::Owned(text)
+        }
+    }
+}
+
+/// The text cut under each dialect; the digest is the first one's.
+fn cut_all(read_as: &[Dialect], text: &str) -> Vec<Cut> {
+    let collect = |index| if index == 0 { Collect::Tokens } else { Collect::Nothing };
+    read_as.iter().enumerate().map(|(index, &dialect)| cut(text, dialect, collect(index))).collect()
+}
+
+/// The statements as the first dialect has them, with what each of the others says about transactions.
+fn statements(read_as: &[Dialect], text: &str, cuts: &[Cut]) -> Vec<Statement> {
+    let (Some(&dialect), Some(first)) = (read_as.first(), cuts.first()) else {
+        return Vec::new();
+    };
+    let mut statements: Vec<_> = first.pieces.iter().map(|piece| facts::statement(text, dialect, piece)).collect();
+    for (&dialect, cut) in read_as.iter().zip(cuts).skip(1) {
+        for (statement, piece) in statements.iter_mut().zip(&cut.pieces) {
+            if facts::needs_no_transaction(text, dialect, piece) {
+                statement.outside |= dialect.bit();
+            }
+        }
+    }
+    statements
 }

@@ -1,0 +1,246 @@
+//! Tokens: where words, literals and comments begin and end, by each database's own rules.
+//!
+//! This runs unoptimized in users' builds, inside a macro. So it is written in index loops over bytes with a class
+//! table; iterators, `Option`s and closures cost ten times as much there.
+
+mod class;
+mod comment;
+mod literal;
+
+use crate::Dialect;
+
+/// A range of the text that means one thing.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Token {
+    pub(crate) kind: TokenKind,
+    /// The first byte; 0 at the end.
+    pub(crate) byte: u8,
+    pub(crate) start: usize,
+    pub(crate) end: usize,
+    /// The line of the first byte, counted from 1.
+    pub(crate) line: u32,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum TokenKind {
+    /// A keyword, a name without quotes, or a number up to its point.
+    Word,
+    /// A string, with its one-letter prefix: `'…'`, `E'…'`, `$$…$$`.
+    String,
+    /// `"…"`, `` `…` `` or `[…]`.
+    QuotedName,
+    /// One byte of anything else. Operators are not put together, so that `a=-1` is `a = - 1`.
+    Mark,
+    /// The delimiter that a `DELIMITER` line has set (MySQL).
+    Delimiter,
+    /// The `/*!50001` before, or the `*/` after, what only some MySQL servers run.
+    VersionComment,
+    /// The end of the text.
+    End,
+}
+
+/// What is wrong with a range of the text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Fault {
+    pub(crate) kind: FaultKind,
+    pub(crate) start: usize,
+    pub(crate) end: usize,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum FaultKind {
+    String,
+    QuotedName,
+    DollarQuote,
+    Comment,
+    /// A body, batch or block without its end.
+    Body,
+    Parenthesis,
+    /// A line that a client such as psql carries out itself.
+    ClientCommand,
+    BindMarker,
+    /// A byte that no token of the dialect can begin with.
+    Character,
+    /// `--whimbrel:`, where MySQL wants a blank after the dashes.
+    Dashes,
+}
+
+/// A comment that speaks to us.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Note {
+    pub(crate) start: usize,
+    pub(crate) end: usize,
+    /// Its text, without what opens and closes it and the blanks around.
+    pub(crate) inner: (usize, usize),
+}
+
+pub(crate) struct Lexer<'a> {
+    bytes: &'a [u8],
+    dialect: Dialect,
+    class: &'static [u8; 256],
+    at: usize,
+    line: u32,
+    /// What ends a statement besides `;`; empty without a `DELIMITER` line.
+    delimiter: (usize, usize),
+    /// Where the `/*!` stands that is open.
+    version_comment: Option<usize>,
+    pub(crate) faults: Vec<Fault>,
+    pub(crate) notes: Vec<Note>,
+    /// The number of comments so far.
+    pub(crate) comments: usize,
+}
+
+impl<'a> Lexer<'a> {
+    pub(crate) fn new(bytes: &'a [u8], dialect: Dialect) -> Self {
+        Self {
+            bytes,
+            dialect,
+            class: class::of(dialect),
+            at: 0,
+            line: 1,
+            delimiter: (0, 0),
+            version_comment: None,
+            faults: Vec::new(),
+            notes: Vec::new(),
+            comments: 0,
+        }
+    }
+
+    /// Reads from another place on.
+    pub(crate) fn go_to(&mut self, at: usize) {
+        self.at = at;
+    }
+
+    /// The byte after the last token.
+    pub(crate) fn position(&self) -> usize {
+        self.at
+    }
+
+    pub(crate) fn fault(&mut self, kind: FaultKind, start: usize, end: usize) {
+        self.faults.push(Fault { kind, start, end });
+    }
+
+    /// The next token; comments and blanks are passed over.
+    pub(crate) fn next(&mut self) -> Token {
+        loop {
+            self.blanks();
+            let start = self.at;
+            if start >= self.bytes.len() {
+                return self.end();
+            }
+            let byte = self.bytes[start];
+            if self.delimiter.0 < self.delimiter.1 && self.at_delimiter(start) {
+                let line = self.line;
+                self.at = start + self.delimiter.1 - self.delimiter.0;
+                return Token { kind: TokenKind::Delimiter, byte, start, end: self.at, line };
+            }
+            if self.class[byte as usize] >= class::DIGIT {
+                return self.word(byte);
+            }
+            if !self.comment(byte) {
+                return self.literal(byte);
+            }
+        }
+    }
+
+    fn blanks(&mut self) {
+        let (bytes, class, len) = (self.bytes, self.class, self.bytes.len());
+        let (mut at, mut line) = (self.at, self.line);
+        while at < len {
+            let found = class[bytes[at] as usize];
+            if found == class::NEWLINE {
+                line += 1;
+            } else if found != class::BLANK {
+                break;
+            }
+            at += 1;
+        }
+        self.at = at;
+        self.line = line;
+    }
+
+    fn end(&mut self) -> Token {
+        if let Some(start) = self.version_comment.take() {
+            self.fault(FaultKind::Comment, start, start + 2);
+        }
+        Token { kind: TokenKind::End, byte: 0, start: self.at, end: self.at, line: self.line }
+    }
+
+    fn word(&mut self, first: u8) -> Token {
+        let (bytes, class, len) = (self.bytes, self.class, self.bytes.len());
+        // PostgreSQL lets a name go on with `$`, a number not: `1$$a$$` is a number and a string (PG manual 4.1.1).
+        let least = if class[first as usize] == class::DIGIT { class::DIGIT } else { class::DOLLAR };
+        let start = self.at;
+        let mut at = start + 1;
+        while at < len && class[bytes[at] as usize] >= least {
+            at += 1;
+        }
+        if self.delimiter.0 < self.delimiter.1 {
+            at = self.word_before_delimiter(start, at);
+        }
+        self.at = at;
+        // E'…', B'…', N'…', X'…' are one token: `E 'a'` is something else. CQL has no prefixes.
+        if at == start + 1 && at < len && bytes[at] == b'\'' && self.dialect != Dialect::Cql {
+            return self.prefixed_string(start);
+        }
+        Token { kind: TokenKind::Word, byte: first, start, end: at, line: self.line }
+    }
+
+    /// A token of one byte.
+    fn mark(&mut self, byte: u8) -> Token {
+        let start = self.at;
+        self.at = start + 1;
+        Token { kind: TokenKind::Mark, byte, start, end: self.at, line: self.line }
+    }
+
+    fn byte_at(&self, at: usize) -> u8 {
+        if at < self.bytes.len() { self.bytes[at] } else { 0 }
+    }
+
+    /// Takes the rest of the line as the new delimiter, as MySQL's clients do.
+    pub(crate) fn delimiter_line(&mut self) {
+        let line_end = self.line_end(self.at, b'\n');
+        let mut start = self.at;
+        while start < line_end && self.class[self.bytes[start] as usize] == class::BLANK {
+            start += 1;
+        }
+        let mut end = start;
+        while end < line_end && self.class[self.bytes[end] as usize] != class::BLANK {
+            end += 1;
+        }
+        let is_default = end == start + 1 && self.bytes[start] == b';';
+        self.delimiter = if is_default { (0, 0) } else { (start, end) };
+        self.at = line_end;
+    }
+
+    /// Whether a `DELIMITER` line holds.
+    pub(crate) fn has_delimiter(&self) -> bool {
+        self.delimiter.0 < self.delimiter.1
+    }
+
+    fn at_delimiter(&self, at: usize) -> bool {
+        let length = self.delimiter.1 - self.delimiter.0;
+        at + length <= self.bytes.len()
+            && self.bytes[at] == self.bytes[self.delimiter.0]
+            && self.bytes[at..at + length] == self.bytes[self.delimiter.0..self.delimiter.1]
+    }
+
+    /// The end of a word that runs into the delimiter: `END$$`.
+    fn word_before_delimiter(&self, start: usize, end: usize) -> usize {
+        let mut at = start + 1;
+        while at < end && !self.at_delimiter(at) {
+            at += 1;
+        }
+        at
+    }
+
+    /// The end of the line, before its line end; `also` ends it too.
+    fn line_end(&self, from: usize, also: u8) -> usize {
+        let (bytes, len) = (self.bytes, self.bytes.len());
+        let mut at = from;
+        while at < len && bytes[at] != b'\n' && bytes[at] != also {
+            at += 1;
+        }
+        at
+    }
+}

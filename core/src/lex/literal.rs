@@ -1,0 +1,178 @@
+//! Strings and quoted names.
+
+use super::{FaultKind, Lexer, Token, TokenKind, class};
+use crate::Dialect;
+
+/// Whether a backslash takes the next byte with it.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Backslash {
+    Escapes,
+    IsPlain,
+}
+
+impl Lexer<'_> {
+    /// The token that begins with a byte that is no blank, word or comment.
+    pub(super) fn literal(&mut self, first: u8) -> Token {
+        match first {
+            b'\'' => self.string(self.at, self.backslash_in_strings()),
+            b'"' if self.dialect == Dialect::Mysql => {
+                // MySQL manual 11.1.1: "enclosed within either single quote or double quote characters"; sql_mode
+                // ANSI_QUOTES is pinned off.
+                self.quoted(TokenKind::String, b'"', Backslash::Escapes)
+            }
+            b'"' => self.quoted(TokenKind::QuotedName, b'"', Backslash::IsPlain),
+            // MySQL manual 11.2; SQLite takes MySQL's backticks too (lang_keywords.html).
+            b'`' if matches!(self.dialect, Dialect::Mysql | Dialect::Sqlite) => {
+                self.quoted(TokenKind::QuotedName, b'`', Backslash::IsPlain)
+            }
+            b'[' if self.dialect == Dialect::Sqlite => self.bracketed(),
+            b'$' => self.dollar(),
+            b'/' | b'*' if self.dialect == Dialect::Mysql => match self.version_comment(first) {
+                Some(token) => token,
+                None => self.mark(first),
+            },
+            _ => self.mark(first),
+        }
+    }
+
+    /// A string after a prefix of one letter, which is already read.
+    pub(super) fn prefixed_string(&mut self, start: usize) -> Token {
+        let is_escape = matches!(self.bytes[start], b'e' | b'E') && self.dialect == Dialect::Postgres;
+        // PG manual 4.1.2.2: "An escape string constant is specified by writing the letter E … just before the
+        // opening single quote".
+        let backslash = if is_escape { Backslash::Escapes } else { self.backslash_in_strings() };
+        let mut token = self.string(start, backslash);
+        while is_escape && self.string_goes_on() {
+            token.end = self.string(start, backslash).end;
+        }
+        token
+    }
+
+    /// PG manual 4.1.2.1: strings "separated only by whitespace with at least one newline" are one; so the escapes of
+    /// the first hold in the next. Moves to its quote.
+    fn string_goes_on(&mut self) -> bool {
+        let (at, line) = (self.at, self.line);
+        self.blanks();
+        if self.line > line && self.byte_at(self.at) == b'\'' {
+            return true;
+        }
+        self.at = at;
+        self.line = line;
+        false
+    }
+
+    /// PG manual 4.1.2.1: with `standard_conforming_strings` on, a backslash is plain. MySQL manual 11.1.1: it
+    /// escapes, NO_BACKSLASH_ESCAPES being pinned off. SQLite and CQL know no escapes but `''`.
+    fn backslash_in_strings(&self) -> Backslash {
+        if self.dialect == Dialect::Mysql { Backslash::Escapes } else { Backslash::IsPlain }
+    }
+
+    fn string(&mut self, start: usize, backslash: Backslash) -> Token {
+        let mut token = self.quoted(TokenKind::String, b'\'', backslash);
+        token.start = start;
+        token.byte = self.bytes[start];
+        token
+    }
+
+    /// From a quote to its like; a doubled one stands for itself.
+    fn quoted(&mut self, kind: TokenKind, quote: u8, backslash: Backslash) -> Token {
+        let (bytes, len, start) = (self.bytes, self.bytes.len(), self.at);
+        let (mut at, line) = (start + 1, self.line);
+        let mut lines = line;
+        // Without escapes this is the quote once more: no byte is asked a question that cannot matter.
+        let escape = if backslash == Backslash::Escapes { b'\\' } else { quote };
+        let mut is_closed = false;
+        while at < len {
+            let byte = bytes[at];
+            at += 1;
+            if byte == quote {
+                if at < len && bytes[at] == quote {
+                    at += 1;
+                } else {
+                    is_closed = true;
+                    break;
+                }
+            } else if byte == b'\n' {
+                lines += 1;
+            } else if byte == escape && at < len {
+                if bytes[at] == b'\n' {
+                    lines += 1;
+                }
+                at += 1;
+            }
+        }
+        self.at = at;
+        self.line = lines;
+        if !is_closed {
+            let fault = if kind == TokenKind::String { FaultKind::String } else { FaultKind::QuotedName };
+            self.fault(fault, start, start + 1);
+        }
+        Token { kind, byte: quote, start, end: at, line }
+    }
+
+    /// `[name]`, as SQLite takes it from SQL Server (lang_keywords.html); no doubling.
+    fn bracketed(&mut self) -> Token {
+        let (bytes, len, start, line) = (self.bytes, self.bytes.len(), self.at, self.line);
+        let mut at = start + 1;
+        while at < len && bytes[at] != b']' {
+            if bytes[at] == b'\n' {
+                self.line += 1;
+            }
+            at += 1;
+        }
+        if at < len {
+            at += 1;
+        } else {
+            self.fault(FaultKind::QuotedName, start, start + 1);
+        }
+        self.at = at;
+        Token { kind: TokenKind::QuotedName, byte: b'[', start, end: at, line }
+    }
+
+    /// `$tag$…$tag$` (PG manual 4.1.2.4), `$$…$$` without tags (Cassandra's Lexer.g: STRING_LITERAL), or a lone `$`.
+    fn dollar(&mut self) -> Token {
+        let start = self.at;
+        let opening = match self.dialect {
+            Dialect::Postgres => self.dollar_tag_end(start),
+            Dialect::Cql if self.byte_at(start + 1) == b'$' => start + 2,
+            _ => start,
+        };
+        if opening == start {
+            return self.mark(b'$');
+        }
+        let line = self.line;
+        self.at = self.dollar_end(start, opening);
+        Token { kind: TokenKind::String, byte: b'$', start, end: self.at, line }
+    }
+
+    /// The byte after `$tag$`; `start` itself when no tag stands there, as in `$1`.
+    fn dollar_tag_end(&self, start: usize) -> usize {
+        let (bytes, class, len) = (self.bytes, self.class, self.bytes.len());
+        let mut at = start + 1;
+        while at < len && class[bytes[at] as usize] >= class::DIGIT {
+            at += 1;
+        }
+        let begins_with_digit = class[self.byte_at(start + 1) as usize] == class::DIGIT;
+        if at < len && bytes[at] == b'$' && !begins_with_digit { at + 1 } else { start }
+    }
+
+    /// The byte after the closing tag.
+    fn dollar_end(&mut self, start: usize, opening: usize) -> usize {
+        let (bytes, len) = (self.bytes, self.bytes.len());
+        let length = opening - start;
+        let (mut at, mut line) = (opening, self.line);
+        while at < len {
+            let byte = bytes[at];
+            if byte == b'\n' {
+                line += 1;
+            } else if byte == b'$' && at + length <= len && bytes[at..at + length] == bytes[start..opening] {
+                self.line = line;
+                return at + length;
+            }
+            at += 1;
+        }
+        self.line = line;
+        self.fault(FaultKind::DollarQuote, start, opening);
+        len
+    }
+}

@@ -1,0 +1,130 @@
+//! Directives: comments before the first statement that say how a script is run.
+
+use std::time::Duration;
+
+use super::page::Page;
+use crate::lex::Note;
+use crate::nearest::nearest;
+use crate::script::{Options, Phase};
+use crate::split::Cut;
+
+const PREFIX: &str = "whimbrel:";
+
+/// A directive's name, the form it is written in, and what it sets; `Err` when the value is not of that form.
+struct Directive {
+    name: &'static str,
+    form: &'static str,
+    set: fn(&mut Options, &str) -> Result<(), ()>,
+}
+
+const DIRECTIVES: [Directive; 6] = [
+    Directive { name: "no-transaction", form: "no-transaction", set: no_transaction },
+    Directive { name: "timeout", form: "timeout 30s", set: timeout },
+    Directive { name: "lock-timeout", form: "lock-timeout 2s", set: lock_timeout },
+    Directive { name: "foreign-keys", form: "foreign-keys off", set: foreign_keys },
+    Directive { name: "phase", form: "phase expand|migrate|contract", set: phase },
+    Directive { name: "allow", form: "allow <rule> <reason>", set: allow },
+];
+
+/// What the outline and the directives ask for together.
+pub(super) fn options(page: &mut Page<'_>, cut: &Cut) -> Options {
+    let mut options = page.outline.options;
+    let first = cut.pieces.first().map_or(page.text.len(), |piece| piece.start);
+    for note in &cut.notes {
+        let text = &page.text[note.inner.0..note.inner.1];
+        match text.get(..PREFIX.len()) {
+            Some(prefix) if prefix.eq_ignore_ascii_case(PREFIX) => {
+                ours(page, note, &text[PREFIX.len()..], first, &mut options);
+            }
+            _ if note.start < first => options.no_transaction |= is_of_a_peer(note, text),
+            _ => {}
+        }
+    }
+    options
+}
+
+/// `-- no-transaction` in the first line (sqlx), and `-- atlas:txmode none`.
+fn is_of_a_peer(note: &Note, text: &str) -> bool {
+    let mut words = text.split_ascii_whitespace();
+    match words.next() {
+        // sqlx looks for it at the very start, whatever follows; further down it may begin a sentence.
+        Some("no-transaction") => note.start == 0 || words.next().is_none(),
+        Some("atlas:txmode") => words.next() == Some("none"),
+        _ => false,
+    }
+}
+
+fn ours(page: &mut Page<'_>, note: &Note, text: &str, first: usize, options: &mut Options) {
+    let place = note.start..note.end;
+    let (name, value) = text.split_once(|c: char| c.is_ascii_whitespace()).unwrap_or((text, ""));
+    let Some(directive) = DIRECTIVES.iter().find(|directive| directive.name == name) else {
+        return page.wrong(place, "unknown-directive", format!("unknown directive `{name}`"), instead(name));
+    };
+    if note.start > first {
+        let help = format!("move `-- whimbrel:{name}` up, before the first statement");
+        return page.wrong(place, "late-directive", "a directive stands before the first statement", help);
+    }
+    if page.text[place.clone()].starts_with("/*") {
+        let help = format!("write `-- whimbrel:{}`", text.trim());
+        return page.wrong(place, "directive-form", "a directive is a line of its own", help);
+    }
+    if (directive.set)(options, value.trim()).is_err() {
+        let message = if value.trim().is_empty() {
+            format!("`{name}` needs a value")
+        } else {
+            format!("`{}` is no value of `{name}`", value.trim())
+        };
+        page.wrong(place, "directive-value", message, format!("write `-- whimbrel:{}`", directive.form));
+    }
+}
+
+fn instead(name: &str) -> String {
+    let names = || DIRECTIVES.iter().map(|directive| directive.name);
+    match nearest(name, names()) {
+        Some(known) => format!("write `-- whimbrel:{known}`"),
+        None => format!("write one of {}", names().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")),
+    }
+}
+
+fn no_transaction(options: &mut Options, value: &str) -> Result<(), ()> {
+    options.no_transaction = true;
+    if value.is_empty() { Ok(()) } else { Err(()) }
+}
+
+fn timeout(options: &mut Options, value: &str) -> Result<(), ()> {
+    options.timeout = Some(duration(value).ok_or(())?);
+    Ok(())
+}
+
+fn lock_timeout(options: &mut Options, value: &str) -> Result<(), ()> {
+    options.lock_timeout = Some(duration(value).ok_or(())?);
+    Ok(())
+}
+
+fn foreign_keys(options: &mut Options, value: &str) -> Result<(), ()> {
+    options.foreign_keys_off = true;
+    if value == "off" { Ok(()) } else { Err(()) }
+}
+
+fn phase(options: &mut Options, value: &str) -> Result<(), ()> {
+    let (phase, _) = Phase::NAMES.into_iter().find(|&(_, name)| name == value).ok_or(())?;
+    options.phase = Some(phase);
+    Ok(())
+}
+
+/// The rule may be any for now; that there is a reason is what a reviewer needs.
+fn allow(_: &mut Options, value: &str) -> Result<(), ()> {
+    let (rule, reason) = value.split_once(|c: char| c.is_ascii_whitespace()).ok_or(())?;
+    let is_part = |part: &str| !part.is_empty() && part.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit());
+    if rule.split('-').all(is_part) && !reason.trim().is_empty() { Ok(()) } else { Err(()) }
+}
+
+/// `30s`, `500ms`, `5m`, `1h`: from a millisecond to the 49 days that a statement table can hold.
+fn duration(text: &str) -> Option<Duration> {
+    const UNITS: [(&str, u64); 4] = [("ms", 1), ("s", 1_000), ("m", 60_000), ("h", 3_600_000)];
+    let digits = text.bytes().take_while(u8::is_ascii_digit).count();
+    let (number, unit) = text.split_at(digits);
+    let (_, factor) = UNITS.into_iter().find(|&(name, _)| name == unit.trim_start())?;
+    let millis = number.parse::<u64>().ok()?.checked_mul(factor)?;
+    (millis > 0 && millis <= u32::MAX.into()).then(|| Duration::from_millis(millis))
+}

@@ -1,0 +1,105 @@
+//! What the splitter could not make sense of.
+
+use super::page::Page;
+use crate::Dialect;
+use crate::lex::{Fault, FaultKind};
+use crate::split::Cut;
+
+/// Notes each fault once, whatever the number of dialects that have it.
+pub(super) fn check(page: &mut Page<'_>, cuts: &[Cut]) {
+    let read_as = page.outline.read_as;
+    for (&dialect, cut) in read_as.iter().zip(cuts) {
+        for fault in &cut.faults {
+            let has_it =
+                |cut: &&Cut| cut.faults.iter().any(|other| (other.kind, other.start) == (fault.kind, fault.start));
+            if cuts.iter().filter(has_it).count() == cuts.len() || fault.kind == FaultKind::ClientCommand {
+                wrong(page, fault, dialect, "");
+            } else {
+                wrong(page, fault, dialect, &format!(" when read as {dialect}"));
+            }
+        }
+    }
+}
+
+fn wrong(page: &mut Page<'_>, fault: &Fault, dialect: Dialect, reading: &str) {
+    let found = &page.text[fault.start..fault.end];
+    let (code, message, help) = match fault.kind {
+        FaultKind::String => ("unterminated-string", "unterminated string".to_owned(), close_string(found, dialect)),
+        FaultKind::QuotedName => {
+            let close = if found == "[" { "]" } else { found };
+            ("unterminated-name", "unterminated quoted name".to_owned(), format!("close it with `{close}`"))
+        }
+        FaultKind::DollarQuote => {
+            ("unterminated-dollar-quote", "unterminated dollar quote".to_owned(), format!("close it with `{found}`"))
+        }
+        FaultKind::Comment => ("unterminated-comment", "unterminated comment".to_owned(), close_comment(dialect)),
+        FaultKind::Body => {
+            ("unterminated-body", format!("this `{}` has no end", found.to_uppercase()), close_body(dialect))
+        }
+        FaultKind::Parenthesis => (
+            "unclosed-parenthesis",
+            "this `(` is never closed".to_owned(),
+            "close it with `)`; until then no `;` ends the statement".to_owned(),
+        ),
+        FaultKind::ClientCommand => client_command(found, dialect),
+        FaultKind::BindMarker => (
+            "bind-marker",
+            format!("`{}` is a bind marker, and a script has no values to bind", with_colon(page.text, fault)),
+            "write the value itself".to_owned(),
+        ),
+        FaultKind::Character => (
+            "invalid-character",
+            format!("`{}` cannot stand outside quotes in CQL", found.escape_debug()),
+            "remove it, or quote the name".to_owned(),
+        ),
+        FaultKind::Dashes => (
+            "directive-form",
+            "MySQL takes `--` for a comment only with a blank after it".to_owned(),
+            "write `-- whimbrel:…`".to_owned(),
+        ),
+    };
+    page.wrong(fault.start..fault.end, code, message + reading, help);
+}
+
+fn close_string(quote: &str, dialect: Dialect) -> String {
+    let backslash = if dialect == Dialect::Mysql { "; a backslash takes the next character with it" } else { "" };
+    format!("close it with `{quote}`, or double a quote inside a string: `{quote}{quote}`{backslash}")
+}
+
+fn close_comment(dialect: Dialect) -> String {
+    let nesting =
+        if dialect == Dialect::Postgres { "; PostgreSQL nests comments, so each `/*` needs its own" } else { "" };
+    format!("close it with `*/`{nesting}")
+}
+
+fn close_body(dialect: Dialect) -> String {
+    match dialect {
+        Dialect::Sqlite => "end the body of the trigger with `; END;`",
+        Dialect::Postgres => "end the body with `END;`",
+        Dialect::Mysql => {
+            "close each block with its `END`, `END IF`, `END LOOP`, …; if it is closed, put `DELIMITER` lines around"
+        }
+        Dialect::Cql => "end it with `APPLY BATCH;` or `COMMIT TRANSACTION;`",
+    }
+    .to_owned()
+}
+
+fn client_command(found: &str, dialect: Dialect) -> (&'static str, String, String) {
+    let client = match dialect {
+        Dialect::Sqlite => "the sqlite3 shell",
+        Dialect::Postgres => "psql",
+        Dialect::Mysql => "the mysql client",
+        Dialect::Cql => "cqlsh",
+    };
+    (
+        "client-command",
+        format!("`{found}` is a command of {client}, not SQL"),
+        "write what it does as SQL, or remove it".to_owned(),
+    )
+}
+
+/// The bind marker of a name begins one byte before.
+fn with_colon(text: &str, fault: &Fault) -> String {
+    let name = &text[fault.start..fault.end];
+    if name == "?" { name.to_owned() } else { format!(":{name}") }
+}

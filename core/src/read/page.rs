@@ -1,0 +1,68 @@
+//! The text of one script under its checks, and what they found.
+
+use std::ops::Range;
+
+use super::Outline;
+use crate::{Dialect, Place, Problem};
+
+pub(super) struct Page<'a> {
+    pub(super) outline: &'a Outline<'a>,
+    pub(super) text: &'a str,
+    /// Where each problem begins, for their order.
+    found: Vec<(usize, Problem)>,
+}
+
+impl<'a> Page<'a> {
+    pub(super) fn new(outline: &'a Outline<'a>, text: &'a str) -> Self {
+        Self { outline, text, found: Vec::new() }
+    }
+
+    pub(super) fn reads_as(&self, dialect: Dialect) -> bool {
+        self.outline.read_as.contains(&dialect)
+    }
+
+    /// Notes what is wrong with a range; the same is not said twice of one place.
+    pub(super) fn wrong(
+        &mut self,
+        range: Range<usize>,
+        code: &'static str,
+        message: impl Into<String>,
+        help: impl Into<String>,
+    ) {
+        if self.found.iter().any(|(start, known)| *start == range.start && known.code() == code) {
+            return;
+        }
+        let start = range.start;
+        let place = Place::in_text(self.outline.shown, self.text, range);
+        self.found.push((start, Problem::new(code, message).at(place).help(help)));
+    }
+
+    /// Notes what is wrong with the file as a whole.
+    fn wrong_file(&mut self, code: &'static str, message: &str, help: &str) {
+        let place = Place::file(self.outline.shown);
+        self.found.push((0, Problem::new(code, message).at(place).help(help)));
+    }
+
+    pub(super) fn check_bytes(&mut self) {
+        // Places in a statement table have 32 bits.
+        if u32::try_from(self.text.len()).is_err() {
+            self.wrong_file("too-large", "a script can have up to 4 GiB", "load such data from a file of the server");
+        } else if let Some(at) = self.text.bytes().position(|byte| byte == 0) {
+            self.wrong(at..at + 1, "nul-byte", "a NUL byte, which no database takes", "remove it");
+        }
+    }
+
+    pub(super) fn empty(&mut self) {
+        let help = "write its statements, or a comment that says why there are none";
+        self.wrong_file("empty-file", "the file is empty", help);
+    }
+
+    /// `Ok` when nothing is wrong so far.
+    pub(super) fn none_or_problems(&mut self) -> Result<(), Vec<Problem>> {
+        if self.found.is_empty() {
+            return Ok(());
+        }
+        self.found.sort_by_key(|&(start, _)| start);
+        Err(self.found.drain(..).map(|(_, problem)| problem).collect())
+    }
+}

@@ -1,0 +1,186 @@
+//! Statements that no migration can hold: the runner, or the database driver, would not survive them.
+
+use super::page::Page;
+use crate::split::{Cut, Piece};
+use crate::{Dialect, facts, shape};
+
+struct Refusal {
+    dialect: Dialect,
+    /// Starts with the verb, or the verbs, that tell most statements apart.
+    shape: &'static str,
+    code: &'static str,
+    message: &'static str,
+    help: &'static str,
+}
+
+/// What is refused by its words alone.
+const REFUSALS: &[Refusal] = &[
+    Refusal {
+        dialect: Dialect::Postgres,
+        // Tried: the next request hangs.
+        shape: "copy .. from stdin",
+        code: "copy-stdin",
+        message: "COPY … FROM STDIN reads data from a client, and a script has none",
+        help: "write INSERT statements, or copy from a file of the server",
+    },
+    Refusal {
+        dialect: Dialect::Postgres,
+        shape: "copy .. to stdout",
+        code: "copy-stdout",
+        message: "COPY … TO STDOUT sends data to a client, and none reads it",
+        help: "copy to a file of the server, or remove it",
+    },
+    Refusal {
+        dialect: Dialect::Postgres,
+        // Tried: the row of the history goes away with it, and COMMIT only warns.
+        shape: "prepare transaction",
+        code: "prepare-transaction",
+        message: "PREPARE TRANSACTION takes the transaction, and the history's row with it, away from the runner",
+        help: "remove it: the runner commits",
+    },
+    Refusal {
+        dialect: Dialect::Postgres,
+        shape: "discard all",
+        code: "discard-all",
+        message: "DISCARD ALL drops the locks and prepared statements of the runner",
+        help: "remove it: the runner resets the session after each script",
+    },
+    Refusal {
+        dialect: Dialect::Postgres,
+        shape: "deallocate ?prepare all",
+        code: "deallocate-all",
+        message: "DEALLOCATE ALL drops the prepared statements of the driver",
+        help: "deallocate by name what the script has prepared",
+    },
+    Refusal {
+        dialect: Dialect::Postgres,
+        // Tried: run again after a crash, it made a second index.
+        shape: "create ?unique index concurrently on",
+        code: "unnamed-concurrent-index",
+        message: "an index that is built concurrently needs a name, or a run that was cut off builds it twice",
+        help: "give it a name: `CREATE INDEX CONCURRENTLY name ON …`",
+    },
+    Refusal {
+        dialect: Dialect::Postgres,
+        shape: "set ?session|local standard_conforming_strings =|to off|false|0|'off'|'false'|'0'",
+        code: "changes-quoting",
+        message: "with standard_conforming_strings off, backslashes change where strings end",
+        help: "remove it, and write strings that have escapes as `E'…'`",
+    },
+    Refusal {
+        dialect: Dialect::Cql,
+        shape: "use",
+        code: "use-keyspace",
+        message: "USE changes one connection of many",
+        help: "write the keyspace before the names: `keyspace.table`",
+    },
+];
+
+/// What clients carry out themselves, by the first word; none of these begins a statement of the server.
+const CLIENT_WORDS: [(Dialect, &str, &[&str]); 2] = [
+    (
+        Dialect::Mysql,
+        "the mysql client",
+        &[
+            "source",
+            "system",
+            "tee",
+            "notee",
+            "pager",
+            "nopager",
+            "prompt",
+            "rehash",
+            "status",
+            "warnings",
+            "nowarning",
+            "charset",
+            "connect",
+            "quit",
+            "exit",
+            "edit",
+            "ego",
+            "print",
+        ],
+    ),
+    (
+        Dialect::Cql,
+        "cqlsh",
+        &[
+            "source",
+            "copy",
+            "describe",
+            "desc",
+            "consistency",
+            "serial",
+            "capture",
+            "expand",
+            "exit",
+            "quit",
+            "help",
+            "login",
+            "paging",
+            "show",
+            "tracing",
+            "clear",
+            "cls",
+            "history",
+            "unicode",
+            "debug",
+        ],
+    ),
+];
+
+/// Notes every statement that is refused under one of the dialects.
+pub(super) fn check(page: &mut Page<'_>, cuts: &[Cut]) {
+    for (&dialect, cut) in page.outline.read_as.iter().zip(cuts) {
+        for piece in &cut.pieces {
+            check_words(page, dialect, piece);
+            if dialect == Dialect::Mysql {
+                check_sql_mode(page, piece);
+            }
+        }
+    }
+}
+
+fn check_words(page: &mut Page<'_>, dialect: Dialect, piece: &Piece) {
+    let text = page.text;
+    for refusal in REFUSALS.iter().filter(|refusal| refusal.dialect == dialect) {
+        let verb = refusal.shape.split(' ').next().unwrap_or("");
+        if facts::starts_with_any(text, piece, &[verb])
+            && shape::matches(&text[piece.start..piece.end], dialect, refusal.shape)
+        {
+            page.wrong(piece.start..piece.end, refusal.code, refusal.message, refusal.help);
+        }
+    }
+    for (_, client, words) in CLIENT_WORDS.iter().filter(|(known, ..)| *known == dialect) {
+        if facts::starts_with_any(text, piece, words) {
+            let word = &text[piece.word.0..piece.word.1];
+            let message = format!("`{word}` is a command of {client}, not SQL");
+            let help = "write what it does as SQL, or remove it";
+            page.wrong(piece.word.0..piece.word.1, "client-command", message, help);
+        }
+    }
+}
+
+/// The modes that change where literals end (MySQL manual 7.1.11), with MariaDB's that imply ANSI_QUOTES.
+const MODES: [&str; 8] =
+    ["ANSI_QUOTES", "NO_BACKSLASH_ESCAPES", "ANSI", "ORACLE", "DB2", "MAXDB", "MSSQL", "POSTGRESQL"];
+
+fn check_sql_mode(page: &mut Page<'_>, piece: &Piece) {
+    if !facts::starts_with_any(page.text, piece, &["set"]) {
+        return;
+    }
+    let is_part = |c: char| c.is_ascii_alphanumeric() || c == '_';
+    let mut words = page.text[piece.start..piece.end].split(|c| !is_part(c));
+    if !words.any(|word| word.eq_ignore_ascii_case("sql_mode")) {
+        return;
+    }
+    if let Some(mode) = words.find_map(|word| MODES.into_iter().find(|mode| mode.eq_ignore_ascii_case(word))) {
+        page.wrong(
+            piece.start..piece.end,
+            "changes-quoting",
+            format!("sql_mode {mode} changes where strings and names end"),
+            "remove it, and quote names with backticks and strings with `'`",
+        );
+    }
+}

@@ -1,0 +1,263 @@
+//! Statements: where one ends and the next begins, by each database's own rules.
+
+mod cql;
+mod mysql;
+mod postgres;
+mod sqlite;
+mod tokens;
+
+use crate::lex::{Fault, FaultKind, Lexer, Note, Token, TokenKind};
+use crate::{Dialect, Statement, facts};
+use tokens::Tokens;
+
+/// The statements of a text.
+///
+/// A statement reaches from its first token to its last, without the `;` that ends it and the comments around it.
+/// What is wrong with the text is told by [`read`](crate::read::read); here, what has no end goes to the end of the
+/// text. A text of more than 4 GiB has no statements.
+///
+/// ```
+/// use whimbrel_core::{Dialect, split::split};
+/// let text = "create function f() returns int language sql as $$ select 1; $$; select f();";
+/// let statements = split(text, Dialect::Postgres);
+/// assert_eq!(statements.len(), 2);
+/// assert_eq!(&text[statements[1].range()], "select f()");
+/// ```
+pub fn split(text: &str, dialect: Dialect) -> Vec<Statement> {
+    if u32::try_from(text.len()).is_err() {
+        return Vec::new();
+    }
+    let pieces = cut(text, dialect, Collect::Nothing).pieces;
+    pieces.iter().map(|piece| facts::statement(text, dialect, piece)).collect()
+}
+
+/// What cutting a text gives.
+pub(crate) struct Cut {
+    pub(crate) pieces: Vec<Piece>,
+    pub(crate) faults: Vec<Fault>,
+    pub(crate) notes: Vec<Note>,
+    /// The number of comments.
+    pub(crate) comments: usize,
+    /// What the digest is taken over; empty unless asked for.
+    pub(crate) tokens: Vec<u8>,
+}
+
+/// A statement of which only the place is known.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Piece {
+    pub(crate) start: usize,
+    pub(crate) end: usize,
+    pub(crate) line: u32,
+    /// Its first word, such as `CREATE`; empty when it has none.
+    pub(crate) word: (usize, usize),
+}
+
+/// Whether the tokens are wanted for a digest.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Collect {
+    Nothing,
+    Tokens,
+}
+
+pub(crate) fn cut(text: &str, dialect: Dialect, collect: Collect) -> Cut {
+    let mut cutter = Cutter {
+        bytes: text.as_bytes(),
+        dialect,
+        lexer: Lexer::new(text.as_bytes(), dialect),
+        grammar: Grammar::of(dialect),
+        tokens: Tokens::new(if collect == Collect::Tokens { text.len() } else { 0 }),
+        collect,
+        piece: None,
+        pieces: Vec::new(),
+    };
+    cutter.run();
+    let Cutter { lexer, tokens, pieces, .. } = cutter;
+    Cut { pieces, faults: lexer.faults, notes: lexer.notes, comments: lexer.comments, tokens: tokens.finish() }
+}
+
+struct Cutter<'a> {
+    bytes: &'a [u8],
+    dialect: Dialect,
+    lexer: Lexer<'a>,
+    grammar: Grammar,
+    tokens: Tokens,
+    collect: Collect,
+    /// The statement that is open.
+    piece: Option<Piece>,
+    pieces: Vec<Piece>,
+}
+
+impl Cutter<'_> {
+    fn run(&mut self) {
+        loop {
+            let token = self.lexer.next();
+            let is_semicolon = token.byte == b';' && token.kind == TokenKind::Mark;
+            if token.kind == TokenKind::End {
+                break;
+            } else if token.kind == TokenKind::Delimiter {
+                self.finish();
+            } else if is_semicolon {
+                self.semicolon();
+            } else {
+                self.token(&token);
+            }
+        }
+        if self.piece.is_some()
+            && let Some((kind, start, end)) = self.grammar.unfinished()
+        {
+            self.lexer.fault(kind, start, end);
+        }
+        self.finish();
+    }
+
+    fn semicolon(&mut self) {
+        let delimiter = if self.lexer.has_delimiter() { Delimiter::Other } else { Delimiter::Semicolon };
+        if self.lexer.in_version_comment() || !self.grammar.ends_at_semicolon(delimiter) {
+            self.tokens.semicolon();
+        } else {
+            self.finish();
+        }
+    }
+
+    fn token(&mut self, token: &Token) {
+        if self.piece.is_none() {
+            if self.is_for_the_client(token) {
+                return;
+            }
+            self.piece = Some(Piece { start: token.start, line: token.line, ..Piece::default() });
+        }
+        if let Some(piece) = &mut self.piece {
+            piece.end = token.end;
+            if token.kind == TokenKind::Word && piece.word.1 == 0 {
+                piece.word = (token.start, token.end);
+            }
+        }
+        if let Some(kind) = self.grammar.token(token, self.bytes) {
+            self.lexer.fault(kind, token.start, token.end);
+        }
+        if self.collect == Collect::Tokens {
+            self.tokens.push(self.bytes, token.start, token.end);
+        }
+    }
+
+    /// Takes the lines that a client keeps for itself where a statement could begin.
+    fn is_for_the_client(&mut self, token: &Token) -> bool {
+        // mysql and its like: `delimiter ` and the rest of the line (mysql.cc: add_line).
+        if self.dialect == Dialect::Mysql
+            && is_word(token, self.bytes, b"delimiter")
+            && self.bytes.get(token.end).is_none_or(u8::is_ascii_whitespace)
+        {
+            self.lexer.delimiter_line();
+            return true;
+        }
+        // The sqlite3 shell: a line that begins with `.` (cli.html).
+        if self.dialect == Dialect::Sqlite && token.byte == b'.' {
+            self.lexer.client_line(token.start);
+            return true;
+        }
+        false
+    }
+
+    fn finish(&mut self) {
+        if let Some(piece) = self.piece.take() {
+            self.pieces.push(piece);
+            self.tokens.end_statement();
+            if self.grammar.data_follows() {
+                self.lexer.skip_copied_data();
+            }
+        }
+        self.grammar.begin();
+    }
+}
+
+/// What ends a statement for MySQL.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Delimiter {
+    Semicolon,
+    /// What a `DELIMITER` line has set.
+    Other,
+}
+
+/// What must be remembered of a statement to know whether a `;` ends it.
+enum Grammar {
+    Sqlite(sqlite::Sqlite),
+    Postgres(postgres::Postgres),
+    Mysql(mysql::Mysql),
+    Cql(cql::Cql),
+}
+
+impl Grammar {
+    fn of(dialect: Dialect) -> Self {
+        match dialect {
+            Dialect::Sqlite => Self::Sqlite(sqlite::Sqlite::default()),
+            Dialect::Postgres => Self::Postgres(postgres::Postgres::default()),
+            Dialect::Mysql => Self::Mysql(mysql::Mysql::default()),
+            Dialect::Cql => Self::Cql(cql::Cql::default()),
+        }
+    }
+
+    /// Takes a token that is no `;`; gives what is wrong with it.
+    fn token(&mut self, token: &Token, bytes: &[u8]) -> Option<FaultKind> {
+        match self {
+            Self::Sqlite(grammar) => grammar.token(token, bytes),
+            Self::Postgres(grammar) => grammar.token(token, bytes),
+            Self::Mysql(grammar) => grammar.token(token, bytes),
+            Self::Cql(grammar) => return grammar.token(token, bytes),
+        }
+        None
+    }
+
+    fn ends_at_semicolon(&mut self, delimiter: Delimiter) -> bool {
+        match self {
+            Self::Sqlite(grammar) => grammar.ends_at_semicolon(),
+            Self::Postgres(grammar) => grammar.ends_at_semicolon(),
+            Self::Mysql(grammar) => grammar.ends_at_semicolon(delimiter),
+            Self::Cql(grammar) => grammar.ends_at_semicolon(),
+        }
+    }
+
+    /// What is open at the end of the text, and where it was opened.
+    fn unfinished(&self) -> Option<(FaultKind, usize, usize)> {
+        match self {
+            Self::Sqlite(grammar) => grammar.unfinished(),
+            Self::Postgres(grammar) => grammar.unfinished(),
+            Self::Mysql(grammar) => grammar.unfinished(),
+            Self::Cql(grammar) => grammar.unfinished(),
+        }
+    }
+
+    fn data_follows(&self) -> bool {
+        matches!(self, Self::Postgres(grammar) if grammar.data_follows())
+    }
+
+    /// Forgets the statement before.
+    fn begin(&mut self) {
+        match self {
+            Self::Sqlite(grammar) => *grammar = sqlite::Sqlite::default(),
+            Self::Postgres(grammar) => *grammar = postgres::Postgres::default(),
+            Self::Mysql(grammar) => grammar.begin(),
+            Self::Cql(grammar) => *grammar = cql::Cql::default(),
+        }
+    }
+}
+
+/// Whether the token is the keyword, given in lower case.
+pub(crate) fn is_word(token: &Token, bytes: &[u8], keyword: &[u8]) -> bool {
+    // The first two comparisons answer nearly always, and cost nothing without optimization.
+    token.end - token.start == keyword.len()
+        && token.byte | 0x20 == keyword[0]
+        && token.kind == TokenKind::Word
+        && bytes[token.start..token.end].eq_ignore_ascii_case(keyword)
+}
+
+/// Whether the token is one of the keywords, given in lower case.
+pub(crate) fn is_any(token: &Token, bytes: &[u8], keywords: &[&[u8]]) -> bool {
+    let mut index = 0;
+    while index < keywords.len() {
+        if is_word(token, bytes, keywords[index]) {
+            return true;
+        }
+        index += 1;
+    }
+    false
+}
