@@ -23,6 +23,7 @@ const NUMBERED: &[Case] = &[
     ("0005_2_factor.sql", "0005", "2_factor", None, None, Up, None),
     ("0005_upgrade_to_2.0.sql", "0005", "upgrade_to_2.0", None, None, Up, None),
     ("0005_Add-e-mail (old).sql", "0005", "Add-e-mail (old)", None, None, Up, None),
+    ("0005_view.sql.up.sql", "0005", "view.sql", None, None, Up, None),
     ("0001_init.postgres.sql", "0001", "init", None, None, Up, Some(Postgres)),
     ("0001_init.postgresql.up.sql", "0001", "init", None, None, Up, Some(Postgres)),
     ("0001_init.up.sqlite3.sql", "0001", "init", None, None, Up, Some(Sqlite)),
