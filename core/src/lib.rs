@@ -15,6 +15,7 @@
 mod config;
 mod glob;
 mod layout;
+mod listing;
 pub mod load;
 mod settings;
 mod sources;
@@ -28,6 +29,7 @@ mod shape;
 pub mod split;
 
 // From scripts to a set.
+mod sections;
 mod set;
 pub mod sum;
 mod variants;

@@ -5,9 +5,9 @@ use std::fs;
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 
+use crate::listing::{Listing, checked, not_utf8};
 use crate::migrations::join;
-use crate::set::{checked, not_utf8, set};
-use crate::sources::Listing;
+use crate::set::set;
 use crate::{Dialect, Migrations, Place, Problem, Problems};
 
 /// A set, and what a rebuild must watch.

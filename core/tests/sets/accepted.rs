@@ -116,6 +116,32 @@ fn a_misnamed_file_leaves_no_gap() {
 }
 
 #[test]
+fn a_misnamed_file_is_not_missing_as_well() {
+    let config = ("whimbrel.toml", "down = \"require\"\n");
+    for misnamed in ["1-a.up.sql", "1_a.DOWN.sql"] {
+        let other = if misnamed.contains("up") { "1_a.down.sql" } else { "1_a.up.sql" };
+        let problems = crate::set(&[(misnamed, "select 1;\n"), (other, "select 1;\n"), config]).unwrap_err();
+        assert_eq!(problems.iter().map(|problem| problem.code()).collect::<Vec<_>>(), ["misnamed"]);
+    }
+}
+
+#[test]
+fn scripts_are_not_read_under_a_dialect_that_was_meant_otherwise() {
+    let quoted = ("1.sql", "do $$ begin perform 1; end $$;\n");
+    for config in ["dialekt = \"postgres\"", "dialect = \"postgers\"", "dialect = postgres"] {
+        let problems = crate::set(&[quoted, ("whimbrel.toml", config)]).unwrap_err();
+        assert_eq!(problems.iter().count(), 1, "{problems}");
+    }
+}
+
+#[test]
+fn a_plain_script_in_a_set_for_cql_only_is_never_run() {
+    let problems =
+        crate::set(&[("1.sql", "select 1;\n"), ("1.cql", "select 1;\n"), ("whimbrel.toml", "dialect = [\"cql\"]")]);
+    assert_eq!(problems.unwrap_err().iter().map(|problem| problem.code()).collect::<Vec<_>>(), ["unused-script"]);
+}
+
+#[test]
 fn the_up_script_names_the_migration() {
     let set = crate::named(&["1_create.up.sql", "01_undo.down.sql"]).unwrap();
     let migration = set.last().unwrap();
