@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Component, Path};
 
-use crate::set::set;
+use crate::set::{Recorded, set};
 use crate::{Migrations, Problem, Problems};
 
 /// What lies in a directory.
@@ -57,7 +57,7 @@ impl Migrations {
         let mut open = |path: &str| {
             contents.remove(path).ok_or_else(|| Problem::new("unreadable", format!("`{path}` was read before")))
         };
-        set(listing, &mut open, "", None).map(|loaded| loaded.migrations)
+        set(listing, &mut open, "", None, Recorded::Check).map(|loaded| loaded.migrations)
     }
 }
 

@@ -13,12 +13,22 @@ use crate::text::text;
 use crate::variants::{self, Dialects};
 use crate::{Dialect, Direction, Migration, Migrations, Place, Problem, Problems, Script, Version, sum, versions};
 
+/// What to do about `whimbrel.sum`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Recorded {
+    /// Compare the set with it.
+    Check,
+    /// Nothing: it is about to be written.
+    Leave,
+}
+
 /// Checks the files of a listing; `dialect` overrides `whimbrel.toml`.
 pub(crate) fn set(
     listing: Listing,
     open: &mut Open<'_>,
     shown: &str,
     dialect: Option<Dialect>,
+    recorded: Recorded,
 ) -> Result<Loaded, Problems> {
     let mut sources = sources::sources(listing, open, shown, dialect);
     let dialects = Dialects::of(&sources);
@@ -32,7 +42,9 @@ pub(crate) fn set(
     let mut read = Texts { sources: &sources, dialects: &dialects, shown, problems };
     let migrations: Vec<Option<Migration>> = sources.versions.iter().map(|files| read.migration(files, open)).collect();
     let mut problems = read.problems;
-    problems.extend(check_sum(&sources, &migrations, shown));
+    if recorded == Recorded::Check {
+        problems.extend(check_sum(&sources, &migrations, shown));
+    }
     problems.sort_by(|a, b| place_of(a).cmp(&place_of(b)));
     Problems::none_or(problems)?;
     let migrations = migrations.into_iter().flatten().collect();

@@ -115,6 +115,8 @@ const RENAMED: &[(&[&str], &str, &str)] = &[
     (&["0009_init.up.sql"], "_add_email.autocommit.sql", "0010_add_email.up.autocommit.sql"),
     (&["0001_init.up.sql"], "0002_.sql", "0002_describe_it.up.sql"),
     (&["1.9_init.sql"], "init.sql", "1.10_init.sql"),
+    (&["20250110120000_init.sql"], "2-add.sql", "2_add.sql"),
+    (&["20250110120000_init.sql"], "add.sql", "20250110120001_add.sql"),
     (&[], "V1__init.sql", "0001_init.up.sql"),
     (&["0001_init/up.sql"], "0002-add-email/up.sql", "0002_add_email/up.sql"),
     (&["0001_init/up.sql"], "0002_x/Up.sql", "up.sql"),
