@@ -20,7 +20,7 @@ mod layout;
 mod lex;
 pub mod load;
 pub mod migrations;
-mod nearest;
+pub mod nearest;
 pub mod packed;
 pub mod problem;
 pub mod read;

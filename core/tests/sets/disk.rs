@@ -169,7 +169,8 @@ fn a_socket_is_told_and_so_is_what_may_not_be_read() {
     assert!(told.starts_with(socket), "{told}");
     // Root reads everything.
     if fs::read(directory.0.join("0002_b.sql")).is_err() {
-        let file = "unreadable: this may not be read\n --> migrations/0002_b.sql\nhelp: allow whoever builds to read it\n";
+        let file =
+            "unreadable: this may not be read\n --> migrations/0002_b.sql\nhelp: allow whoever builds to read it\n";
         assert!(told.contains(file), "{told}");
     }
 }

@@ -134,7 +134,11 @@ fn a_misnamed_file_is_told_its_name() {
         let problem = problem.unwrap_or_else(|| panic!("{misnamed}\n{problems}"));
         assert_eq!(problem.help_text(), Some(format!("rename it to `{renamed}`").as_str()), "{misnamed}");
         let folder = misnamed.rsplit_once('/').map_or("", |(folder, _)| folder);
-        let whole = if renamed.contains('/') || folder.is_empty() { renamed.to_string() } else { format!("{folder}/{renamed}") };
+        let whole = if renamed.contains('/') || folder.is_empty() {
+            renamed.to_string()
+        } else {
+            format!("{folder}/{renamed}")
+        };
         let again = crate::named(&[valid, &[whole.as_str()][..]].concat());
         let misnamed_again = again.err().is_some_and(|found| found.iter().any(|p| p.code() == "misnamed"));
         assert!(!misnamed_again, "`{whole}` is misnamed too");
