@@ -1,6 +1,7 @@
 //! The set: all the migrations of one directory, checked.
 
 use std::borrow::Cow;
+use std::fmt;
 
 use crate::packed::Embedded;
 use crate::script::Phase;
@@ -101,7 +102,7 @@ pub struct Migrations {
 }
 
 /// A set made at run time, or one that the macro has packed.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 enum Held {
     Here(Vec<Migration>),
     Embedded(&'static Embedded),
@@ -117,6 +118,21 @@ pub struct Source {
     pub caller: &'static str,
     /// Every file that the macro saw, sorted, `/` between the parts, one a line.
     pub files: &'static str,
+}
+
+impl Held {
+    fn all(&self) -> &[Migration] {
+        match self {
+            Self::Here(migrations) => migrations,
+            Self::Embedded(embedded) => embedded.migrations(),
+        }
+    }
+}
+
+impl fmt::Debug for Held {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.all()).finish()
+    }
 }
 
 impl Migrations {
@@ -236,10 +252,7 @@ impl Migrations {
     }
 
     fn all(&self) -> &[Migration] {
-        match &self.migrations {
-            Held::Here(migrations) => migrations,
-            Held::Embedded(embedded) => embedded.migrations(),
-        }
+        self.migrations.all()
     }
 }
 

@@ -5,4 +5,6 @@ mod embed;
 #[doc(hidden)]
 pub mod __private;
 
-pub use whimbrel_core::{Migration, Migrations};
+pub use whimbrel_core::{
+    Dialect, Digest, Direction, Kind, Migration, Migrations, Place, Problem, Problems, Script, Statement, Version,
+};
