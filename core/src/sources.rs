@@ -48,7 +48,9 @@ pub(crate) struct Naming {
 impl Naming {
     /// The path of a script beside a file, as the set would name it.
     pub(crate) fn path(&self, beside: &File, direction: Direction, dialect: Option<Dialect>) -> String {
-        let wording = Wording { direction: Some(direction), dialect, ..Wording::of(&beside.name) };
+        // What an up script is called depends on the set.
+        let direction = Some(direction).filter(|direction| *direction != Direction::Up);
+        let wording = Wording { direction, dialect, ..Wording::of(&beside.name) };
         (self.layout.write)(&wording, &self.style)
     }
 }
@@ -213,7 +215,10 @@ impl Search<'_> {
             }
             (None, None) => format!("move it out, or write `ignore = [\"{path}\"]` in whimbrel.toml"),
         };
-        let message = format!("`{path}` is no file of the layout {}", layout.name);
+        let message = match layout::script_extension(path) {
+            Some(_) => format!("`{path}` is no file of the layout {}", layout.name),
+            None => format!("`{path}` is no migration"),
+        };
         Problem::new("unknown-file", message).at(Place::file(join(self.shown, path))).help(help)
     }
 

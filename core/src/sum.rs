@@ -141,7 +141,7 @@ fn unreadable(line: &str, place: Place) -> Problem {
             "keep the migrations of both, in an order that both can live with, and run `whimbrel sum`",
         )
     } else {
-        ("this is no line of a sum file", "run `whimbrel sum`")
+        ("this is not what `whimbrel sum` writes", "run `whimbrel sum`")
     };
     Problem::new("sum-format", message).at(place).help(help)
 }

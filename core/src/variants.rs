@@ -25,6 +25,8 @@ pub(crate) struct Dialects {
     pub(crate) plain: Option<Dialect>,
     /// The dialects under which a plain `.sql` is read.
     pub(crate) read_as: Vec<Dialect>,
+    /// The plain file that makes the set support the dialects that no file names.
+    left_over: Option<String>,
 }
 
 impl Dialects {
@@ -38,12 +40,12 @@ impl Dialects {
             Some(Plain::One(dialect)) => {
                 let is_supported = |known: &Dialect| named.contains(known) || (has_plain && known == dialect);
                 let supported = Dialect::ALL.into_iter().filter(is_supported).collect();
-                Self { supported, plain: Some(*dialect), read_as: vec![*dialect] }
+                Self { supported, plain: Some(*dialect), read_as: vec![*dialect], left_over: None }
             }
             Some(Plain::All(listed)) => {
                 let supported: Vec<_> = Dialect::ALL.into_iter().filter(|dialect| listed.contains(dialect)).collect();
                 let read_as = supported.iter().copied().filter(|dialect| *dialect != Dialect::Cql).collect();
-                Self { supported, plain: None, read_as }
+                Self { supported, plain: None, read_as, left_over: None }
             }
             None => Self::found(&named, has_plain, sources),
         }
@@ -51,19 +53,16 @@ impl Dialects {
 
     fn found(named: &[Dialect], has_plain: bool, sources: &Sources) -> Self {
         let named_sql: Vec<Dialect> = named.iter().copied().filter(|dialect| *dialect != Dialect::Cql).collect();
-        let is_left_over = |files: &Files| {
-            let mut ups = files.of(Direction::Up);
+        let left_over = |files: &Files| {
             let specific = |dialect: &Dialect| files.of(Direction::Up).any(|up| up.name.dialect == Some(*dialect));
-            ups.any(|up| up.name.dialect.is_none()) && named_sql.iter().all(specific)
+            let plain = files.of(Direction::Up).find(|up| up.name.dialect.is_none());
+            plain.filter(|_| named_sql.iter().all(specific)).map(|plain| plain.path.clone())
         };
-        let read_as = if named_sql.is_empty() || sources.versions.iter().any(is_left_over) {
-            Dialect::SQL.to_vec()
-        } else {
-            named_sql
-        };
+        let left_over = if named_sql.is_empty() { None } else { sources.versions.iter().find_map(left_over) };
+        let read_as = if named_sql.is_empty() || left_over.is_some() { Dialect::SQL.to_vec() } else { named_sql };
         let is_supported = |dialect: &Dialect| named.contains(dialect) || (has_plain && read_as.contains(dialect));
         let supported = Dialect::ALL.into_iter().filter(is_supported).collect();
-        Self { supported, plain: None, read_as }
+        Self { supported, plain: None, read_as, left_over }
     }
 
     /// The dialect of a script: what its name says, or what a plain one is.
@@ -140,7 +139,7 @@ impl Check<'_> {
             return None;
         }
         let message = format!("`{}` is never run: every dialect of the set has a script of its own", file.path);
-        let help = "delete it, or list the dialects that it is for: `dialect = [..]` in whimbrel.toml";
+        let help = "delete it, or add the dialect that it is for to `dialect = [..]` in whimbrel.toml";
         Some(self.problem("unused-script", message, file, help.to_owned()))
     }
 
@@ -151,7 +150,10 @@ impl Check<'_> {
         }
         let first = files.first();
         let message = format!("version {} has no up script for {}", first.name.version, names(&missing));
-        let help = format!("write {}", self.paths(first, Direction::Up, self.kinds(&missing)));
+        let mut help = format!("write {}", self.paths(first, Direction::Up, self.kinds(&missing)));
+        if let Some(plain) = &self.dialects.left_over {
+            help.push_str(&format!(", or delete `{plain}`, which only a dialect without scripts of its own would run"));
+        }
         Some(self.problem("incomplete-dialect", message, first, help))
     }
 

@@ -53,7 +53,11 @@ fn duplicate(files: &Files, sources: &Sources, shown: &str) -> Option<Problem> {
     } else {
         format!("{a} and {b} are one version: `{}` and `{}`", one.path, other.path)
     };
-    let help = format!("give one of them another version: {} is free", sources.naming.style.next());
+    let help = if (one.parent(), &one.name.name) == (other.parent(), &other.name.name) {
+        "delete one of them".to_owned()
+    } else {
+        format!("give one of them another version: {} is free", sources.naming.style.next())
+    };
     Some(at(Problem::new("duplicate-version", message).help(help), shown, other))
 }
 

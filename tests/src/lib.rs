@@ -1,5 +1,7 @@
-//! What the stories share: a database for each test, and a proxy that counts, delays and cuts.
+//! What the stories share: a database for each test, a proxy that counts, delays and cuts, and second opinions.
 
+pub mod corpora;
+pub mod oracle;
 pub mod postgres;
 pub mod proxy;
 pub mod sqlite;

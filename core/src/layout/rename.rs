@@ -39,17 +39,14 @@ impl Wording {
         }
     }
 
-    /// What a valid name says.
+    /// What a valid name says, but for its suffixes.
     pub(crate) fn of(name: &FileName) -> Self {
         Self {
             version: Some(name.version.as_written().to_owned()),
             name: Some(name.name.clone()),
             task: name.task.clone(),
             folder: name.folder.clone(),
-            direction: Some(name.direction),
-            dialect: name.dialect,
-            transaction: Transaction::Ours,
-            language: Some(Language::Sql),
+            ..Self::default()
         }
     }
 
@@ -112,13 +109,15 @@ impl Style {
     pub(crate) fn of<'a>(names: impl Iterator<Item = (&'a str, &'a FileName)>) -> Self {
         let mut width = None;
         let mut last: Option<&Version> = None;
-        let mut up = None;
+        let (mut says, mut omits) = (false, false);
         for (path, name) in names {
             let length = name.version.as_written().len();
             width = if width.is_none_or(|width| width == length) { Some(length) } else { Some(0) };
             last = last.max(Some(&name.version));
-            up = up.or(path.contains(".up.").then_some(Direction::Up));
+            says |= path.contains(".up.");
+            omits |= name.direction == Direction::Up && !path.contains(".up.");
         }
+        let up = (says || !omits).then_some(Direction::Up);
         match last {
             Some(last) => Self { width: width.unwrap_or(0), next: after(last.as_written()), up },
             None => Self { width: 4, next: "0001".to_owned(), up: Some(Direction::Up) },

@@ -21,7 +21,10 @@ fn the_scripts_of_others_have_no_problem() {
         let Some(dialect) = dialect(&shown) else { continue };
         let text = fs::read_to_string(file).unwrap();
         for text in sections(&text) {
-            if let Err(problems) = read_as(dialect, text) {
+            // Three of the files are empty indeed.
+            if let Err(problems) = read_as(dialect, text)
+                && problems.iter().any(|problem| problem.code() != "empty-file")
+            {
                 failures.push(format!("{shown}\n{}", printed(&problems)));
             }
         }

@@ -1,0 +1,1 @@
+//! What is accepted, and what it means: dialects, configuration, numbering.

@@ -1,0 +1,1 @@
+//! Real migration directories, written by others; they are read where they lie.

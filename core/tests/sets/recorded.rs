@@ -1,0 +1,1 @@
+//! The sum file: what is changed, removed, inserted or merged is named exactly.
