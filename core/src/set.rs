@@ -160,19 +160,14 @@ impl Texts<'_> {
                 return None;
             }
         };
-        if self.sources.config.empty == Leave::Deny && text.trim().is_empty() {
-            let problem = Problem::new("empty-script", "the file is empty").at(Place::file(&shown));
-            let help = "write a statement, or a comment that says why there is none";
-            self.problems.push(problem.help(help));
-            return None;
-        }
         let dialect = self.dialects.tag(file);
         let specific = dialect.map(|dialect| [dialect]);
         let read_as = specific.as_ref().map_or(&self.dialects.read_as[..], |one| &one[..]);
         let options = Options { no_transaction: self.is_outside(file), ..Options::default() };
         let outline =
             Outline { direction: file.name.direction, dialect, read_as, path: &file.path, shown: &shown, options };
-        read::read(&outline, text).map_err(|found| self.problems.extend(found)).ok()
+        let read = if self.sources.config.empty == Leave::Allow { read::read_or_empty } else { read::read };
+        read(&outline, text).map_err(|found| self.problems.extend(found)).ok()
     }
 
     /// Whether its name or `metadata.toml` wants no transaction.

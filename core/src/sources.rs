@@ -120,7 +120,9 @@ const LOCK: &str = "migration_lock.toml";
 /// Whether it may lie beside the migrations of any layout.
 fn is_known(path: &str) -> bool {
     let file = path.rsplit('/').next().unwrap_or(path);
-    is_read(path) || file.starts_with('.') || file.get(..6).is_some_and(|start| start.eq_ignore_ascii_case("readme"))
+    is_read(path)
+        || path.split('/').any(|part| part.starts_with('.'))
+        || file.get(..6).is_some_and(|start| start.eq_ignore_ascii_case("readme"))
 }
 
 /// Whether it is known and counts.

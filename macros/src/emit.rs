@@ -13,7 +13,7 @@ pub(crate) fn emit(loaded: &Loaded, directory: &Path, shown: &str) -> Result<Tok
     let directory = directory.to_str().ok_or_else(|| not_utf8(directory))?;
     let packed = pack(&loaded.migrations);
     let (text, table) = (Literal::string(&packed.text), Literal::byte_string(&packed.table));
-    let heads = loaded.migrations.__heads().iter().map(|head| Literal::byte_string(&head.0));
+    let supported = loaded.migrations.__supported();
     let minimum = option(loaded.migrations.minimum_supported().map(Version::as_written));
     // cargo reads the names from rustc's list of dependencies: an edit, a removal and a rename rebuild the crate.
     let watched = loaded.files.iter().map(|file| format!("{directory}/{file}"));
@@ -22,7 +22,7 @@ pub(crate) fn emit(loaded: &Loaded, directory: &Path, shown: &str) -> Result<Tok
         __whimbrel::watch!(#(#watched)*);
         #source
         static EMBEDDED: __whimbrel::Embedded = __whimbrel::Embedded::new(#text, #table);
-        __whimbrel::Migrations::__embedded(&EMBEDDED, [#(#heads),*], #minimum, #shown, SOURCE)
+        __whimbrel::Migrations::__embedded(&EMBEDDED, #supported, #minimum, #shown, SOURCE)
     })
 }
 

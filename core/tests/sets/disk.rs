@@ -163,13 +163,14 @@ fn a_socket_is_told_and_so_is_what_may_not_be_read() {
     let directory = Directory::new("unreadable");
     let _socket = std::os::unix::net::UnixListener::bind(directory.0.join("0001_a.sql")).unwrap();
     directory.write("0002_b.sql", SQL);
-    fs::set_permissions(directory.0.join("0002_b.sql"), fs::Permissions::from_mode(0)).unwrap();
+    fs::set_permissions(directory.0.join("0002_b.sql"), fs::Permissions::from_mode(0o0)).unwrap();
     let told = directory.told();
     let socket = "unreadable: this is no file and no directory\n --> migrations/0001_a.sql\nhelp: move it out\n";
     assert!(told.starts_with(socket), "{told}");
     // Root reads everything.
     if fs::read(directory.0.join("0002_b.sql")).is_err() {
-        let file = "unreadable: this may not be read\n --> migrations/0002_b.sql\nhelp: allow whoever builds to read it\n";
+        let file =
+            "unreadable: this may not be read\n --> migrations/0002_b.sql\nhelp: allow whoever builds to read it\n";
         assert!(told.contains(file), "{told}");
     }
 }

@@ -23,6 +23,7 @@ const NUMBERED: &[Case] = &[
     ("0005_2_factor.sql", "0005", "2_factor", None, None, Up, None),
     ("0005_upgrade_to_2.0.sql", "0005", "upgrade_to_2.0", None, None, Up, None),
     ("0005_Add-e-mail (old).sql", "0005", "Add-e-mail (old)", None, None, Up, None),
+    ("0005_view.sql.up.sql", "0005", "view.sql", None, None, Up, None),
     ("0001_init.postgres.sql", "0001", "init", None, None, Up, Some(Postgres)),
     ("0001_init.postgresql.up.sql", "0001", "init", None, None, Up, Some(Postgres)),
     ("0001_init.up.sqlite3.sql", "0001", "init", None, None, Up, Some(Sqlite)),
@@ -134,7 +135,11 @@ fn a_misnamed_file_is_told_its_name() {
         let problem = problem.unwrap_or_else(|| panic!("{misnamed}\n{problems}"));
         assert_eq!(problem.help_text(), Some(format!("rename it to `{renamed}`").as_str()), "{misnamed}");
         let folder = misnamed.rsplit_once('/').map_or("", |(folder, _)| folder);
-        let whole = if renamed.contains('/') || folder.is_empty() { renamed.to_string() } else { format!("{folder}/{renamed}") };
+        let whole = if renamed.contains('/') || folder.is_empty() {
+            renamed.to_string()
+        } else {
+            format!("{folder}/{renamed}")
+        };
         let again = crate::named(&[valid, &[whole.as_str()][..]].concat());
         let misnamed_again = again.err().is_some_and(|found| found.iter().any(|p| p.code() == "misnamed"));
         assert!(!misnamed_again, "`{whole}` is misnamed too");
