@@ -19,77 +19,107 @@ pub(crate) fn statement(text: &str, dialect: Dialect, piece: &Piece) -> Statemen
 
 /// Whether the dialect refuses the statement inside a transaction, or ignores it there.
 pub(crate) fn needs_no_transaction(text: &str, dialect: Dialect, piece: &Piece) -> bool {
-    let (words, shapes, exceptions) = match dialect {
-        Dialect::Postgres => (POSTGRES_VERBS, OUTSIDE_POSTGRES, INSIDE_POSTGRES),
-        Dialect::Sqlite => (SQLITE_VERBS, OUTSIDE_SQLITE, &[][..]),
+    let table = match dialect {
+        Dialect::Postgres => OUTSIDE_POSTGRES,
+        Dialect::Sqlite => OUTSIDE_SQLITE,
         // MySQL's DDL commits whatever is open; CQL has no transactions.
         Dialect::Mysql | Dialect::Cql => return false,
     };
-    if !starts_with_any(text, piece, words) {
-        return false;
+    let word = first_word(text, piece);
+    let mut index = 0;
+    while index < table.len() {
+        let outside = &table[index];
+        if is(word, outside.verb) {
+            let mut rest = rest(text, dialect, piece);
+            return rest.has_any(outside.refused) && !rest.has_any(outside.allowed);
+        }
+        index += 1;
     }
-    let statement = &text[piece.start..piece.end];
-    let has = |shapes: &[&str]| shapes.iter().any(|shape| shape::matches(statement, dialect, shape));
-    has(shapes) && !has(exceptions)
+    false
 }
 
-/// The verbs of the shapes below; most statements are told apart by these alone.
-const POSTGRES_VERBS: &[&str] =
-    &["create", "drop", "alter", "reindex", "vacuum", "cluster", "commit", "rollback", "discard"];
+/// What cannot run in a transaction, by its first word.
+struct Outside {
+    verb: &'static str,
+    /// Shapes of what follows.
+    refused: &'static [&'static str],
+    /// What of the above is allowed after all.
+    allowed: &'static [&'static str],
+}
 
-/// SQLSTATE 25001 on 15 and 18 (tried), or PreventInTransactionBlock in the server's source.
-const OUTSIDE_POSTGRES: &[&str] = &[
-    "create ?unique index concurrently",
-    "drop index concurrently",
-    "reindex ( .. concurrently",
-    "reindex ?() index|table|schema|database|system concurrently",
-    "reindex ?() schema|database|system",
-    "vacuum",
-    "cluster ?verbose ?() $",
-    "create|drop database|tablespace",
-    "alter database * set tablespace",
-    "alter system",
-    "alter table .. detach partition .. concurrently",
-    "create subscription",
-    "drop subscription",
-    "alter subscription * refresh publication",
-    "alter subscription * set|add|drop publication",
-    "commit|rollback prepared",
-    "discard all",
+/// SQLSTATE 25001 on 15 and 18 (tried), or PreventInTransactionBlock in the server's source. `DISCARD ALL` is refused
+/// as a whole.
+const OUTSIDE_POSTGRES: &[Outside] = &[
+    Outside {
+        verb: "create",
+        refused: &["?unique index concurrently", "database|tablespace", "subscription"],
+        // Subscriptions that neither make a slot nor ask the publisher.
+        allowed: &[
+            "subscription .. with ( .. connect = false|off|0",
+            "subscription .. with ( .. create_slot = false|off|0",
+        ],
+    },
+    Outside {
+        verb: "alter",
+        refused: &[
+            "system",
+            "database * set tablespace",
+            "table .. detach partition .. concurrently",
+            "subscription * refresh publication",
+            "subscription * set|add|drop publication",
+        ],
+        allowed: &["subscription * set|add|drop publication .. with ( .. refresh = false|off|0"],
+    },
+    Outside { verb: "drop", refused: &["index concurrently", "database|tablespace", "subscription"], allowed: &[] },
+    Outside {
+        verb: "reindex",
+        refused: &[
+            "( .. concurrently",
+            "?() index|table|schema|database|system concurrently",
+            "?() schema|database|system",
+        ],
+        allowed: &[],
+    },
+    Outside { verb: "vacuum", refused: &[""], allowed: &[] },
+    // With a table it is allowed.
+    Outside { verb: "cluster", refused: &["?verbose ?() $"], allowed: &[] },
+    Outside { verb: "commit", refused: &["prepared"], allowed: &[] },
+    Outside { verb: "rollback", refused: &["prepared"], allowed: &[] },
 ];
-
-/// What of the above is allowed after all: subscriptions that neither make a slot nor ask the publisher.
-const INSIDE_POSTGRES: &[&str] = &[
-    "create subscription .. with ( .. connect = false|off|0",
-    "create subscription .. with ( .. create_slot = false|off|0",
-    "alter subscription * set|add|drop publication .. with ( .. refresh = false|off|0",
-];
-
-const SQLITE_VERBS: &[&str] = &["vacuum", "detach", "pragma"];
 
 /// What fails in a transaction or does nothing there (tried with 3.40 and 3.51). To read a PRAGMA is harmless, and
 /// ATTACH is allowed.
-const OUTSIDE_SQLITE: &[&str] = &[
-    "vacuum",
-    "detach",
-    "pragma wal_checkpoint",
-    "pragma * . wal_checkpoint",
-    "pragma journal_mode|synchronous|page_size|encoding|auto_vacuum|temp_store =|(",
-    "pragma * . journal_mode|synchronous|page_size|encoding|auto_vacuum|temp_store =|(",
+const OUTSIDE_SQLITE: &[Outside] = &[
+    Outside { verb: "vacuum", refused: &[""], allowed: &[] },
+    Outside { verb: "detach", refused: &[""], allowed: &[] },
+    Outside {
+        verb: "pragma",
+        refused: &[
+            "wal_checkpoint",
+            "* . wal_checkpoint",
+            "journal_mode|synchronous|page_size|encoding|auto_vacuum|temp_store =|(",
+            "* . journal_mode|synchronous|page_size|encoding|auto_vacuum|temp_store =|(",
+        ],
+        allowed: &[],
+    },
 ];
 
 /// The kind of a statement by its first word.
 pub(crate) fn kind(text: &str, dialect: Dialect, piece: &Piece) -> Kind {
     let word = first_word(text, piece);
-    let Some(&(_, kind)) = VERBS.iter().find(|(verb, _)| is(word, verb)) else {
+    let mut index = 0;
+    while index < VERBS.len() && !is(word, VERBS[index].0) {
+        index += 1;
+    }
+    if index == VERBS.len() {
         return Kind::Other;
-    };
-    match kind {
-        Kind::Begin | Kind::Commit | Kind::Rollback => border(text, dialect, piece, kind),
+    }
+    match VERBS[index].1 {
+        kind @ (Kind::Begin | Kind::Commit | Kind::Rollback) => border(text, dialect, piece, kind),
         Kind::Query => query(text, dialect, piece),
         Kind::Ddl if dialect == Dialect::Cql && is(word, "truncate") => Kind::Dml,
         // SQLite and PostgreSQL load a library with it.
-        Kind::Dml if is(word, "load") && dialect != Dialect::Mysql => Kind::Other,
+        Kind::Dml if dialect != Dialect::Mysql && is(word, "load") => Kind::Other,
         kind => kind,
     }
 }
@@ -134,18 +164,27 @@ const VERBS: &[(&str, Kind)] = &[
 
 /// The kind of what begins or ends a transaction, if it does.
 fn border(text: &str, dialect: Dialect, piece: &Piece, kind: Kind) -> Kind {
-    let statement = &text[piece.start..piece.end];
-    let has = |shape| shape::matches(statement, dialect, shape);
+    let word = first_word(text, piece);
+    let mut rest = rest(text, dialect, piece);
     let is_border = match dialect {
         // `BEGIN BATCH … APPLY BATCH` and `BEGIN TRANSACTION … COMMIT TRANSACTION` are one statement.
-        Dialect::Cql => return if kind == Kind::Begin { Kind::Dml } else { Kind::Other },
-        Dialect::Mysql => has("begin ?work $") || has("start transaction") || has("commit") || has("rollback"),
-        Dialect::Sqlite => !has("start|abort"),
-        Dialect::Postgres => !has("start") || has("start transaction"),
+        Dialect::Cql => return if is(word, "begin") { Kind::Dml } else { Kind::Other },
+        Dialect::Sqlite => !is(word, "start") && !is(word, "abort"),
+        // `START REPLICA` is something else.
+        _ if is(word, "start") => rest.has("transaction"),
+        Dialect::Postgres => true,
+        // `BEGIN NOT ATOMIC` opens a block of MariaDB.
+        Dialect::Mysql if is(word, "begin") => rest.has("?work $"),
+        Dialect::Mysql => is(word, "commit") || is(word, "rollback"),
     };
     // `ROLLBACK TO` goes back to a savepoint; `COMMIT PREPARED` ends a transaction of before.
-    let is_other = has("rollback ?work|transaction to") || has("commit|rollback prepared");
+    let is_other = kind != Kind::Begin && rest.has_any(&["?work|transaction to", "prepared"]);
     if is_border && !is_other { kind } else { Kind::Other }
+}
+
+/// The statement after its first word.
+pub(crate) fn rest<'a>(text: &'a str, dialect: Dialect, piece: &Piece) -> shape::Statement<'a> {
+    shape::Statement::new(&text[..piece.end], piece.word.1, dialect)
 }
 
 /// Whether a `SELECT`, `WITH`, `VALUES` or `TABLE` only reads.
@@ -186,12 +225,7 @@ pub(crate) fn first_word<'a>(text: &'a str, piece: &Piece) -> &'a [u8] {
     &text.as_bytes()[piece.word.0..piece.word.1]
 }
 
-/// Whether the piece begins with one of the words, given in lower case.
-pub(crate) fn starts_with_any(text: &str, piece: &Piece, words: &[&str]) -> bool {
-    let word = first_word(text, piece);
-    words.iter().any(|known| is(word, known))
-}
-
-fn is(word: &[u8], known: &str) -> bool {
+/// Whether the word is the known one, which is given in lower case.
+pub(crate) fn is(word: &[u8], known: &str) -> bool {
     word.len() == known.len() && word[0] | 0x20 == known.as_bytes()[0] && word.eq_ignore_ascii_case(known.as_bytes())
 }

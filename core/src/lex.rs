@@ -65,6 +65,18 @@ pub(crate) enum FaultKind {
     Dashes,
 }
 
+impl FaultKind {
+    /// Whether all the text that follows was taken for part of a literal or comment.
+    pub(crate) fn runs_to_the_end(self) -> bool {
+        matches!(self, Self::String | Self::QuotedName | Self::DollarQuote | Self::Comment)
+    }
+
+    /// Whether statements that follow may be lost in this one.
+    pub(crate) fn hides_the_end(self) -> bool {
+        self.runs_to_the_end() || matches!(self, Self::Body | Self::Parenthesis)
+    }
+}
+
 /// A comment that speaks to us.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Note {

@@ -102,15 +102,17 @@ fn read_with(outline: &Outline<'_>, text: Cow<'static, str>, empty: Empty) -> Re
     let mut statements = statements(outline.read_as, &text, &cuts);
     let mut options = directive::options(&mut page, first);
     faults::check(&mut page, &cuts);
-    ambiguity::check(&mut page, &cuts);
+    let clear = ambiguity::check(&mut page, &cuts);
     refusals::check(&mut page, &cuts);
     if empty == Empty::Deny && first.pieces.is_empty() && first.comments == 0 && first.faults.is_empty() {
         page.empty();
     }
     pragma::take_foreign_keys(&page, &mut statements, &mut options);
-    borders::check(&mut page, &statements);
-    if outline.direction == Direction::Verify {
-        verify::check(&mut page, &statements);
+    if clear.is_ok() {
+        borders::check(&mut page, &statements);
+        if outline.direction == Direction::Verify {
+            verify::check(&mut page, &statements);
+        }
     }
     page.none_or_problems()?;
 

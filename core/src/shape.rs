@@ -1,99 +1,79 @@
 //! Shapes of statements, written as SQL manuals write them, so that lists of statements can be data.
 //!
-//! A shape is words in lower case, compared from the start of the statement: `a|b` is a choice, `?a` may be missing,
-//! `?()` is a parenthesis that may be missing, `*` is one name, `..` is anything up to what follows it (a parenthesis
-//! is passed over as a whole), `$` is the end. What follows the shape does not matter.
+//! A shape is what follows the first word of a statement, in lower case: `a|b` is a choice, `?a` may be missing, `?()`
+//! is a parenthesis that may be missing, `*` is one name, `..` is anything up to what follows it (a parenthesis is
+//! passed over as a whole), `$` is the end. What follows the shape does not matter; the empty shape fits everything.
 
 use crate::Dialect;
 use crate::lex::{Lexer, Token, TokenKind};
 
-/// Whether the statement has the shape.
-pub(crate) fn matches(statement: &str, dialect: Dialect, shape: &str) -> bool {
-    let mut reader = Reader::new(statement, dialect);
-    let mut parts = shape.split(' ').peekable();
-    while let Some(part) = parts.next() {
-        let fits = match part {
-            ".." => {
-                let after: Vec<&str> = parts.by_ref().take_while(|&part| part != "..").collect();
-                // A second `..` was taken by `take_while`; what follows it begins anew.
-                let found = reader.find(&after);
-                if found && parts.peek().is_some() { return rest(reader, parts.collect()) } else { return found }
-            }
-            _ => reader.fits(part),
-        };
-        if !fits {
-            return false;
-        }
-    }
-    true
-}
-
-/// The parts after a second `..`.
-fn rest(mut reader: Reader<'_>, parts: Vec<&str>) -> bool {
-    parts.split(|&part| part == "..").all(|section| reader.find(section))
-}
-
-/// The words of a statement, one by one.
-struct Reader<'a> {
+/// A statement after its first word, which whoever asks has looked at already.
+pub(crate) struct Statement<'a> {
     bytes: &'a [u8],
     lexer: Lexer<'a>,
     token: Token,
+    /// The second word, and the byte after it.
+    second: (Token, usize),
 }
 
-impl<'a> Reader<'a> {
-    fn new(statement: &'a str, dialect: Dialect) -> Self {
-        let mut lexer = Lexer::new(statement.as_bytes(), dialect);
-        let token = lexer.next();
-        let mut reader = Self { bytes: statement.as_bytes(), lexer, token };
-        reader.pass_version_comments();
-        reader
+impl<'a> Statement<'a> {
+    /// The statement that ends with the text; its first word lies before `after`.
+    pub(crate) fn new(text: &'a str, after: usize, dialect: Dialect) -> Self {
+        let bytes = text.as_bytes();
+        let mut lexer = Lexer::new(bytes, dialect);
+        lexer.go_to(after);
+        let token = code(&mut lexer);
+        let at = lexer.position();
+        Self { bytes, lexer, token, second: (token, at) }
     }
 
-    fn advance(&mut self) {
-        self.token = self.lexer.next();
-        self.pass_version_comments();
-    }
-
-    /// What stands in `/*! … */` is code.
-    fn pass_version_comments(&mut self) {
-        while self.token.kind == TokenKind::VersionComment {
-            self.token = self.lexer.next();
+    /// Whether it has one of the shapes.
+    pub(crate) fn has_any(&mut self, shapes: &[&str]) -> bool {
+        let mut index = 0;
+        while index < shapes.len() {
+            if self.has(shapes[index]) {
+                return true;
+            }
+            index += 1;
         }
+        false
     }
 
-    /// Whether the part of a shape fits here; passes over what it fits.
-    fn fits(&mut self, part: &str) -> bool {
-        if part == "$" {
-            return self.token.kind == TokenKind::End;
+    /// Whether it has the shape.
+    pub(crate) fn has(&mut self, shape: &str) -> bool {
+        self.token = self.second.0;
+        self.lexer.go_to(self.second.1);
+        let shape = shape.as_bytes();
+        let mut at = 0;
+        while at < shape.len() {
+            let end = part_end(shape, at);
+            if shape[at..end] == *b".." {
+                return self.has_further_on(&shape[end + 1..]);
+            }
+            if !self.fits(&shape[at..end]) {
+                return false;
+            }
+            at = end + 1;
         }
-        if part == "?()" {
-            self.pass_parenthesis();
-            return true;
-        }
-        let (word, may_be_missing) = part.strip_prefix('?').map_or((part, false), |word| (word, true));
-        let fits =
-            if word == "*" { self.token.kind != TokenKind::End } else { word.split('|').any(|word| self.is(word)) };
-        if fits {
-            self.advance();
-        }
-        fits || may_be_missing
+        true
     }
 
-    fn is(&self, word: &str) -> bool {
-        // A quoted name keeps its quotes here, so it is never taken for a keyword.
-        self.bytes[self.token.start..self.token.end].eq_ignore_ascii_case(word.as_bytes())
+    /// Whether the rest of a shape, each section of it after a `..`, is found further on.
+    fn has_further_on(&mut self, shape: &[u8]) -> bool {
+        let shape = std::str::from_utf8(shape).unwrap_or_default();
+        shape.split(" .. ").all(|section| self.find(section.as_bytes()))
     }
 
-    /// Goes on to the first place where the parts fit, and passes over them.
-    fn find(&mut self, parts: &[&str]) -> bool {
+    /// Goes on to the first place where the section fits, and passes over it.
+    fn find(&mut self, section: &[u8]) -> bool {
         loop {
             let (token, at) = (self.token, self.lexer.position());
-            if parts.iter().all(|part| self.fits(part)) {
+            if self.fits_all(section) {
                 return true;
             }
             self.token = token;
             self.lexer.go_to(at);
-            if self.token.kind == TokenKind::End || self.is(")") {
+            if token.kind == TokenKind::End || self.is(b")") {
                 return false;
             }
             if !self.pass_parenthesis() {
@@ -102,29 +82,103 @@ impl<'a> Reader<'a> {
         }
     }
 
+    fn fits_all(&mut self, section: &[u8]) -> bool {
+        let mut at = 0;
+        while at < section.len() {
+            let end = part_end(section, at);
+            if !self.fits(&section[at..end]) {
+                return false;
+            }
+            at = end + 1;
+        }
+        true
+    }
+
+    /// Whether one part of a shape fits here; passes over what it fits.
+    fn fits(&mut self, part: &[u8]) -> bool {
+        match part {
+            b"$" => return self.token.kind == TokenKind::End,
+            b"?()" => {
+                self.pass_parenthesis();
+                return true;
+            }
+            _ => {}
+        }
+        let may_be_missing = part[0] == b'?';
+        let fits = if part == b"*" {
+            self.token.kind != TokenKind::End
+        } else {
+            self.is_one_of(&part[usize::from(may_be_missing)..])
+        };
+        if fits {
+            self.advance();
+        }
+        fits || may_be_missing
+    }
+
+    /// Whether the token is one of the words between `|`.
+    fn is_one_of(&self, words: &[u8]) -> bool {
+        let mut start = 0;
+        let mut at = 0;
+        while at <= words.len() {
+            if at == words.len() || words[at] == b'|' {
+                if self.is(&words[start..at]) {
+                    return true;
+                }
+                start = at + 1;
+            }
+            at += 1;
+        }
+        false
+    }
+
+    fn is(&self, word: &[u8]) -> bool {
+        // A quoted name keeps its quotes here, so it is never taken for a keyword.
+        self.token.end - self.token.start == word.len()
+            && self.bytes[self.token.start..self.token.end].eq_ignore_ascii_case(word)
+    }
+
     /// Passes over a parenthesis, if one opens here.
     fn pass_parenthesis(&mut self) -> bool {
-        if !self.is("(") {
+        if !self.is(b"(") {
             return false;
         }
         let mut depth = 0_usize;
-        loop {
-            depth = if self.is("(") {
-                depth + 1
-            } else if self.is(")") {
-                depth - 1
-            } else {
-                depth
-            };
-            if self.token.kind == TokenKind::End {
-                return true;
+        while self.token.kind != TokenKind::End {
+            if self.is(b"(") {
+                depth += 1;
+            } else if self.is(b")") {
+                depth -= 1;
             }
             self.advance();
             if depth == 0 {
-                return true;
+                break;
             }
         }
+        true
     }
+
+    fn advance(&mut self) {
+        self.token = code(&mut self.lexer);
+    }
+}
+
+/// The next token; what stands in `/*! … */` is code.
+fn code(lexer: &mut Lexer<'_>) -> Token {
+    loop {
+        let token = lexer.next();
+        if token.kind != TokenKind::VersionComment {
+            return token;
+        }
+    }
+}
+
+fn part_end(shape: &[u8], start: usize) -> usize {
+    let mut at = start;
+    while at < shape.len() && shape[at] != b' ' {
+        at += 1;
+    }
+    at
 }
 
 #[cfg(test)]
@@ -132,12 +186,13 @@ mod tests {
     use super::*;
 
     fn postgres(statement: &str, shape: &str) -> bool {
-        matches(statement, Dialect::Postgres, shape)
+        let first = statement.find(' ').unwrap_or(statement.len());
+        Statement::new(statement, first, Dialect::Postgres).has(shape)
     }
 
     #[test]
     fn words_choices_and_what_may_be_missing() {
-        let shape = "create ?unique index|table concurrently";
+        let shape = "?unique index|table concurrently";
         assert!(postgres("CREATE /* x */ UNIQUE Index concurrently i on t (a)", shape));
         assert!(postgres("create table concurrently", shape));
         assert!(!postgres("create unique view concurrently", shape));
@@ -146,21 +201,21 @@ mod tests {
 
     #[test]
     fn anything_in_between_passes_over_parentheses() {
-        assert!(postgres("copy t (a, b) from stdin", "copy .. from stdin"));
-        assert!(!postgres("copy (select a from stdin) to '/f'", "copy .. from stdin"));
-        assert!(postgres("reindex (verbose, concurrently) table t", "reindex ( .. concurrently"));
-        assert!(!postgres("reindex (verbose) table concurrently", "reindex ( .. concurrently"));
+        assert!(postgres("copy t (a, b) from stdin", ".. from stdin"));
+        assert!(!postgres("copy (select a from stdin) to '/f'", ".. from stdin"));
+        assert!(postgres("reindex (verbose, concurrently) table t", "( .. concurrently"));
+        assert!(!postgres("reindex (verbose) table concurrently", "( .. concurrently"));
         assert!(postgres(
             "alter table a.b detach partition c concurrently",
-            "alter table .. detach partition .. concurrently"
+            "table .. detach partition .. concurrently"
         ));
     }
 
     #[test]
     fn the_end() {
         for statement in ["cluster", "cluster verbose", "cluster (verbose)"] {
-            assert!(postgres(statement, "cluster ?verbose ?() $"), "{statement}");
+            assert!(postgres(statement, "?verbose ?() $"), "{statement}");
         }
-        assert!(!postgres("cluster t using i", "cluster ?verbose ?() $"));
+        assert!(!postgres("cluster t using i", "?verbose ?() $"));
     }
 }

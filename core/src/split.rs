@@ -102,7 +102,10 @@ impl Cutter<'_> {
                 self.token(&token);
             }
         }
+        // A literal that runs to the end has swallowed whatever closes the rest.
+        let has_run_on = self.lexer.faults.iter().any(|fault| fault.kind.runs_to_the_end());
         if self.piece.is_some()
+            && !has_run_on
             && let Some((kind, start, end)) = self.grammar.unfinished()
         {
             self.lexer.fault(kind, start, end);

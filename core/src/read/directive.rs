@@ -10,20 +10,24 @@ use crate::split::Cut;
 
 const PREFIX: &str = "whimbrel:";
 
-/// A directive's name, the form it is written in, and what it sets; `Err` when the value is not of that form.
+/// A directive's name, the order that mends its value, and what it sets; `Err` when the value is not one.
 struct Directive {
     name: &'static str,
-    form: &'static str,
+    order: &'static str,
     set: fn(&mut Options, &str) -> Result<(), ()>,
 }
 
 const DIRECTIVES: [Directive; 6] = [
-    Directive { name: "no-transaction", form: "no-transaction", set: no_transaction },
-    Directive { name: "timeout", form: "timeout 30s", set: timeout },
-    Directive { name: "lock-timeout", form: "lock-timeout 2s", set: lock_timeout },
-    Directive { name: "foreign-keys", form: "foreign-keys off", set: foreign_keys },
-    Directive { name: "phase", form: "phase expand|migrate|contract", set: phase },
-    Directive { name: "allow", form: "allow <rule> <reason>", set: allow },
+    Directive { name: "no-transaction", order: "write `-- whimbrel:no-transaction` alone", set: no_transaction },
+    Directive { name: "timeout", order: "write `-- whimbrel:timeout 30s`, or in ms, m or h", set: timeout },
+    Directive {
+        name: "lock-timeout",
+        order: "write `-- whimbrel:lock-timeout 2s`, or in ms, m or h",
+        set: lock_timeout,
+    },
+    Directive { name: "foreign-keys", order: "write `-- whimbrel:foreign-keys off`", set: foreign_keys },
+    Directive { name: "phase", order: "write `-- whimbrel:phase expand`, `migrate` or `contract`", set: phase },
+    Directive { name: "allow", order: "write `-- whimbrel:allow <rule> <reason>`", set: allow },
 ];
 
 /// What the outline and the directives ask for together.
@@ -74,7 +78,7 @@ fn ours(page: &mut Page<'_>, note: &Note, text: &str, first: usize, options: &mu
         } else {
             format!("`{}` is no value of `{name}`", value.trim())
         };
-        page.wrong(place, "directive-value", message, format!("write `-- whimbrel:{}`", directive.form));
+        page.wrong(place, "directive-value", message, directive.order);
     }
 }
 

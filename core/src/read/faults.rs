@@ -10,20 +10,37 @@ pub(super) fn check(page: &mut Page<'_>, cuts: &[Cut]) {
     let read_as = page.outline.read_as;
     for (&dialect, cut) in read_as.iter().zip(cuts) {
         for fault in &cut.faults {
-            let has_it =
-                |cut: &&Cut| cut.faults.iter().any(|other| (other.kind, other.start) == (fault.kind, fault.start));
-            if cuts.iter().filter(has_it).count() == cuts.len() || fault.kind == FaultKind::ClientCommand {
-                wrong(page, fault, dialect, "");
-            } else {
-                wrong(page, fault, dialect, &format!(" when read as {dialect}"));
-            }
+            let is_here = |other: &Fault| (other.kind, other.start) == (fault.kind, fault.start);
+            let is_sound = |cut: &Cut| !cut.faults.iter().any(is_here);
+            let without = read_as.iter().zip(cuts).find(|(_, cut)| is_sound(cut)).map(|(&dialect, _)| dialect);
+            wrong(page, fault, dialect, without);
         }
     }
 }
 
-fn wrong(page: &mut Page<'_>, fault: &Fault, dialect: Dialect, reading: &str) {
-    let found = &page.text[fault.start..fault.end];
-    let (code, message, help) = match fault.kind {
+/// Notes a fault, which one of the dialects may not have.
+fn wrong(page: &mut Page<'_>, fault: &Fault, dialect: Dialect, without: Option<Dialect>) {
+    let (code, message, help) = words(page.text, fault, dialect);
+    let range = match fault.kind {
+        FaultKind::Character => fault.start + unknown(page.text, fault).0..fault.end,
+        FaultKind::BindMarker if page.text[..fault.start].ends_with(':') => fault.start - 1..fault.end,
+        _ => fault.start..fault.end,
+    };
+    match without {
+        // A client's commands are wrong whatever the dialect.
+        Some(other) if fault.kind != FaultKind::ClientCommand => page.wrong(
+            range,
+            code,
+            format!("{message} when read as {dialect}"),
+            format!("write `dialect = \"{other}\"` in whimbrel.toml if it is not for {dialect}; if it is, {help}"),
+        ),
+        _ => page.wrong(range, code, message, help),
+    }
+}
+
+fn words(text: &str, fault: &Fault, dialect: Dialect) -> (&'static str, String, String) {
+    let found = &text[fault.start..fault.end];
+    match fault.kind {
         FaultKind::String => ("unterminated-string", "unterminated string".to_owned(), close_string(found, dialect)),
         FaultKind::QuotedName => {
             let close = if found == "[" { "]" } else { found };
@@ -44,12 +61,12 @@ fn wrong(page: &mut Page<'_>, fault: &Fault, dialect: Dialect, reading: &str) {
         FaultKind::ClientCommand => client_command(found, dialect),
         FaultKind::BindMarker => (
             "bind-marker",
-            format!("`{}` is a bind marker, and a script has no values to bind", with_colon(page.text, fault)),
+            format!("`{}` is a bind marker, and a script has no values to bind", with_colon(text, fault)),
             "write the value itself".to_owned(),
         ),
         FaultKind::Character => (
             "invalid-character",
-            format!("`{}` cannot stand outside quotes in CQL", found.escape_debug()),
+            format!("the character {} cannot stand outside quotes in CQL", shown(unknown(text, fault).1)),
             "remove it, or quote the name".to_owned(),
         ),
         FaultKind::Dashes => (
@@ -57,8 +74,7 @@ fn wrong(page: &mut Page<'_>, fault: &Fault, dialect: Dialect, reading: &str) {
             "MySQL takes `--` for a comment only with a blank after it".to_owned(),
             "write `-- whimbrel:…`".to_owned(),
         ),
-    };
-    page.wrong(fault.start..fault.end, code, message + reading, help);
+    }
 }
 
 fn close_string(quote: &str, dialect: Dialect) -> String {
@@ -94,7 +110,7 @@ fn client_command(found: &str, dialect: Dialect) -> (&'static str, String, Strin
     (
         "client-command",
         format!("`{found}` is a command of {client}, not SQL"),
-        "write what it does as SQL, or remove it".to_owned(),
+        "write what it does as a statement, or remove it".to_owned(),
     )
 }
 
@@ -102,4 +118,19 @@ fn client_command(found: &str, dialect: Dialect) -> (&'static str, String, Strin
 fn with_colon(text: &str, fault: &Fault) -> String {
     let name = &text[fault.start..fault.end];
     if name == "?" { name.to_owned() } else { format!(":{name}") }
+}
+
+/// The first character that is no letter or digit of ASCII, and its place in the fault.
+fn unknown(text: &str, fault: &Fault) -> (usize, char) {
+    let mut characters = text[fault.start..fault.end].char_indices();
+    characters.find(|(_, c)| !c.is_ascii_alphanumeric() && *c != '_').unwrap_or_default()
+}
+
+/// A character as it is, or by its number where nobody would see it.
+fn shown(character: char) -> String {
+    if character.is_ascii_graphic() || character.is_alphanumeric() {
+        character.to_string()
+    } else {
+        format!("U+{:04X}", u32::from(character))
+    }
 }

@@ -47,7 +47,8 @@ impl<'a> Page<'a> {
         // Places in a statement table have 32 bits.
         if u32::try_from(self.text.len()).is_err() {
             self.wrong_file("too-large", "a script can have up to 4 GiB", "load such data from a file of the server");
-        } else if let Some(at) = self.text.bytes().position(|byte| byte == 0) {
+        } else if self.text.as_bytes().contains(&0) {
+            let at = self.text.find('\0').unwrap_or_default();
             self.wrong(at..at + 1, "nul-byte", "a NUL byte, which no database takes", "remove it");
         }
     }

@@ -2,11 +2,12 @@
 
 use super::page::Page;
 use crate::split::{Cut, Piece};
-use crate::{Dialect, facts, shape};
+use crate::{Dialect, facts};
 
 struct Refusal {
     dialect: Dialect,
-    /// Starts with the verb, or the verbs, that tell most statements apart.
+    verb: &'static str,
+    /// What follows the verb.
     shape: &'static str,
     code: &'static str,
     message: &'static str,
@@ -18,14 +19,16 @@ const REFUSALS: &[Refusal] = &[
     Refusal {
         dialect: Dialect::Postgres,
         // Tried: the next request hangs.
-        shape: "copy .. from stdin",
+        verb: "copy",
+        shape: ".. from stdin",
         code: "copy-stdin",
         message: "COPY … FROM STDIN reads data from a client, and a script has none",
         help: "write INSERT statements, or copy from a file of the server",
     },
     Refusal {
         dialect: Dialect::Postgres,
-        shape: "copy .. to stdout",
+        verb: "copy",
+        shape: ".. to stdout",
         code: "copy-stdout",
         message: "COPY … TO STDOUT sends data to a client, and none reads it",
         help: "copy to a file of the server, or remove it",
@@ -33,21 +36,24 @@ const REFUSALS: &[Refusal] = &[
     Refusal {
         dialect: Dialect::Postgres,
         // Tried: the row of the history goes away with it, and COMMIT only warns.
-        shape: "prepare transaction",
+        verb: "prepare",
+        shape: "transaction",
         code: "prepare-transaction",
         message: "PREPARE TRANSACTION takes the transaction, and the history's row with it, away from the runner",
         help: "remove it: the runner commits",
     },
     Refusal {
         dialect: Dialect::Postgres,
-        shape: "discard all",
+        verb: "discard",
+        shape: "all",
         code: "discard-all",
         message: "DISCARD ALL drops the locks and prepared statements of the runner",
         help: "remove it: the runner resets the session after each script",
     },
     Refusal {
         dialect: Dialect::Postgres,
-        shape: "deallocate ?prepare all",
+        verb: "deallocate",
+        shape: "?prepare all",
         code: "deallocate-all",
         message: "DEALLOCATE ALL drops the prepared statements of the driver",
         help: "deallocate by name what the script has prepared",
@@ -55,110 +61,122 @@ const REFUSALS: &[Refusal] = &[
     Refusal {
         dialect: Dialect::Postgres,
         // Tried: run again after a crash, it made a second index.
-        shape: "create ?unique index concurrently on",
+        verb: "create",
+        shape: "?unique index concurrently on",
         code: "unnamed-concurrent-index",
         message: "an index that is built concurrently needs a name, or a run that was cut off builds it twice",
         help: "give it a name: `CREATE INDEX CONCURRENTLY name ON …`",
     },
     Refusal {
         dialect: Dialect::Postgres,
-        shape: "set ?session|local standard_conforming_strings =|to off|false|0|'off'|'false'|'0'",
+        verb: "set",
+        shape: "?session|local standard_conforming_strings =|to off|false|0|'off'|'false'|'0'",
         code: "changes-quoting",
         message: "with standard_conforming_strings off, backslashes change where strings end",
         help: "remove it, and write strings that have escapes as `E'…'`",
     },
     Refusal {
         dialect: Dialect::Cql,
-        shape: "use",
+        verb: "use",
+        shape: "",
         code: "use-keyspace",
         message: "USE changes one connection of many",
         help: "write the keyspace before the names: `keyspace.table`",
     },
 ];
 
-/// What clients carry out themselves, by the first word; none of these begins a statement of the server.
-const CLIENT_WORDS: [(Dialect, &str, &[&str]); 2] = [
-    (
-        Dialect::Mysql,
-        "the mysql client",
-        &[
-            "source",
-            "system",
-            "tee",
-            "notee",
-            "pager",
-            "nopager",
-            "prompt",
-            "rehash",
-            "status",
-            "warnings",
-            "nowarning",
-            "charset",
-            "connect",
-            "quit",
-            "exit",
-            "edit",
-            "ego",
-            "print",
-        ],
-    ),
-    (
-        Dialect::Cql,
-        "cqlsh",
-        &[
-            "source",
-            "copy",
-            "describe",
-            "desc",
-            "consistency",
-            "serial",
-            "capture",
-            "expand",
-            "exit",
-            "quit",
-            "help",
-            "login",
-            "paging",
-            "show",
-            "tracing",
-            "clear",
-            "cls",
-            "history",
-            "unicode",
-            "debug",
-        ],
-    ),
+/// What the mysql client carries out itself (MySQL manual 6.5.1.2); none of these begins a statement of the server.
+const MYSQL_WORDS: &[&str] = &[
+    "source",
+    "system",
+    "tee",
+    "notee",
+    "pager",
+    "nopager",
+    "prompt",
+    "rehash",
+    "status",
+    "warnings",
+    "nowarning",
+    "charset",
+    "connect",
+    "quit",
+    "exit",
+    "edit",
+    "ego",
+    "print",
+];
+
+/// What cqlsh carries out itself (Cassandra manual, cqlsh: special commands).
+const CQLSH_WORDS: &[&str] = &[
+    "source",
+    "copy",
+    "describe",
+    "desc",
+    "consistency",
+    "serial",
+    "capture",
+    "expand",
+    "exit",
+    "quit",
+    "help",
+    "login",
+    "paging",
+    "show",
+    "tracing",
+    "clear",
+    "cls",
+    "history",
+    "unicode",
+    "debug",
 ];
 
 /// Notes every statement that is refused under one of the dialects.
 pub(super) fn check(page: &mut Page<'_>, cuts: &[Cut]) {
     for (&dialect, cut) in page.outline.read_as.iter().zip(cuts) {
         for piece in &cut.pieces {
-            check_words(page, dialect, piece);
-            if dialect == Dialect::Mysql {
-                check_sql_mode(page, piece);
+            match dialect {
+                Dialect::Postgres => check_words(page, dialect, piece),
+                Dialect::Mysql => {
+                    check_client_words(page, piece, "the mysql client, not SQL", MYSQL_WORDS);
+                    check_sql_mode(page, piece);
+                }
+                Dialect::Cql => {
+                    check_words(page, dialect, piece);
+                    check_client_words(page, piece, "cqlsh, not CQL", CQLSH_WORDS);
+                }
+                // Its shell's commands begin with `.`; the splitter finds them.
+                Dialect::Sqlite => {}
             }
         }
     }
 }
 
 fn check_words(page: &mut Page<'_>, dialect: Dialect, piece: &Piece) {
-    let text = page.text;
-    for refusal in REFUSALS.iter().filter(|refusal| refusal.dialect == dialect) {
-        let verb = refusal.shape.split(' ').next().unwrap_or("");
-        if facts::starts_with_any(text, piece, &[verb])
-            && shape::matches(&text[piece.start..piece.end], dialect, refusal.shape)
+    let word = facts::first_word(page.text, piece);
+    let mut index = 0;
+    while index < REFUSALS.len() {
+        let refusal = &REFUSALS[index];
+        if facts::is(word, refusal.verb)
+            && refusal.dialect == dialect
+            && facts::rest(page.text, dialect, piece).has(refusal.shape)
         {
             page.wrong(piece.start..piece.end, refusal.code, refusal.message, refusal.help);
         }
+        index += 1;
     }
-    for (_, client, words) in CLIENT_WORDS.iter().filter(|(known, ..)| *known == dialect) {
-        if facts::starts_with_any(text, piece, words) {
-            let word = &text[piece.word.0..piece.word.1];
-            let message = format!("`{word}` is a command of {client}, not SQL");
-            let help = "write what it does as SQL, or remove it";
-            page.wrong(piece.word.0..piece.word.1, "client-command", message, help);
+}
+
+fn check_client_words(page: &mut Page<'_>, piece: &Piece, client: &str, words: &[&str]) {
+    let word = facts::first_word(page.text, piece);
+    let mut index = 0;
+    while index < words.len() {
+        if facts::is(word, words[index]) {
+            let message = format!("`{}` is a command of {client}", words[index].to_uppercase());
+            let help = "write what it does as a statement, or remove it";
+            return page.wrong(piece.word.0..piece.word.1, "client-command", message, help);
         }
+        index += 1;
     }
 }
 
@@ -167,7 +185,7 @@ const MODES: [&str; 8] =
     ["ANSI_QUOTES", "NO_BACKSLASH_ESCAPES", "ANSI", "ORACLE", "DB2", "MAXDB", "MSSQL", "POSTGRESQL"];
 
 fn check_sql_mode(page: &mut Page<'_>, piece: &Piece) {
-    if !facts::starts_with_any(page.text, piece, &["set"]) {
+    if !facts::is(facts::first_word(page.text, piece), "set") {
         return;
     }
     let is_part = |c: char| c.is_ascii_alphanumeric() || c == '_';

@@ -1,1 +1,220 @@
-//! To come.
+//! Every check that looks inside a script, with the words a user reads.
+
+use whimbrel_core::Dialect::{Cql, Mysql, Postgres, Sqlite};
+use whimbrel_core::{Dialect, Direction, Problem};
+
+use crate::{read_as, read_for, read_portable};
+
+/// The text, and for each problem its code, line and column, message and help.
+type Case = (Dialect, &'static str, &'static [(&'static str, (u32, u32), &'static str, &'static str)]);
+
+const DIRECTIVES: &[Case] = &[
+    (
+        Postgres,
+        "-- whimbrel:tiemout 3s\nselect 1;",
+        &[("unknown-directive", (1, 1), "unknown directive `tiemout`", "write `-- whimbrel:timeout`")],
+    ),
+    (
+        Postgres,
+        "-- whimbrel:retry\nselect 1;",
+        &[(
+            "unknown-directive",
+            (1, 1),
+            "unknown directive `retry`",
+            "write one of `no-transaction`, `timeout`, `lock-timeout`, `foreign-keys`, `phase`, `allow`",
+        )],
+    ),
+    (
+        Postgres,
+        "-- whimbrel:timeout soon\nselect 1;",
+        &[(
+            "directive-value",
+            (1, 1),
+            "`soon` is no value of `timeout`",
+            "write `-- whimbrel:timeout 30s`, or in ms, m or h",
+        )],
+    ),
+    (
+        Postgres,
+        "--whimbrel:lock-timeout\nselect 1;",
+        &[(
+            "directive-value",
+            (1, 1),
+            "`lock-timeout` needs a value",
+            "write `-- whimbrel:lock-timeout 2s`, or in ms, m or h",
+        )],
+    ),
+    (
+        Sqlite,
+        "-- whimbrel:foreign-keys on\nselect 1;",
+        &[("directive-value", (1, 1), "`on` is no value of `foreign-keys`", "write `-- whimbrel:foreign-keys off`")],
+    ),
+    (
+        Cql,
+        "// whimbrel:phase shrink\nselect a from b;",
+        &[(
+            "directive-value",
+            (1, 1),
+            "`shrink` is no value of `phase`",
+            "write `-- whimbrel:phase expand`, `migrate` or `contract`",
+        )],
+    ),
+    (
+        Postgres,
+        "-- whimbrel:allow drop-column\nselect 1;",
+        &[(
+            "directive-value",
+            (1, 1),
+            "`drop-column` is no value of `allow`",
+            "write `-- whimbrel:allow <rule> <reason>`",
+        )],
+    ),
+    (
+        Postgres,
+        "-- whimbrel:no-transaction please\nselect 1;",
+        &[(
+            "directive-value",
+            (1, 1),
+            "`please` is no value of `no-transaction`",
+            "write `-- whimbrel:no-transaction` alone",
+        )],
+    ),
+    (
+        Postgres,
+        "select 1;\n -- whimbrel:no-transaction\nvacuum;",
+        &[(
+            "late-directive",
+            (2, 2),
+            "a directive stands before the first statement",
+            "move `-- whimbrel:no-transaction` up, before the first statement",
+        )],
+    ),
+    (
+        Postgres,
+        "/* whimbrel:timeout 3s */ select 1;",
+        &[("directive-form", (1, 1), "a directive is a line of its own", "write `-- whimbrel:timeout 3s`")],
+    ),
+];
+
+const BORDERS: &[Case] = &[
+    (
+        Mysql,
+        "begin;\ninsert into a values (1);",
+        &[(
+            "unbalanced-begin",
+            (1, 1),
+            "this transaction is never committed",
+            "write `COMMIT;` after its last statement, or remove it: a script runs in a transaction of its own",
+        )],
+    ),
+    (
+        Sqlite,
+        "select 1; commit;",
+        &[(
+            "unbalanced-commit",
+            (1, 11),
+            "no transaction is open here",
+            "remove it, or write the `BEGIN;` that it belongs to: without one it would end the transaction of the runner",
+        )],
+    ),
+    (
+        Postgres,
+        "begin; drop index concurrently i; commit;",
+        &[(
+            "refused-in-transaction",
+            (1, 8),
+            "PostgreSQL does not run this inside a transaction, and the script has one open",
+            "move it before the `BEGIN` or after the `COMMIT`, or to a migration of its own",
+        )],
+    ),
+];
+
+const BYTES: &[Case] = &[
+    (Sqlite, "select 1;\nselect '\0';", &[("nul-byte", (2, 9), "a NUL byte, which no database takes", "remove it")]),
+    (
+        Cql,
+        "select a\u{a0}from b;",
+        &[(
+            "invalid-character",
+            (1, 9),
+            "the character U+00A0 cannot stand outside quotes in CQL",
+            "remove it, or quote the name",
+        )],
+    ),
+];
+
+#[test]
+fn each_check_says_what_is_wrong_and_what_to_do() {
+    for cases in [DIRECTIVES, BORDERS, BYTES] {
+        for (dialect, text, expected) in cases {
+            let found = read_as(*dialect, text).expect_err(text);
+            let found: Vec<_> = found.iter().map(told).collect();
+            assert_eq!(found, *expected, "{text}");
+        }
+    }
+}
+
+fn told(problem: &Problem) -> (&str, (u32, u32), &str, &str) {
+    let place = problem.place().unwrap();
+    let at = (place.line().unwrap_or(0), place.column().unwrap_or(0));
+    (problem.code(), at, problem.message(), problem.help_text().unwrap())
+}
+
+#[test]
+fn all_problems_are_told_at_once_and_in_order() {
+    let text = "-- whimbrel:phase x\ncopy a from stdin;\nbegin;\ndiscard all;\n\\i x\n";
+    let problems = read_as(Postgres, text).unwrap_err();
+    let codes: Vec<_> = problems.iter().map(Problem::code).collect();
+    let expected = ["directive-value", "copy-stdin", "unbalanced-begin", "discard-all", "client-command"];
+    assert_eq!(codes, expected);
+}
+
+#[test]
+fn a_fault_of_one_dialect_names_it() {
+    let problems = read_portable("insert into a values ('C:\\');").unwrap_err();
+    assert_eq!(problems.len(), 1);
+    let (code, _, message, help) = told(&problems[0]);
+    assert_eq!((code, message), ("unterminated-string", "unterminated string when read as mysql"));
+    assert_eq!(
+        help,
+        "write `dialect = \"sqlite\"` in whimbrel.toml if it is not for mysql; if it is, close it with `'`, or double a \
+         quote inside a string: `''`; a backslash takes the next character with it"
+    );
+}
+
+#[test]
+fn a_portable_script_that_splits_differently_is_ambiguous() {
+    let problems = read_portable("select 1;\ndo $$ begin; end $$;").unwrap_err();
+    let expected = (
+        "ambiguous-dialect",
+        (2, 1),
+        "sqlite and postgres do not split statement 2 alike",
+        "write `dialect = \"postgres\"` in whimbrel.toml, or rename the file to end in `.postgres.sql`",
+    );
+    assert_eq!(problems.iter().map(told).collect::<Vec<_>>(), [expected]);
+}
+
+#[test]
+fn a_verify_script_only_asks() {
+    let verify = |dialect, text| read_for(Direction::Verify, Some(dialect), &[dialect], text);
+    for query in ["select 1", "with x as (select 1) select * from x", "values (1)", "(select 1) union select 2"] {
+        assert!(verify(Postgres, query).is_ok(), "{query}");
+    }
+    let writes = "a verify script only reads, and this writes";
+    for (dialect, text, message) in [
+        (Postgres, "with x as (delete from a returning b) select * from x", writes),
+        (Mysql, "update a set b = 1", writes),
+        (Postgres, "show search_path", "this is no query"),
+        (Postgres, "explain select 1", "this is no query"),
+        (Postgres, "select 1 into a", "this is no query"),
+        (Sqlite, "pragma foreign_key_check", "this is no query"),
+    ] {
+        let problems = verify(dialect, text).unwrap_err();
+        let help = "write a SELECT, WITH, VALUES or TABLE that returns a row when all is well";
+        assert_eq!(problems.iter().map(told).collect::<Vec<_>>(), [("verify-query", (1, 1), message, help)], "{text}");
+    }
+    assert_eq!(
+        told(&verify(Cql, "insert into a (b) values (1)").unwrap_err()[0]).3,
+        "write a SELECT that returns a row when all is well"
+    );
+}

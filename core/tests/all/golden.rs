@@ -6,6 +6,7 @@ use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use whimbrel_core::script::Options;
 use whimbrel_core::{Dialect, Script};
 
 use crate::{printed, read_as, read_portable};
@@ -47,21 +48,23 @@ fn agrees(folder: &str, file: &Path) -> bool {
     fs::read_to_string(&golden).is_ok_and(|expected| expected == found)
 }
 
-/// One block a statement: number, kind, lines, flags; then its text.
+/// What the directives ask for, if anything; then one block a statement: number, kind, lines, flags; then its text.
 fn shown(script: &Script) -> String {
     let mut shown = String::new();
-    writeln!(shown, "{:?}", script.options()).unwrap();
+    if script.options() != Options::default() {
+        writeln!(shown, "{:?}\n", script.options()).unwrap();
+    }
     for (index, statement) in script.statements().enumerate() {
         let text = script.text_of(&statement);
         let last = statement.line as usize + text.matches('\n').count();
         let dialects = Dialect::ALL.into_iter().filter(|&dialect| statement.needs_no_transaction(dialect));
         let outside: String = dialects.map(|dialect| format!(", not in a transaction ({dialect})")).collect();
         let (kind, number, line) = (statement.kind, index + 1, statement.line);
-        writeln!(shown, "\n-- {number}: {kind:?}, lines {line} to {last}{outside}\n{}", text.replace('\r', "␍"))
+        writeln!(shown, "-- {number}: {kind:?}, lines {line} to {last}{outside}\n{}\n", text.replace('\r', "␍"))
             .unwrap();
     }
     if script.is_empty() {
-        shown.push_str("\n(no statement)\n");
+        shown.push_str("(no statement)\n");
     }
     shown
 }

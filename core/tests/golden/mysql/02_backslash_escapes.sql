@@ -1,0 +1,2 @@
+INSERT INTO a VALUES ('it\'s; \\', "a \"; b", 'C:\\');
+SELECT 1;

@@ -1,0 +1,2 @@
+INSERT INTO a VALUES ("x;y", "it's; ""so""");
+SELECT 1;

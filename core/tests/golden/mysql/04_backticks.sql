@@ -1,0 +1,2 @@
+CREATE TABLE `a;b` (`c``d;` int, `e\` int);
+SELECT 1;

@@ -1,0 +1,2 @@
+SELECT 1;
+/*!50001 SELECT 2;

@@ -1,0 +1,2 @@
+SELECT /*+ SET_VAR(a=1); */ 1;
+SELECT 2;

@@ -1,0 +1,11 @@
+CREATE PROCEDURE p(x INT)
+outer_loop: BEGIN
+  IF x = 1 THEN SET @a = IF(x, 1, 2); ELSEIF x = 2 THEN SELECT 2; ELSE SELECT 3; END IF;
+  WHILE x > 0 DO SET x = x - 1; END WHILE;
+  REPEAT SET x = x + 1; UNTIL x > 5 END REPEAT;
+  inner_loop: LOOP LEAVE inner_loop; END LOOP inner_loop;
+  CASE x WHEN 1 THEN SELECT 1; ELSE BEGIN END; END CASE;
+  SELECT CASE x WHEN 1 THEN 2 ELSE 3 END AS y, t.end FROM t;
+  IF x THEN IF y THEN SELECT 1; END IF; END IF;
+END outer_loop;
+SELECT 9;

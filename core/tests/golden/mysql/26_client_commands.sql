@@ -1,0 +1,3 @@
+SOURCE other.sql;
+SELECT 1\G
+SELECT \N;

@@ -1,0 +1,4 @@
+SET sql_mode = 'NO_AUTO_VALUE_ON_ZERO';
+SET SESSION sql_mode = 'ANSI_QUOTES,STRICT_ALL_TABLES';
+SET @@sql_mode = CONCAT(@@sql_mode, ',NO_BACKSLASH_ESCAPES');
+/*!40101 SET @OLD_SQL_MODE=@@SQL_MODE, SQL_MODE='oracle' */;

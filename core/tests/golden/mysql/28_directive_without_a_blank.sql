@@ -1,0 +1,2 @@
+--whimbrel:no-transaction
+SELECT 1;

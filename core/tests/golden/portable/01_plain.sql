@@ -1,0 +1,2 @@
+CREATE TABLE a (b int);
+INSERT INTO a VALUES ('it''s; so');

@@ -1,0 +1,3 @@
+CREATE INDEX CONCURRENTLY i ON a (b);
+PRAGMA journal_mode = WAL;
+VACUUM;

@@ -1,0 +1,3 @@
+PRAGMA foreign_keys = OFF;
+DROP TABLE a;
+PRAGMA foreign_keys = ON;

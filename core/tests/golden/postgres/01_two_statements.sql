@@ -1,0 +1,3 @@
+CREATE TABLE a (b int);
+
+INSERT INTO a VALUES (1);

@@ -1,0 +1,2 @@
+DO $body$ BEGIN PERFORM $$a;b$$; PERFORM '$other$'; END $body$;
+SELECT 1;

@@ -1,0 +1,2 @@
+SELECT $ab$ x; $a $b$ $ab $abc$ $$ $a$ab$;
+SELECT 2;

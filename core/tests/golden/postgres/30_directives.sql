@@ -1,0 +1,4 @@
+-- whimbrel:lock-timeout 500ms
+/* between */ -- whimbrel:no-transaction
+-- whimbrel:allow drop-column nobody reads it since 2.3
+VACUUM;

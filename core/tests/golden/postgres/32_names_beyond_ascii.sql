@@ -1,0 +1,2 @@
+CREATE TABLE "été;" (prénom text);
+SELECT 'ß' AS größe;

@@ -1,0 +1,3 @@
+-- a comment
+CREATE TABLE a (b INTEGER PRIMARY KEY);
+INSERT INTO a VALUES (1);

@@ -1,0 +1,2 @@
+INSERT INTO a VALUES ('x;y', 'O''Hara; again');
+SELECT 1;

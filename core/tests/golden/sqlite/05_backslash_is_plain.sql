@@ -1,0 +1,2 @@
+INSERT INTO a VALUES ('C:\');
+SELECT 'next';

@@ -1,0 +1,2 @@
+SELECT 1;
+insert into a values ('x);

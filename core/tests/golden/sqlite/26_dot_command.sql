@@ -1,0 +1,4 @@
+.read other.sql
+SELECT 1;
+  .mode box it's
+SELECT 2;
