@@ -29,6 +29,7 @@ mod shape;
 pub mod split;
 
 // From scripts to a set.
+pub mod packed;
 mod sections;
 mod set;
 pub mod sum;
@@ -40,7 +41,6 @@ pub mod dialect;
 pub mod digest;
 pub mod migrations;
 pub mod nearest;
-pub mod packed;
 pub mod problem;
 pub mod script;
 pub mod version;
