@@ -11,30 +11,39 @@
 
 #![warn(missing_docs)]
 
+// From a directory to sources: which files there are, and what their names say.
 mod config;
-pub mod dialect;
-pub mod digest;
-mod facts;
 mod glob;
 mod layout;
-mod lex;
+mod listing;
 pub mod load;
+mod settings;
+mod sources;
+mod text;
+
+// From a text to a script.
+mod facts;
+mod lex;
+pub mod read;
+mod shape;
+pub mod split;
+
+// From scripts to a set.
+pub mod packed;
+mod sections;
+mod set;
+pub mod sum;
+mod variants;
+mod versions;
+
+// The model.
+pub mod dialect;
+pub mod digest;
 pub mod migrations;
 pub mod nearest;
-pub mod packed;
 pub mod problem;
-pub mod read;
 pub mod script;
-mod set;
-mod settings;
-mod shape;
-mod sources;
-pub mod split;
-pub mod sum;
-mod text;
-mod variants;
 pub mod version;
-mod versions;
 
 pub use dialect::Dialect;
 pub use digest::Digest;

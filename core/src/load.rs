@@ -5,9 +5,9 @@ use std::fs;
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 
+use crate::listing::{Listing, checked, not_utf8};
 use crate::migrations::join;
-use crate::set::{checked, not_utf8, set};
-use crate::sources::Listing;
+use crate::set::{Recorded, set};
 use crate::{Dialect, Migrations, Place, Problem, Problems};
 
 /// A set, and what a rebuild must watch.
@@ -17,19 +17,46 @@ pub struct Loaded {
     pub migrations: Migrations,
     /// Every file below the directory that was read, sorted, relative, `/` between the parts.
     pub files: Vec<String>,
+    /// What [`files_below`] says of the directory.
+    pub names: Vec<String>,
 }
 
 /// Loads and checks a directory; `shown` is the directory as the user wrote it, `dialect` overrides `whimbrel.toml`.
 ///
 /// # Errors
 /// Everything that is wrong with the files, at once.
+///
+/// ```
+/// use whimbrel_core::load::load;
+/// # let directory = std::env::temp_dir().join(format!("whimbrel-load-{}", std::process::id()));
+/// # std::fs::create_dir_all(&directory).unwrap();
+/// std::fs::write(directory.join("0001_init.up.sql"), "create table users (id int primary key);").unwrap();
+/// std::fs::write(directory.join("README.md"), "known, but not read").unwrap();
+/// let loaded = load(&directory, "migrations", None).unwrap();
+/// assert_eq!(loaded.migrations.len(), 1);
+/// assert_eq!(loaded.files, ["0001_init.up.sql"]);
+/// # std::fs::remove_dir_all(&directory).unwrap();
+/// ```
 pub fn load(directory: &Path, shown: &str, dialect: Option<Dialect>) -> Result<Loaded, Problems> {
+    load_with(directory, shown, dialect, Recorded::Check)
+}
+
+/// As [`load`], but `whimbrel.sum` is not looked at: for who is about to [write](crate::sum::write) it.
+///
+/// # Errors
+/// Everything else that is wrong with the files, at once.
+pub fn load_unrecorded(directory: &Path, shown: &str, dialect: Option<Dialect>) -> Result<Loaded, Problems> {
+    load_with(directory, shown, dialect, Recorded::Leave)
+}
+
+fn load_with(directory: &Path, shown: &str, dialect: Option<Dialect>, recorded: Recorded) -> Result<Loaded, Problems> {
     let listing = list(directory, shown)?;
     let mut open = |path: &str| match fs::read(directory.join(path)) {
         Ok(bytes) => Ok(Cow::Owned(bytes)),
         Err(error) => Err(unreadable(&error, &join(shown, path))),
     };
-    set(listing, &mut open, shown, dialect)
+    let names = counted(&listing);
+    Ok(Loaded { names, ..set(listing, &mut open, shown, dialect, recorded)? })
 }
 
 impl Migrations {
@@ -62,8 +89,12 @@ pub fn files_below(directory: &Path) -> io::Result<Vec<String>> {
     fs::read_dir(directory)?;
     let mut walk = Walk { shown: "", listing: Listing::default(), above: Vec::new() };
     walk.directory(directory, "");
-    let counts = |path: &String| path.rsplit_once('.').is_some_and(|(_, extension)| EXTENSIONS.contains(&extension));
-    Ok(walk.listing.paths.into_iter().filter(counts).collect())
+    Ok(counted(&walk.listing))
+}
+
+fn counted(listing: &Listing) -> Vec<String> {
+    let counts = |path: &&String| path.rsplit_once('.').is_some_and(|(_, extension)| EXTENSIONS.contains(&extension));
+    listing.paths.iter().filter(counts).cloned().collect()
 }
 
 /// The extensions of scripts, code and what is said about them.

@@ -1,6 +1,7 @@
 //! The set: all the migrations of one directory, checked.
 
 use std::borrow::Cow;
+use std::fmt;
 
 use crate::packed::Embedded;
 use crate::script::Phase;
@@ -92,8 +93,8 @@ impl Migration {
 #[derive(Debug, Clone)]
 pub struct Migrations {
     migrations: Held,
-    /// The chain over the whole set for each of [`Dialect::ALL`]; zero where the set does not support it.
-    heads: [Digest; 4],
+    /// [`Dialect::bit`]s.
+    supported: u8,
     minimum_supported: Option<Version>,
     /// As the user wrote it; for messages.
     directory: Cow<'static, str>,
@@ -101,7 +102,7 @@ pub struct Migrations {
 }
 
 /// A set made at run time, or one that the macro has packed.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 enum Held {
     Here(Vec<Migration>),
     Embedded(&'static Embedded),
@@ -119,6 +120,21 @@ pub struct Source {
     pub files: &'static str,
 }
 
+impl Held {
+    fn all(&self) -> &[Migration] {
+        match self {
+            Self::Here(migrations) => migrations,
+            Self::Embedded(embedded) => embedded.migrations(),
+        }
+    }
+}
+
+impl fmt::Debug for Held {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.all()).finish()
+    }
+}
+
 impl Migrations {
     /// A set from checked migrations, sorted by version.
     pub(crate) fn new(
@@ -127,27 +143,25 @@ impl Migrations {
         minimum_supported: Option<Version>,
         directory: String,
     ) -> Self {
-        let heads = heads(&migrations, supported);
-        let migrations = Held::Here(migrations);
-        Self { migrations, heads, minimum_supported, directory: directory.into(), source: None }
+        let (migrations, supported) = (Held::Here(migrations), bits(supported));
+        Self { migrations, supported, minimum_supported, directory: directory.into(), source: None }
     }
 
     /// What the macro emits.
     #[doc(hidden)]
     pub const fn __embedded(
         embedded: &'static Embedded,
-        heads: [&'static [u8; 32]; 4],
+        supported: u8,
         minimum_supported: Option<&'static str>,
         directory: &'static str,
         source: Option<Source>,
     ) -> Self {
-        let heads = [Digest(*heads[0]), Digest(*heads[1]), Digest(*heads[2]), Digest(*heads[3])];
         let minimum_supported = match minimum_supported {
             Some(version) => Some(Version::__written(version)),
             None => None,
         };
         let migrations = Held::Embedded(embedded);
-        Self { migrations, heads, minimum_supported, directory: Cow::Borrowed(directory), source }
+        Self { migrations, supported, minimum_supported, directory: Cow::Borrowed(directory), source }
     }
 
     /// The set that stands where an error is reported.
@@ -155,17 +169,17 @@ impl Migrations {
     pub const fn __empty() -> Self {
         Self {
             migrations: Held::Here(Vec::new()),
-            heads: [Digest::ZERO; 4],
+            supported: 0,
             minimum_supported: None,
             directory: Cow::Borrowed(""),
             source: None,
         }
     }
 
-    /// The chains of [`Dialect::ALL`], for the macro.
+    /// [`Dialect::bit`]s, for the macro.
     #[doc(hidden)]
-    pub fn __heads(&self) -> &[Digest; 4] {
-        &self.heads
+    pub fn __supported(&self) -> u8 {
+        self.supported
     }
 
     /// Where a debug build found the files.
@@ -181,7 +195,7 @@ impl Migrations {
 
     /// Whether the set is written for the dialect, and complete for it; an empty set suits all.
     pub fn supports(&self, dialect: Dialect) -> bool {
-        self.is_empty() || self.heads[dialect as usize] != Digest::ZERO
+        self.supported & dialect.bit() != 0 || self.is_empty()
     }
 
     /// The dialects that the set is written for.
@@ -225,9 +239,16 @@ impl Migrations {
         self.all().last()
     }
 
-    /// The chain over the whole set: equal chains mean equal sets, scripts included.
+    /// The chain over the whole set, zero for a dialect that it does not support: equal chains mean equal sets, scripts
+    /// included.
     pub fn head(&self, dialect: Dialect) -> Digest {
-        self.heads[dialect as usize]
+        if self.supported & dialect.bit() == 0 {
+            return Digest::ZERO;
+        }
+        match &self.migrations {
+            Held::Here(migrations) => last(migrations, dialect),
+            Held::Embedded(embedded) => embedded.head(dialect),
+        }
     }
 
     /// The chain after each migration: `chain(n) = SHA-256(chain(n-1), version, checksum)`.
@@ -236,10 +257,7 @@ impl Migrations {
     }
 
     fn all(&self) -> &[Migration] {
-        match &self.migrations {
-            Held::Here(migrations) => migrations,
-            Held::Embedded(embedded) => embedded.migrations(),
-        }
+        self.migrations.all()
     }
 }
 
@@ -248,21 +266,13 @@ pub fn join(directory: &str, path: &str) -> String {
     if directory.is_empty() { path.to_owned() } else { format!("{}/{path}", directory.trim_end_matches('/')) }
 }
 
-/// The last of each chain, zero for a dialect that the set does not support.
-///
-/// Dialects for which no script is written of their own share a chain: the macro runs unoptimized and pays for each sum.
-fn heads(migrations: &[Migration], supported: &[Dialect]) -> [Digest; 4] {
-    let head = |dialect| chain(migrations, dialect).last().copied().unwrap_or(Digest::ZERO);
-    let is_written_for = |dialect| {
-        let mut scripts = migrations.iter().flat_map(Migration::scripts);
-        dialect == Dialect::Cql || scripts.any(|script| script.dialect() == Some(dialect))
-    };
-    let mut portable = None;
-    Dialect::ALL.map(|dialect| match dialect {
-        _ if !supported.contains(&dialect) => Digest::ZERO,
-        _ if is_written_for(dialect) => head(dialect),
-        _ => *portable.get_or_insert_with(|| head(dialect)),
-    })
+fn bits(dialects: &[Dialect]) -> u8 {
+    dialects.iter().fold(0, |bits, dialect| bits | dialect.bit())
+}
+
+/// The end of the chain.
+pub(crate) fn last(migrations: &[Migration], dialect: Dialect) -> Digest {
+    chain(migrations, dialect).last().copied().unwrap_or(Digest::ZERO)
 }
 
 fn chain(migrations: &[Migration], dialect: Dialect) -> Vec<Digest> {
@@ -277,7 +287,9 @@ fn chain(migrations: &[Migration], dialect: Dialect) -> Vec<Digest> {
 /// Two sets are equal when their migrations and what they support are; where they were found does not count.
 impl PartialEq for Migrations {
     fn eq(&self, other: &Self) -> bool {
-        self.all() == other.all() && self.heads == other.heads && self.minimum_supported == other.minimum_supported
+        self.all() == other.all()
+            && self.supported == other.supported
+            && self.minimum_supported == other.minimum_supported
     }
 }
 

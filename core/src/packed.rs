@@ -6,6 +6,7 @@
 
 use std::sync::OnceLock;
 
+use crate::migrations::last;
 use crate::{Dialect, Digest, Direction, Migration, Migrations, Script, Version};
 
 /// A set as literals.
@@ -64,17 +65,24 @@ pub struct Embedded {
     text: &'static str,
     table: &'static [u8],
     migrations: OnceLock<Vec<Migration>>,
+    /// For each of [`Dialect::ALL`]; the macro runs unoptimized, and would pay a fifth of its time for them.
+    heads: [OnceLock<Digest>; 4],
 }
 
 impl Embedded {
     /// From what [`pack`] made.
     pub const fn new(text: &'static str, table: &'static [u8]) -> Self {
-        Self { text, table, migrations: OnceLock::new() }
+        Self { text, table, migrations: OnceLock::new(), heads: [const { OnceLock::new() }; 4] }
     }
 
     /// The migrations.
     pub(crate) fn migrations(&self) -> &[Migration] {
         self.migrations.get_or_init(|| Reader { text: self.text, table: self.table }.migrations())
+    }
+
+    /// The end of the chain.
+    pub(crate) fn head(&self, dialect: Dialect) -> Digest {
+        *self.heads[dialect as usize].get_or_init(|| last(self.migrations(), dialect))
     }
 }
 

@@ -26,7 +26,8 @@ use std::ops::Range;
 pub struct Problem {
     code: &'static str,
     message: String,
-    place: Option<Place>,
+    /// Boxed, so that a `Result` that can hold a problem stays small.
+    place: Option<Box<Place>>,
     help: Option<String>,
 }
 
@@ -39,7 +40,7 @@ impl Problem {
     /// Says where.
     #[must_use]
     pub fn at(mut self, place: Place) -> Self {
-        self.place = Some(place);
+        self.place = Some(Box::new(place));
         self
     }
 
@@ -62,7 +63,7 @@ impl Problem {
 
     /// Where, as far as it has a place.
     pub fn place(&self) -> Option<&Place> {
-        self.place.as_ref()
+        self.place.as_deref()
     }
 
     /// What to do.

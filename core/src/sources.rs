@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 
 use crate::config::{self, Config, Plain};
 use crate::layout::{self, FileName, Layout, Misnamed, Reading, Style, Wording};
+use crate::listing::Listing;
 use crate::migrations::join;
 use crate::nearest::nearest;
 use crate::settings::Settings;
@@ -13,15 +14,6 @@ use crate::{Dialect, Direction, Place, Problem, Version, sum};
 
 /// Reads a file below the directory.
 pub(crate) type Open<'a> = dyn FnMut(&str) -> Result<Cow<'static, [u8]>, Problem> + 'a;
-
-/// What lies in a directory.
-#[derive(Debug, Default)]
-pub(crate) struct Listing {
-    /// Relative paths with `/` between their parts.
-    pub(crate) paths: BTreeSet<String>,
-    /// What could not be listed, by relative path; as wrong as a misnamed file, unless it is ignored.
-    pub(crate) faults: Vec<(String, Problem)>,
-}
 
 /// The files that make up a set, told apart.
 pub(crate) struct Sources {
@@ -35,8 +27,17 @@ pub(crate) struct Sources {
     /// The folders whose `metadata.toml` wants no transaction.
     pub(crate) without_transaction: BTreeSet<String>,
     pub(crate) sum: Option<Cow<'static, str>>,
+    /// Whether `whimbrel.toml` is wrong, so that it may have named a dialect.
+    pub(crate) is_dialect_unknown: bool,
     pub(crate) naming: Naming,
     pub(crate) problems: Vec<Problem>,
+}
+
+impl Sources {
+    /// Whether a misnamed file may be of the same version, and so what is missing here.
+    pub(crate) fn may_be_misnamed(&self, files: &Files) -> bool {
+        self.misnamed.contains(&files.first().name.version)
+    }
 }
 
 /// How the files of the set are named; for help.
@@ -95,6 +96,7 @@ struct Search<'a> {
 pub(crate) fn sources(listing: Listing, open: &mut Open<'_>, shown: &str, dialect: Option<Dialect>) -> Sources {
     let mut search = Search { shown, problems: Vec::new() };
     let mut config = search.config(&listing, open);
+    let is_misread = !search.problems.is_empty();
     let ignored = |path: &str| config.ignore.iter().any(|glob| glob.fits(path));
     search.problems.extend(listing.faults.into_iter().filter(|(path, _)| !ignored(path)).map(|(_, problem)| problem));
     let kept: Vec<&str> = listing.paths.iter().map(String::as_str).filter(|path| !ignored(path)).collect();
@@ -110,8 +112,9 @@ pub(crate) fn sources(listing: Listing, open: &mut Open<'_>, shown: &str, dialec
     let mut files: Vec<String> = named.iter().map(|file| file.path.clone()).collect();
     files.extend(companions.iter().chain(known.iter().filter(|path| is_read(path))).map(|path| (*path).to_owned()));
     files.sort_unstable();
+    let is_dialect_unknown = is_misread && config.dialect.is_none();
     let (versions, problems) = (by_version(named), search.problems);
-    Sources { config, files, versions, misnamed, without_transaction, sum, naming, problems }
+    Sources { config, files, versions, misnamed, without_transaction, sum, is_dialect_unknown, naming, problems }
 }
 
 /// Prisma's note of the database.
@@ -120,7 +123,9 @@ const LOCK: &str = "migration_lock.toml";
 /// Whether it may lie beside the migrations of any layout.
 fn is_known(path: &str) -> bool {
     let file = path.rsplit('/').next().unwrap_or(path);
-    is_read(path) || file.starts_with('.') || file.get(..6).is_some_and(|start| start.eq_ignore_ascii_case("readme"))
+    is_read(path)
+        || path.split('/').any(|part| part.starts_with('.'))
+        || file.get(..6).is_some_and(|start| start.eq_ignore_ascii_case("readme"))
 }
 
 /// Whether it is known and counts.

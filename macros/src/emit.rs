@@ -4,7 +4,7 @@ use std::path::Path;
 
 use proc_macro2::{Literal, TokenStream};
 use quote::quote;
-use whimbrel_core::load::{Loaded, files_below};
+use whimbrel_core::load::Loaded;
 use whimbrel_core::packed::pack;
 use whimbrel_core::{Problem, Problems, Version};
 
@@ -13,16 +13,16 @@ pub(crate) fn emit(loaded: &Loaded, directory: &Path, shown: &str) -> Result<Tok
     let directory = directory.to_str().ok_or_else(|| not_utf8(directory))?;
     let packed = pack(&loaded.migrations);
     let (text, table) = (Literal::string(&packed.text), Literal::byte_string(&packed.table));
-    let heads = loaded.migrations.__heads().iter().map(|head| Literal::byte_string(&head.0));
+    let supported = loaded.migrations.__supported();
     let minimum = option(loaded.migrations.minimum_supported().map(Version::as_written));
     // cargo reads the names from rustc's list of dependencies: an edit, a removal and a rename rebuild the crate.
     let watched = loaded.files.iter().map(|file| format!("{directory}/{file}"));
-    let source = source(directory)?;
+    let source = source(directory, &loaded.names.join("\n"));
     Ok(quote! {
         __whimbrel::watch!(#(#watched)*);
         #source
         static EMBEDDED: __whimbrel::Embedded = __whimbrel::Embedded::new(#text, #table);
-        __whimbrel::Migrations::__embedded(&EMBEDDED, [#(#heads),*], #minimum, #shown, SOURCE)
+        __whimbrel::Migrations::__embedded(&EMBEDDED, #supported, #minimum, #shown, SOURCE)
     })
 }
 
@@ -36,9 +36,8 @@ fn option(text: Option<&str>) -> TokenStream {
 /// The constant `SOURCE`: where a debug build looks for files that were added since.
 ///
 /// A `cfg`, not an `if cfg!`: in a release build the path is gone before rustc sees more of it than tokens.
-fn source(directory: &str) -> Result<TokenStream, Problems> {
-    let files = files_below(Path::new(directory)).map_err(|cause| unreadable(directory, &cause))?.join("\n");
-    Ok(quote! {
+fn source(directory: &str, files: &str) -> TokenStream {
+    quote! {
         #[cfg(debug_assertions)]
         const SOURCE: ::core::option::Option<__whimbrel::Source> = ::core::option::Option::Some(__whimbrel::Source {
             directory: #directory,
@@ -47,16 +46,10 @@ fn source(directory: &str) -> Result<TokenStream, Problems> {
         });
         #[cfg(not(debug_assertions))]
         const SOURCE: ::core::option::Option<__whimbrel::Source> = ::core::option::Option::None;
-    })
+    }
 }
 
 fn not_utf8(directory: &Path) -> Problems {
     let message = format!("the path `{}` is not UTF-8, so rustc cannot be told to watch it", directory.display());
     Problem::new("path-not-utf8", message).help("rename the folder").into()
-}
-
-fn unreadable(directory: &str, cause: &std::io::Error) -> Problems {
-    Problem::new("unreadable", format!("`{directory}` cannot be listed: {cause}"))
-        .help("make the directory and those below it readable")
-        .into()
 }

@@ -36,7 +36,9 @@ pub use settings::{Missing, Newer, OutOfOrder};
 pub use status::{MigrationStatus, Standing, Status, Validation};
 pub use target::{Rollback, Target};
 
-pub use whimbrel_core::{Dialect, Digest, Direction, Migration, Migrations, Place, Problem, Problems, Script, Version};
+pub use whimbrel_core::{
+    Dialect, Digest, Direction, Kind, Migration, Migrations, Place, Problem, Problems, Script, Statement, Version,
+};
 
 /// The version of sqlx that pools and connections must come from.
 #[cfg(any(feature = "_sqlite", feature = "postgres"))]

@@ -25,12 +25,12 @@ use crate::target::{Rollback, Target};
 /// one round trip.
 ///
 /// ```
-/// # #[tokio::main(flavor = "current_thread")] async fn main() -> whimbrel::Result<()> {
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// use whimbrel::{Migrations, embed_migrations};
 ///
 /// static MIGRATIONS: Migrations = embed_migrations!("../migrations");
 ///
-/// let pool = whimbrel::sqlx::SqlitePool::connect("sqlite::memory:").await.unwrap();
+/// let pool = whimbrel::sqlx::SqlitePool::connect("sqlite::memory:").await?;
 /// let report = whimbrel::migrate(&MIGRATIONS, &pool).await?;
 /// println!("{report}");
 /// # assert_eq!(report.applied(), MIGRATIONS.len());

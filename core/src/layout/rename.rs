@@ -52,7 +52,9 @@ impl Wording {
 
     /// The version in the style of the set; the next free one when there is none.
     pub(crate) fn version(&self, style: &Style) -> String {
-        self.version.as_ref().map_or_else(|| style.next.clone(), |version| format!("{version:0>0$}", style.width))
+        // A time cannot be guessed from a number.
+        let width = if style.width < 8 { style.width } else { 0 };
+        self.version.as_ref().map_or_else(|| style.next.clone(), |version| format!("{version:0>width$}"))
     }
 
     /// The name, or what to put in its place.

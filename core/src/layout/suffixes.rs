@@ -62,9 +62,9 @@ fn read(word: &str) -> Result<Suffix, Option<(String, Option<Suffix>)>> {
         let word = WORDS.into_iter().find(|(known, _)| *known == text).map(|(_, suffix)| suffix);
         word.or_else(|| Dialect::from_name(text).map(Suffix::Dialect))
     };
-    if word.is_empty() || !word.bytes().all(|byte| byte.is_ascii_alphabetic()) {
-        // `sqlite3` is the one suffix with a digit; any other word with one belongs to a name such as `to_2.0`.
-        return if word == "sqlite3" { Ok(Suffix::Dialect(Dialect::Sqlite)) } else { Err(None) };
+    // A word that is not of letters belongs to the name (`to_2.0`), and so does an extension written twice.
+    if word.is_empty() || !word.bytes().all(|byte| byte.is_ascii_alphabetic()) || word == "sql" {
+        return exact(word).ok_or(None);
     }
     let lower = word.to_ascii_lowercase();
     match exact(&lower) {

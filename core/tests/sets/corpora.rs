@@ -1,1 +1,54 @@
 //! Real migration directories, written by others; they are read where they lie.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use whimbrel_core::{Dialect, Direction, Migrations, load::load};
+
+/// Directory, dialect, migrations, first and last version.
+const SETS: [(&str, Dialect, usize, &str, &str); 4] = [
+    ("docsrs-postgres", Dialect::Postgres, 33, "20231021111635", "20260811210608"),
+    ("chirpstack-postgres", Dialect::Postgres, 31, "00000000000000", "20260615141114-0000"),
+    ("chirpstack-sqlite", Dialect::Sqlite, 14, "00000000000000", "20260630150641-0000"),
+    ("modelregistry-mysql", Dialect::Mysql, 21, "000001", "000021"),
+];
+
+#[test]
+fn the_sets_of_others_have_no_problem() {
+    let beside = PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../../shared/corpora"));
+    let corpora = std::env::var_os("WHIMBREL_CORPORA").map_or(beside, PathBuf::from);
+    if !corpora.is_dir() {
+        println!("skipped: set WHIMBREL_CORPORA");
+        return;
+    }
+    for (name, dialect, count, first, last) in SETS {
+        let directory = corpora.join(name);
+        // docs.rs has an empty down script, which is a problem by default.
+        let config = ("whimbrel.toml".into(), format!("dialect = \"{dialect}\"\nempty = \"allow\"").into_bytes());
+        let set = Migrations::from_files(files(&directory).into_iter().chain([config]));
+        let set = set.unwrap_or_else(|problems| panic!("{name}\n{problems}"));
+        match load(&directory, name, Some(dialect)) {
+            Ok(loaded) => assert_eq!(loaded.migrations, set, "{name}"),
+            Err(problems) => assert!(problems.iter().all(|problem| problem.code() == "empty-file"), "{problems}"),
+        }
+        assert_eq!((set.len(), set.dialects().collect::<Vec<_>>()), (count, vec![dialect]), "{name}");
+        assert!(set.iter().all(|migration| migration.script(Direction::Down, dialect).is_some()), "{name}");
+        let ends = [set.iter().next(), set.last()].map(|end| end.unwrap().version().as_written());
+        assert_eq!(ends, [first, last], "{name}");
+    }
+}
+
+/// The files of a directory and its folders.
+fn files(directory: &Path) -> Vec<(PathBuf, Vec<u8>)> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(directory).unwrap() {
+        let path = entry.unwrap().path();
+        let name = PathBuf::from(path.file_name().unwrap());
+        if path.is_dir() {
+            found.extend(files(&path).into_iter().map(|(below, bytes)| (name.join(below), bytes)));
+        } else {
+            found.push((name, fs::read(&path).unwrap()));
+        }
+    }
+    found
+}

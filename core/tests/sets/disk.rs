@@ -3,8 +3,8 @@
 use std::fs;
 use std::path::PathBuf;
 
-use whimbrel_core::Migrations;
-use whimbrel_core::load::load;
+use whimbrel_core::load::{load, load_unrecorded};
+use whimbrel_core::{Migrations, sum};
 
 /// A directory that is gone when the test ends.
 struct Directory(PathBuf);
@@ -108,6 +108,23 @@ fn a_directory_equals_its_files_in_memory() {
 }
 
 #[test]
+fn what_is_about_to_be_recorded_is_not_compared_with_what_was() {
+    let directory = Directory::new("record");
+    directory.write("0001_a.sql", SQL).write("whimbrel.toml", b"sum = \"require\"");
+    assert!(directory.told().starts_with("sum-required: "));
+    let record = |directory: &Directory| {
+        let loaded = load_unrecorded(&directory.0, "migrations", None).unwrap();
+        directory.write("whimbrel.sum", sum::write(&loaded.migrations).as_bytes());
+    };
+    record(&directory);
+    assert_eq!(directory.told(), "nothing");
+    directory.write("0001_a.sql", b"select 1;");
+    assert!(directory.told().starts_with("sum-changed: "));
+    record(&directory);
+    assert_eq!(directory.told(), "nothing");
+}
+
+#[test]
 fn ignored_files_are_not_even_read() {
     let directory = Directory::new("ignored");
     directory.write("0001_a.sql", SQL).write("seeds/a/b.sql", b"\xFF").write("x.txt", b"");
@@ -163,7 +180,7 @@ fn a_socket_is_told_and_so_is_what_may_not_be_read() {
     let directory = Directory::new("unreadable");
     let _socket = std::os::unix::net::UnixListener::bind(directory.0.join("0001_a.sql")).unwrap();
     directory.write("0002_b.sql", SQL);
-    fs::set_permissions(directory.0.join("0002_b.sql"), fs::Permissions::from_mode(0)).unwrap();
+    fs::set_permissions(directory.0.join("0002_b.sql"), fs::Permissions::from_mode(0o0)).unwrap();
     let told = directory.told();
     let socket = "unreadable: this is no file and no directory\n --> migrations/0001_a.sql\nhelp: move it out\n";
     assert!(told.starts_with(socket), "{told}");

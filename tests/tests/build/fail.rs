@@ -64,7 +64,9 @@ fn printed(case: &str) -> String {
     assert!(!output.status.success(), "it compiles");
     let printed = String::from_utf8(output.stderr).unwrap();
     let lines = printed.lines().filter(|line| !line.starts_with("error: could not compile"));
-    lines.map(str::trim_end).collect::<Vec<_>>().join("\n").trim().replace('\\', "/") + "\n"
+    // Windows prints the path of the program with other separators.
+    let lines = lines.map(|line| line.trim_end().replace("src\\bin\\", "src/bin/"));
+    lines.collect::<Vec<_>>().join("\n").trim().to_owned() + "\n"
 }
 
 /// One package with a program for each case; the migrations of a case stand in a folder of its name.

@@ -1,2 +1,1 @@
-insert into a values ('\');
-insert into a values ('b');
+create function first() returns integer language sql as $$ select 1; select 2 $$;
