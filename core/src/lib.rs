@@ -29,6 +29,7 @@ mod shape;
 pub mod split;
 
 // From scripts to a set.
+pub mod packed;
 mod sections;
 mod set;
 pub mod sum;
@@ -39,7 +40,7 @@ mod versions;
 pub mod dialect;
 pub mod digest;
 pub mod migrations;
-mod nearest;
+pub mod nearest;
 pub mod problem;
 pub mod script;
 pub mod version;

@@ -17,6 +17,8 @@ pub struct Loaded {
     pub migrations: Migrations,
     /// Every file below the directory that was read, sorted, relative, `/` between the parts.
     pub files: Vec<String>,
+    /// What [`files_below`] says of the directory.
+    pub names: Vec<String>,
 }
 
 /// Loads and checks a directory; `shown` is the directory as the user wrote it, `dialect` overrides `whimbrel.toml`.
@@ -57,7 +59,8 @@ fn load_with(directory: &Path, shown: &str, dialect: Option<Dialect>, recorded: 
         Ok(bytes) => Ok(Cow::Owned(bytes)),
         Err(error) => Err(unreadable(&error, &join(shown, path))),
     };
-    set(listing, &mut open, shown, dialect, recorded)
+    let names = counted(&listing);
+    Ok(Loaded { names, ..set(listing, &mut open, shown, dialect, recorded)? })
 }
 
 impl Migrations {
@@ -79,6 +82,27 @@ impl Migrations {
         load(path, &path.to_string_lossy(), None).map(|loaded| loaded.migrations)
     }
 }
+
+/// The files below a directory that a set could be made of: sorted, relative, `/` between the parts.
+///
+/// A debug build compares them with those that its compiler saw. What editors and systems leave behind does not count.
+///
+/// # Errors
+/// The directory cannot be read; what cannot be read below it is left out.
+pub fn files_below(directory: &Path) -> io::Result<Vec<String>> {
+    fs::read_dir(directory)?;
+    let mut walk = Walk { shown: "", listing: Listing::default(), above: Vec::new() };
+    walk.directory(directory, "");
+    Ok(counted(&walk.listing))
+}
+
+fn counted(listing: &Listing) -> Vec<String> {
+    let counts = |path: &&String| path.rsplit_once('.').is_some_and(|(_, extension)| EXTENSIONS.contains(&extension));
+    listing.paths.iter().filter(counts).cloned().collect()
+}
+
+/// The extensions of scripts, code and what is said about them.
+const EXTENSIONS: [&str; 6] = ["sql", "cql", "rs", "toml", "sum", "json"];
 
 /// What lies in the directory.
 fn list(directory: &Path, shown: &str) -> Result<Listing, Problem> {

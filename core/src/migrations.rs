@@ -1,7 +1,9 @@
 //! The set: all the migrations of one directory, checked.
 
 use std::borrow::Cow;
+use std::fmt;
 
+use crate::packed::Embedded;
 use crate::script::Phase;
 use crate::{Dialect, Digest, Direction, Script, Version};
 
@@ -12,7 +14,7 @@ pub struct Migration {
     name: Cow<'static, str>,
     task: Option<Cow<'static, str>>,
     folder: Option<Cow<'static, str>>,
-    scripts: Cow<'static, [Script]>,
+    scripts: Vec<Script>,
 }
 
 impl Migration {
@@ -24,38 +26,19 @@ impl Migration {
         folder: Option<String>,
         scripts: Vec<Script>,
     ) -> Self {
-        Self {
-            version,
-            name: name.into(),
-            task: task.map(Cow::Owned),
-            folder: folder.map(Cow::Owned),
-            scripts: scripts.into(),
-        }
+        Self { version, name: name.into(), task: task.map(Cow::Owned), folder: folder.map(Cow::Owned), scripts }
     }
 
-    /// What the macro emits.
-    #[doc(hidden)]
-    pub const fn __embedded(
-        version: &'static str,
+    /// A migration that the macro has packed.
+    pub(crate) fn unpacked(
+        version: Version,
         name: &'static str,
         task: Option<&'static str>,
         folder: Option<&'static str>,
-        scripts: &'static [Script],
+        scripts: Vec<Script>,
     ) -> Self {
-        Self {
-            version: Version::__written(version),
-            name: Cow::Borrowed(name),
-            // `Option::map` is not const.
-            task: match task {
-                Some(task) => Some(Cow::Borrowed(task)),
-                None => None,
-            },
-            folder: match folder {
-                Some(folder) => Some(Cow::Borrowed(folder)),
-                None => None,
-            },
-            scripts: Cow::Borrowed(scripts),
-        }
+        let (task, folder) = (task.map(Cow::Borrowed), folder.map(Cow::Borrowed));
+        Self { version, name: name.into(), task, folder, scripts }
     }
 
     /// The version; prints as it was written.
@@ -109,13 +92,20 @@ impl Migration {
 /// [`Migrations::from_files`] make an equal one at run time.
 #[derive(Debug, Clone)]
 pub struct Migrations {
-    migrations: Cow<'static, [Migration]>,
-    /// The chain over the whole set for each of [`Dialect::ALL`]; zero where the set does not support it.
-    heads: [Digest; 4],
+    migrations: Held,
+    /// [`Dialect::bit`]s.
+    supported: u8,
     minimum_supported: Option<Version>,
     /// As the user wrote it; for messages.
     directory: Cow<'static, str>,
     source: Option<Source>,
+}
+
+/// A set made at run time, or one that the macro has packed.
+#[derive(Clone)]
+enum Held {
+    Here(Vec<Migration>),
+    Embedded(&'static Embedded),
 }
 
 /// Where a debug build found the files, to see whether some were added since.
@@ -130,6 +120,21 @@ pub struct Source {
     pub files: &'static str,
 }
 
+impl Held {
+    fn all(&self) -> &[Migration] {
+        match self {
+            Self::Here(migrations) => migrations,
+            Self::Embedded(embedded) => embedded.migrations(),
+        }
+    }
+}
+
+impl fmt::Debug for Held {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.all()).finish()
+    }
+}
+
 impl Migrations {
     /// A set from checked migrations, sorted by version.
     pub(crate) fn new(
@@ -138,33 +143,43 @@ impl Migrations {
         minimum_supported: Option<Version>,
         directory: String,
     ) -> Self {
-        let head = |dialect| chain(&migrations, dialect).last().copied().filter(|_| supported.contains(&dialect));
-        let heads = Dialect::ALL.map(|dialect| head(dialect).unwrap_or(Digest::ZERO));
-        Self { migrations: migrations.into(), heads, minimum_supported, directory: directory.into(), source: None }
+        let (migrations, supported) = (Held::Here(migrations), bits(supported));
+        Self { migrations, supported, minimum_supported, directory: directory.into(), source: None }
     }
 
     /// What the macro emits.
     #[doc(hidden)]
     pub const fn __embedded(
-        migrations: &'static [Migration],
-        heads: [&'static [u8; 32]; 4],
+        embedded: &'static Embedded,
+        supported: u8,
         minimum_supported: Option<&'static str>,
         directory: &'static str,
         source: Option<Source>,
     ) -> Self {
-        let heads = [Digest(*heads[0]), Digest(*heads[1]), Digest(*heads[2]), Digest(*heads[3])];
         let minimum_supported = match minimum_supported {
             Some(version) => Some(Version::__written(version)),
             None => None,
         };
-        let (migrations, directory) = (Cow::Borrowed(migrations), Cow::Borrowed(directory));
-        Self { migrations, heads, minimum_supported, directory, source }
+        let migrations = Held::Embedded(embedded);
+        Self { migrations, supported, minimum_supported, directory: Cow::Borrowed(directory), source }
     }
 
-    /// The chains of [`Dialect::ALL`], for the macro.
+    /// The set that stands where an error is reported.
     #[doc(hidden)]
-    pub fn __heads(&self) -> &[Digest; 4] {
-        &self.heads
+    pub const fn __empty() -> Self {
+        Self {
+            migrations: Held::Here(Vec::new()),
+            supported: 0,
+            minimum_supported: None,
+            directory: Cow::Borrowed(""),
+            source: None,
+        }
+    }
+
+    /// [`Dialect::bit`]s, for the macro.
+    #[doc(hidden)]
+    pub fn __supported(&self) -> u8 {
+        self.supported
     }
 
     /// Where a debug build found the files.
@@ -180,7 +195,7 @@ impl Migrations {
 
     /// Whether the set is written for the dialect, and complete for it; an empty set suits all.
     pub fn supports(&self, dialect: Dialect) -> bool {
-        self.is_empty() || self.heads[dialect as usize] != Digest::ZERO
+        self.supported & dialect.bit() != 0 || self.is_empty()
     }
 
     /// The dialects that the set is written for.
@@ -200,44 +215,64 @@ impl Migrations {
 
     /// The number of migrations.
     pub fn len(&self) -> usize {
-        self.migrations.len()
+        self.all().len()
     }
 
     /// Whether there is none.
     pub fn is_empty(&self) -> bool {
-        self.migrations.is_empty()
+        self.all().is_empty()
     }
 
     /// The migrations, lowest version first.
     pub fn iter(&self) -> std::slice::Iter<'_, Migration> {
-        self.migrations.iter()
+        self.all().iter()
     }
 
     /// The migration of that version.
     pub fn get(&self, version: &Version) -> Option<&Migration> {
-        let found = self.migrations.binary_search_by(|migration| migration.version().cmp(version));
-        found.ok().map(|index| &self.migrations[index])
+        let found = self.all().binary_search_by(|migration| migration.version().cmp(version));
+        found.ok().map(|index| &self.all()[index])
     }
 
     /// The last migration.
     pub fn last(&self) -> Option<&Migration> {
-        self.migrations.last()
+        self.all().last()
     }
 
-    /// The chain over the whole set: equal chains mean equal sets, scripts included.
+    /// The chain over the whole set, zero for a dialect that it does not support: equal chains mean equal sets, scripts
+    /// included.
     pub fn head(&self, dialect: Dialect) -> Digest {
-        self.heads[dialect as usize]
+        if self.supported & dialect.bit() == 0 {
+            return Digest::ZERO;
+        }
+        match &self.migrations {
+            Held::Here(migrations) => last(migrations, dialect),
+            Held::Embedded(embedded) => embedded.head(dialect),
+        }
     }
 
     /// The chain after each migration: `chain(n) = SHA-256(chain(n-1), version, checksum)`.
     pub fn chain(&self, dialect: Dialect) -> Vec<Digest> {
-        chain(&self.migrations, dialect)
+        chain(self.all(), dialect)
+    }
+
+    fn all(&self) -> &[Migration] {
+        self.migrations.all()
     }
 }
 
 /// Joins a directory and a path below it, as messages print them.
 pub fn join(directory: &str, path: &str) -> String {
     if directory.is_empty() { path.to_owned() } else { format!("{}/{path}", directory.trim_end_matches('/')) }
+}
+
+fn bits(dialects: &[Dialect]) -> u8 {
+    dialects.iter().fold(0, |bits, dialect| bits | dialect.bit())
+}
+
+/// The end of the chain.
+pub(crate) fn last(migrations: &[Migration], dialect: Dialect) -> Digest {
+    chain(migrations, dialect).last().copied().unwrap_or(Digest::ZERO)
 }
 
 fn chain(migrations: &[Migration], dialect: Dialect) -> Vec<Digest> {
@@ -252,8 +287,8 @@ fn chain(migrations: &[Migration], dialect: Dialect) -> Vec<Digest> {
 /// Two sets are equal when their migrations and what they support are; where they were found does not count.
 impl PartialEq for Migrations {
     fn eq(&self, other: &Self) -> bool {
-        self.migrations == other.migrations
-            && self.heads == other.heads
+        self.all() == other.all()
+            && self.supported == other.supported
             && self.minimum_supported == other.minimum_supported
     }
 }

@@ -155,15 +155,14 @@ impl Script {
         Self { direction, dialect, path: path.into(), text, table: table::pack(statements, options).into(), digest }
     }
 
-    /// What the macro emits.
-    #[doc(hidden)]
-    pub const fn __embedded(
+    /// A script that the macro has packed.
+    pub(crate) fn unpacked(
         direction: Direction,
         dialect: Option<Dialect>,
         path: &'static str,
         text: &'static str,
         table: &'static [u8],
-        digest: &'static [u8; 32],
+        digest: Digest,
     ) -> Self {
         Self {
             direction,
@@ -171,7 +170,7 @@ impl Script {
             path: Cow::Borrowed(path),
             text: Cow::Borrowed(text),
             table: Cow::Borrowed(table),
-            digest: Digest(*digest),
+            digest,
         }
     }
 

@@ -1,0 +1,2 @@
+-- Everybody must log in again.
+DROP TABLE sessions;

@@ -1,0 +1,2 @@
+-- The index goes with its column.
+ALTER TABLE messages DROP COLUMN words;

@@ -1,0 +1,60 @@
+//! What a request has completed; the same for all SQL databases.
+
+use futures_util::{Stream, StreamExt as _};
+use sqlx::Either;
+
+/// A row, its columns as text.
+pub(crate) type Row = Vec<Option<String>>;
+
+/// What a request has completed.
+#[derive(Debug, Default)]
+pub(crate) struct Completed {
+    /// One for each statement; an empty statement has none.
+    pub(crate) statements: Vec<Statement>,
+    /// The rows that were kept, of all statements.
+    pub(crate) rows: Vec<Row>,
+}
+
+/// A statement that is done.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Statement {
+    /// Rows that it changed, as the database counts.
+    pub(crate) changed: u64,
+    /// Rows that it returned.
+    pub(crate) returned: u64,
+}
+
+/// Whose rows are kept: a script's own queries may return more than fits in memory.
+pub(crate) type Keep<'k> = &'k (dyn Fn(usize) -> bool + Sync);
+
+/// All rows of all statements.
+pub(crate) const ALL: Keep<'static> = &|_| true;
+/// None.
+pub(crate) const NONE: Keep<'static> = &|_| false;
+
+/// Reads all of an answer; on an error, what was completed before it comes along.
+pub(crate) async fn collect<D, R>(
+    mut answers: impl Stream<Item = Result<Either<D, R>, sqlx::Error>> + Unpin,
+    changed: fn(&D) -> u64,
+    texts: fn(&R) -> Row,
+    keep: Keep<'_>,
+) -> Result<Completed, (sqlx::Error, Completed)> {
+    let mut completed = Completed::default();
+    let mut returned = 0;
+    while let Some(answer) = answers.next().await {
+        match answer {
+            Ok(Either::Left(done)) => {
+                completed.statements.push(Statement { changed: changed(&done), returned });
+                returned = 0;
+            }
+            Ok(Either::Right(row)) => {
+                returned += 1;
+                if keep(completed.statements.len()) {
+                    completed.rows.push(texts(&row));
+                }
+            }
+            Err(error) => return Err((error, completed)),
+        }
+    }
+    Ok(completed)
+}

@@ -1,0 +1,229 @@
+//! The SQL that writes history and events; the same for all SQL databases but for their clocks.
+
+use whimbrel_core::Dialect;
+
+use crate::history::COLUMNS;
+use crate::identity::Identity;
+use crate::literal::literal;
+use crate::plan::Step;
+use crate::table_name::Tables;
+
+/// How a dialect says what the statements below need.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Tongue {
+    pub(crate) dialect: Dialect,
+    /// The type of a time.
+    pub(crate) time: &'static str,
+    /// The time of day, also within a transaction.
+    pub(crate) now: &'static str,
+    /// Milliseconds since `started_at`.
+    pub(crate) elapsed: &'static str,
+    /// A time column as `2025-03-01 12:00:04.128Z`; `{}` is the column.
+    pub(crate) shown_time: &'static str,
+}
+
+const HISTORY: &str = "CREATE TABLE {history} (
+  version TEXT NOT NULL PRIMARY KEY,
+  rank BIGINT NOT NULL,
+  name TEXT NOT NULL,
+  task TEXT,
+  folder TEXT,
+  kind TEXT NOT NULL,
+  path TEXT NOT NULL,
+  checksum TEXT NOT NULL,
+  chain TEXT NOT NULL,
+  up TEXT NOT NULL,
+  down TEXT,
+  state TEXT NOT NULL CHECK (state IN ('running', 'completed', 'failed', 'rolled_back')),
+  statements BIGINT NOT NULL,
+  applied BIGINT NOT NULL,
+  phase TEXT,
+  started_at {time} NOT NULL,
+  completed_at {time},
+  duration_ms BIGINT,
+  applied_by TEXT NOT NULL,
+  application TEXT NOT NULL,
+  error TEXT
+)";
+
+const EVENTS: &str = "CREATE TABLE {events} (
+  id BIGINT NOT NULL PRIMARY KEY,
+  at {time} NOT NULL,
+  what TEXT NOT NULL,
+  version TEXT,
+  duration_ms BIGINT,
+  applied_by TEXT NOT NULL,
+  application TEXT NOT NULL,
+  detail TEXT
+)";
+
+/// The columns of [`enter`], in its order.
+const ENTERED: [&str; 19] = [
+    "version",
+    "rank",
+    "name",
+    "task",
+    "folder",
+    "kind",
+    "path",
+    "checksum",
+    "chain",
+    "up",
+    "down",
+    "state",
+    "statements",
+    "applied",
+    "phase",
+    "started_at",
+    "applied_by",
+    "application",
+    "error",
+];
+
+/// How far an entry says that its migration came.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Standing<'e> {
+    pub(crate) state: &'static str,
+    pub(crate) applied: usize,
+    pub(crate) error: Option<&'e str>,
+}
+
+impl Standing<'_> {
+    pub(crate) fn running(step: &Step<'_>) -> Self {
+        Self { state: "running", applied: step.skip, error: None }
+    }
+}
+
+impl Tongue {
+    fn fill(&self, template: &str, tables: &Tables) -> String {
+        template
+            .replace("{history}", &tables.history)
+            .replace("{events}", &tables.events)
+            .replace("{time}", self.time)
+            .replace("{now}", self.now)
+            .replace("{elapsed}", self.elapsed)
+    }
+
+    /// Our two tables.
+    pub(crate) fn create(&self, tables: &Tables) -> [String; 2] {
+        [HISTORY, EVENTS].map(|template| self.fill(template, tables))
+    }
+
+    /// Selects [`COLUMNS`] as text, in the order of application; without the scripts they are NULL.
+    pub(crate) fn select(&self, tables: &Tables, with_scripts: bool) -> String {
+        let column = |name: &&str| match *name {
+            "started_at" | "completed_at" => self.shown_time.replace("{}", name),
+            "up" | "down" if !with_scripts => "CAST(NULL AS TEXT)".to_owned(),
+            name => format!("CAST({name} AS TEXT)"),
+        };
+        let columns: Vec<String> = COLUMNS.iter().map(column).collect();
+        // Qualified, or PostgreSQL would sort by the output columns, which are texts.
+        format!("SELECT {} FROM {} AS h ORDER BY h.rank, h.version", columns.join(", "), tables.history)
+    }
+
+    /// Selects what the fast path compares.
+    pub(crate) fn head(&self, tables: &Tables, key: &str, more: &str) -> String {
+        format!(
+            "SELECT CAST(count(CASE WHEN state = 'completed' THEN 1 END) AS TEXT), \
+             CAST(count(CASE WHEN state NOT IN ('completed', 'rolled_back') THEN 1 END) AS TEXT), \
+             max(CASE WHEN version = {} AND state = 'completed' THEN chain END){more} FROM {}",
+            literal(self.dialect, key),
+            tables.history,
+        )
+    }
+
+    /// The number of the last event.
+    pub(crate) fn last_event(&self, tables: &Tables) -> String {
+        format!("SELECT CAST(coalesce(max(id), 0) AS TEXT) FROM {}", tables.events)
+    }
+
+    /// Writes the entry of a step that begins, over one that failed or was rolled back. `rank` is an expression, so
+    /// that it may assert what the plan was made from.
+    pub(crate) fn enter(
+        &self,
+        tables: &Tables,
+        step: &Step<'_>,
+        identity: &Identity,
+        rank: &str,
+        standing: Standing<'_>,
+    ) -> String {
+        let Some(record) = &step.record else { return String::new() };
+        let text = |value: &str| literal(self.dialect, value);
+        let maybe = |value: Option<&str>| literal(self.dialect, value);
+        let values = [
+            text(&step.key),
+            rank.to_owned(),
+            text(&step.name),
+            maybe(step.task.as_deref()),
+            maybe(record.folder),
+            text(record.kind),
+            text(&record.path),
+            text(&record.checksum.to_string()),
+            text(&record.chain.to_string()),
+            text(record.up),
+            maybe(record.down),
+            text(standing.state),
+            step.script.as_deref().map_or(0, whimbrel_core::Script::len).to_string(),
+            standing.applied.to_string(),
+            maybe(record.phase.map(whimbrel_core::script::Phase::name)),
+            self.now.to_owned(),
+            text(&identity.by),
+            text(&identity.application),
+            maybe(standing.error),
+        ];
+        let updates = ENTERED[1..].iter().map(|column| format!("{column} = excluded.{column}"));
+        format!(
+            "INSERT INTO {} ({}) VALUES ({}) ON CONFLICT (version) DO UPDATE SET {}, completed_at = NULL, \
+             duration_ms = NULL",
+            tables.history,
+            ENTERED.join(", "),
+            values.join(", "),
+            updates.collect::<Vec<_>>().join(", "),
+        )
+    }
+
+    /// Notes how many statements are done.
+    pub(crate) fn progress(&self, tables: &Tables, step: &Step<'_>, applied: usize) -> String {
+        let key = literal(self.dialect, &*step.key);
+        format!("UPDATE {} SET applied = {applied} WHERE version = {key} AND state = 'running'", tables.history)
+    }
+
+    /// Begins a rollback: the entry stays completed until it is done.
+    pub(crate) fn begin_rollback(&self, tables: &Tables, step: &Step<'_>) -> String {
+        let key = literal(self.dialect, &*step.key);
+        let template = "UPDATE {history} SET started_at = {now} WHERE state = 'completed' AND version = ";
+        format!("{}{key}", self.fill(template, tables))
+    }
+
+    /// Completes the entry of a step.
+    pub(crate) fn leave(&self, tables: &Tables, step: &Step<'_>) -> String {
+        let key = literal(self.dialect, &*step.key);
+        let (from, to) = match step.record {
+            Some(_) => ("running", "state = 'completed', applied = statements"),
+            None => ("completed", "state = 'rolled_back', applied = 0"),
+        };
+        let template = "UPDATE {history} SET completed_at = {now}, duration_ms = {elapsed}, error = NULL, ";
+        format!("{}{to} WHERE state = '{from}' AND version = {key}", self.fill(template, tables))
+    }
+
+    /// Gives a later entry the chain that this step's arrival makes.
+    pub(crate) fn rechain(&self, tables: &Tables, step: &Step<'_>) -> Option<String> {
+        let (key, chain) = step.record.as_ref()?.rechain.as_ref()?;
+        let key = literal(self.dialect, &**key);
+        Some(format!("UPDATE {} SET chain = '{chain}' WHERE version = {key}", tables.history))
+    }
+
+    /// The head of an event: the columns, and the values but for `id`, `at` and `duration_ms`.
+    pub(crate) fn event(
+        &self,
+        tables: &Tables,
+        step: &Step<'_>,
+        identity: &Identity,
+        event: (&str, Option<&str>),
+    ) -> (String, String) {
+        let columns = "what, version, applied_by, application, detail, at, id, duration_ms";
+        let values = [Some(event.0), Some(&*step.key), Some(&*identity.by), Some(&*identity.application), event.1];
+        let values = values.map(|value| literal(self.dialect, value)).join(", ");
+        (format!("INSERT INTO {} ({columns})", tables.events), format!("{values}, {}", self.now))
+    }
+}

@@ -1,0 +1,163 @@
+//! What the engine asks of a database; one folder below answers for each.
+//!
+//! A driver has the `await`s and no policy: it does what a [`Step`] says, and tells how that ended.
+
+use std::future::Future;
+use std::ops::Range;
+use std::pin::Pin;
+use std::time::Duration;
+
+use whimbrel_core::{Dialect, Script};
+
+use crate::error::{DatabaseError, Error, Result};
+use crate::history::{Head, History};
+use crate::identity::Identity;
+use crate::plan::Step;
+use crate::settings::Settings;
+
+#[cfg(any(feature = "_sqlite", feature = "postgres"))]
+mod completed;
+#[cfg(any(feature = "_sqlite", feature = "postgres"))]
+mod entry;
+#[cfg(any(feature = "_sqlite", feature = "postgres"))]
+mod request;
+
+#[cfg(feature = "postgres")]
+pub(crate) mod postgres;
+#[cfg(feature = "_sqlite")]
+pub(crate) mod sqlite;
+
+/// A boxed future: boxed, so that it is compiled here and not again in the user's crate.
+pub(crate) type Answer<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
+
+/// One target database.
+pub(crate) trait Driver: Send {
+    /// The language of its scripts.
+    fn dialect(&self) -> Dialect;
+
+    /// The history table, for messages.
+    fn history_table(&self) -> &str;
+
+    /// Uses this history table instead of the default one.
+    fn use_history_table(&mut self, table: crate::table_name::TableName);
+
+    /// The fast path: one request, no write; `key` is the version whose chain is asked for.
+    fn head<'a>(&'a mut self, key: &'a str) -> Answer<'a, Result<Head>>;
+
+    /// Everything that the database remembers.
+    fn history(&mut self, detail: Detail) -> Answer<'_, Result<History>>;
+
+    /// Runs steps that are transactions, all of them or up to the one that stops them.
+    fn transactional<'a>(&'a mut self, batch: Batch<'a>) -> Answer<'a, Ended>;
+
+    /// Runs one step statement by statement, outside a transaction.
+    fn outside<'a>(&'a mut self, batch: Batch<'a>) -> Answer<'a, Ended>;
+
+    /// Records that a step failed; its transaction is rolled back by then.
+    fn record_failure<'a>(&'a mut self, batch: Batch<'a>, failure: &'a Failure) -> Answer<'a, Result<()>>;
+
+    /// Asks the queries of a verify script; the first that finds nothing, or fails.
+    fn verify<'a>(&'a mut self, script: &'a Script) -> Answer<'a, Result<Option<Failure>>>;
+
+    /// Gives back what it holds, in a good state.
+    fn release(&mut self) -> Answer<'_, ()>;
+}
+
+/// How much of the history is read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Detail {
+    Entries,
+    /// With the stored scripts: for a rollback, and to show differences.
+    Scripts,
+}
+
+/// Steps to run, and what they assume.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Batch<'a> {
+    pub(crate) steps: &'a [Step<'a>],
+    /// The history that the plan was made from.
+    pub(crate) history: &'a History,
+    pub(crate) settings: &'a Settings,
+    pub(crate) identity: &'a Identity,
+    /// What is left of the time that may be spent waiting for others.
+    pub(crate) patience: Duration,
+}
+
+/// How a batch ended.
+#[derive(Debug, Default)]
+pub(crate) struct Ended {
+    /// The steps that are done and recorded, in order.
+    pub(crate) done: Vec<Done>,
+    /// Why it went no further, unless all are done.
+    pub(crate) stop: Option<Stop>,
+}
+
+impl Ended {
+    pub(crate) fn stopped(done: Vec<Done>, stop: Stop) -> Self {
+        Self { done, stop: Some(stop) }
+    }
+}
+
+/// A step that is done.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Done {
+    pub(crate) statements: usize,
+    pub(crate) rows: u64,
+    pub(crate) duration: Duration,
+}
+
+/// Why a batch went no further.
+#[derive(Debug)]
+pub(crate) enum Stop {
+    /// Another runner is at work.
+    Busy,
+    /// The history is not what the plan was made from.
+    Stale,
+    /// A statement did not get a table in time, or met a deadlock; its step is rolled back.
+    Contended(DatabaseError),
+    /// The step after the last one done failed.
+    Failed(Box<Failure>),
+    /// The connection, the rights or the history are at fault; not a migration.
+    Broken(Error),
+}
+
+/// A step that failed.
+#[derive(Debug, Clone)]
+pub(crate) struct Failure {
+    pub(crate) part: Part,
+    /// Where in the script, as far as the database tells.
+    pub(crate) range: Option<Range<usize>>,
+    pub(crate) cause: DatabaseError,
+    /// Statements that stay: 0 where the step was a transaction.
+    pub(crate) kept: usize,
+}
+
+/// The part of a step that a request, or an error, is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Part {
+    /// Opens the transaction and takes the lock.
+    Open,
+    /// Creates our tables.
+    Create,
+    /// Asserts the plan and writes the entry.
+    Enter,
+    /// The statement of that number in the up or down script.
+    Statement(usize),
+    /// The query of that number in the verify script.
+    Verify(usize),
+    /// Checks deferred constraints.
+    Constraints,
+    /// Takes back what the script set on its session.
+    Reset,
+    /// Completes the entry.
+    Leave,
+    /// Commits.
+    Commit,
+}
+
+/// The rows that a statement changed: databases also count those of schema changes and of queries.
+#[cfg(any(feature = "_sqlite", feature = "postgres"))]
+fn rows_of(step: &Step<'_>, index: usize, changed: u64) -> u64 {
+    let statement = step.script.as_deref().and_then(|script| script.statement(index));
+    if statement.is_some_and(|statement| statement.kind == whimbrel_core::Kind::Dml) { changed } else { 0 }
+}

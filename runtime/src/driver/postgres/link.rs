@@ -1,0 +1,148 @@
+//! The connection: the caller's, or one of our own.
+//!
+//! A pool's connections serve the fast path only. sqlx logs a slow request with its text, a failed chunk would poison
+//! the connection for its next user, and `acquire` pings; so we act on a connection of our own, made from the pool's
+//! options, and dropping it ends whatever a cancelled run left on it.
+
+use sqlx::postgres::{PgConnectOptions, PgConnection};
+use sqlx::{ConnectOptions as _, Connection as _, PgPool};
+
+use crate::driver::completed::{ALL, Completed, Keep, NONE, Row};
+use crate::driver::postgres::answer::{self, Fault};
+use crate::error::{Error, ErrorKind, Result};
+use crate::literal::literal;
+use whimbrel_core::Dialect;
+
+pub(crate) struct Link<'a> {
+    source: Source<'a>,
+    own: Option<PgConnection>,
+    /// What a caller's session had set before us, as the SQL that sets it again.
+    restore: Vec<String>,
+}
+
+enum Source<'a> {
+    Pool(&'a PgPool),
+    Options(Box<PgConnectOptions>),
+    Caller(&'a mut PgConnection),
+}
+
+impl<'a> Link<'a> {
+    pub(crate) fn of_pool(pool: &'a PgPool) -> Self {
+        Self { source: Source::Pool(pool), own: None, restore: Vec::new() }
+    }
+
+    pub(crate) fn of_options(options: PgConnectOptions) -> Self {
+        Self { source: Source::Options(Box::new(options)), own: None, restore: Vec::new() }
+    }
+
+    /// # Errors
+    /// The connection is inside a transaction of sqlx's: our `COMMIT` would commit the caller's work.
+    pub(crate) fn of_caller(connection: &'a mut PgConnection) -> Result<Self> {
+        if connection.is_in_transaction() {
+            return Err(in_transaction());
+        }
+        Ok(Self { source: Source::Caller(connection), own: None, restore: Vec::new() })
+    }
+
+    /// Whether the session is the caller's, so that what it had before must be there afterwards.
+    pub(crate) fn is_callers(&self) -> bool {
+        matches!(self.source, Source::Caller(_))
+    }
+
+    /// The SQL that gives a caller's session its own settings back.
+    pub(crate) fn restore(&self) -> &[String] {
+        &self.restore
+    }
+
+    /// Sends a request on the connection that we act on.
+    pub(crate) async fn send(&mut self, sql: String, keep: Keep<'_>) -> Result<Completed, Fault> {
+        answer::send(self.connection().await?, sql, keep).await
+    }
+
+    /// Sends the fast path's request: on an idle connection of the pool where there is one, which costs no ping.
+    pub(crate) async fn read_first(&mut self, sql: String) -> Result<Completed, Fault> {
+        if let (Source::Pool(pool), None) = (&self.source, &self.own)
+            && let Some(mut idle) = pool.try_acquire()
+        {
+            match answer::send(&mut idle, sql.clone(), ALL).await {
+                Ok(answer) => return Ok(answer),
+                Err(fault) if fault.says("42P01") => return Err(fault),
+                // A stale connection, or one whose last user left a failed transaction on it.
+                Err(_) => idle.close_on_drop(),
+            }
+        }
+        self.send(sql, ALL).await
+    }
+
+    /// The server's version, such as 150018.
+    pub(crate) fn server_version(&self) -> u32 {
+        let connection = match &self.source {
+            Source::Caller(connection) => Some(&**connection),
+            _ => self.own.as_ref(),
+        };
+        connection.and_then(PgConnection::server_version_num).unwrap_or(0)
+    }
+
+    /// Ends whatever transaction an error left.
+    pub(crate) async fn roll_back(&mut self) {
+        // On an error the connection is broken, which ends its transaction as well.
+        let _ = self.send("ROLLBACK".to_owned(), NONE).await;
+    }
+
+    /// Refuses a caller's connection with a transaction open; our own cannot have one.
+    pub(crate) fn refuse_transaction(&self) -> Result<()> {
+        if self.is_callers() { Err(in_transaction()) } else { Ok(()) }
+    }
+
+    /// Keeps what a caller's session has set, and refuses one with a transaction open.
+    pub(crate) fn note_session(&mut self, row: Option<&Row>) -> Result<()> {
+        let (true, Some(row)) = (self.is_callers(), row) else { return Ok(()) };
+        let column = |index: usize| row.get(index).cloned().flatten().unwrap_or_default();
+        if column(1) == "true" {
+            return Err(in_transaction());
+        }
+        let quoted = |name: &str| format!("\"{}\"", name.replace('"', "\"\""));
+        let mut restore = vec![format!("SET SESSION AUTHORIZATION {}", quoted(&column(2)))];
+        let role = column(3);
+        restore.push(if role == "none" { "SET ROLE NONE".to_owned() } else { format!("SET ROLE {}", quoted(&role)) });
+        // Unit and record separators stand between names and values.
+        for setting in column(4).split('\u{1e}').filter_map(|setting| setting.split_once('\u{1f}')) {
+            let [name, value] = [setting.0, setting.1].map(|text| literal(Dialect::Postgres, text));
+            restore.push(format!("SELECT set_config({name}, {value}, false)"));
+        }
+        self.restore = restore;
+        Ok(())
+    }
+
+    /// Closes our own connection; a caller's is left as it is.
+    pub(crate) async fn release(&mut self) {
+        if let Some(own) = self.own.take() {
+            // The server ends the session in any case.
+            let _ = own.close().await;
+        }
+    }
+
+    async fn connection(&mut self) -> Result<&mut PgConnection, Fault> {
+        let options = match &mut self.source {
+            Source::Caller(connection) => return Ok(connection),
+            Source::Pool(pool) => (*pool.connect_options()).clone(),
+            Source::Options(options) => (**options).clone(),
+        };
+        if self.own.is_none() {
+            // PgBouncer knows no `extra_float_digits`; nothing of ours reads a float.
+            let quiet = options.extra_float_digits(None).disable_statement_logging();
+            let connected = quiet.connect().await;
+            self.own = Some(connected.map_err(|error| Fault::Connect {
+                error,
+                host: quiet.get_host().to_owned(),
+                port: quiet.get_port(),
+            })?);
+        }
+        Ok(self.own.as_mut().expect("it was opened just above"))
+    }
+}
+
+fn in_transaction() -> Error {
+    Error::new(ErrorKind::Refused, "the connection is inside a transaction; nothing was run")
+        .help("pass the pool, or a connection outside a transaction: our COMMIT would commit your work")
+}

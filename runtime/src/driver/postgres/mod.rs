@@ -1,0 +1,183 @@
+//! PostgreSQL: every number of transactional steps in one request.
+//!
+//! The recipes were tried on PostgreSQL 15 and 18; the comments name what would break without them.
+
+mod answer;
+mod batch;
+mod link;
+mod outside;
+mod request;
+
+use whimbrel_core::{Dialect, Script};
+
+use crate::database::{Database, sealed};
+use crate::driver::completed::{ALL, NONE, Row};
+use crate::driver::{Answer, Batch, Detail, Driver, Ended, Failure, Part};
+use crate::error::{Error, ErrorKind, Result};
+use crate::history::{Entry, Head, History, Holder};
+use crate::table_name::{TableName, Tables};
+
+use answer::Fault;
+pub(crate) use link::Link;
+use request::TONGUE;
+
+/// The schema of the history table, unless its name says another: pinned, or a role with a schema of its own would
+/// make a second history.
+const SCHEMA: &str = "public";
+
+pub(crate) struct Postgres<'a> {
+    link: Link<'a>,
+    tables: Tables,
+}
+
+impl<'a> Postgres<'a> {
+    pub(crate) fn new(link: Link<'a>) -> Result<Self> {
+        Ok(Self { link, tables: TableName::parse(TableName::DEFAULT)?.tables(SCHEMA) })
+    }
+}
+
+impl<'a> Database<'a> for &'a sqlx::PgPool {}
+
+impl<'a> sealed::IntoDriver<'a> for &'a sqlx::PgPool {
+    fn into_driver(self) -> Result<sealed::Ready<'a>> {
+        Ok(sealed::Ready(Box::new(Postgres::new(Link::of_pool(self))?)))
+    }
+}
+
+impl<'a> Database<'a> for &'a mut sqlx::PgConnection {}
+
+impl<'a> sealed::IntoDriver<'a> for &'a mut sqlx::PgConnection {
+    fn into_driver(self) -> Result<sealed::Ready<'a>> {
+        Ok(sealed::Ready(Box::new(Postgres::new(Link::of_caller(self)?)?)))
+    }
+}
+
+/// The driver behind a `postgres://` URL.
+pub(crate) fn from_url(url: &str) -> Result<Box<dyn Driver + 'static>> {
+    let options: sqlx::postgres::PgConnectOptions = url.parse().map_err(|error| answer::bad_url(&error))?;
+    Ok(Box::new(Postgres::new(Link::of_options(options))?))
+}
+
+impl Driver for Postgres<'_> {
+    fn dialect(&self) -> Dialect {
+        Dialect::Postgres
+    }
+
+    fn history_table(&self) -> &str {
+        &self.tables.shown
+    }
+
+    fn use_history_table(&mut self, table: TableName) {
+        self.tables = table.tables(SCHEMA);
+    }
+
+    fn head<'a>(&'a mut self, key: &'a str) -> Answer<'a, Result<Head>> {
+        Box::pin(self.read_head(key))
+    }
+
+    fn history(&mut self, detail: Detail) -> Answer<'_, Result<History>> {
+        Box::pin(self.read_history(detail))
+    }
+
+    fn transactional<'a>(&'a mut self, batch: Batch<'a>) -> Answer<'a, Ended> {
+        Box::pin(batch::run(&mut self.link, &self.tables, batch))
+    }
+
+    fn outside<'a>(&'a mut self, batch: Batch<'a>) -> Answer<'a, Ended> {
+        Box::pin(outside::run(&mut self.link, &self.tables, batch))
+    }
+
+    fn record_failure<'a>(&'a mut self, batch: Batch<'a>, failure: &'a Failure) -> Answer<'a, Result<()>> {
+        Box::pin(async move {
+            let sql = request::failure(&self.tables, &batch, failure);
+            self.link.send(sql, NONE).await.map(drop).map_err(|fault| fault.into_error(&self.tables))
+        })
+    }
+
+    fn verify<'a>(&'a mut self, script: &'a Script) -> Answer<'a, Result<Option<Failure>>> {
+        Box::pin(self.ask(script))
+    }
+
+    fn release(&mut self) -> Answer<'_, ()> {
+        Box::pin(self.link.release())
+    }
+}
+
+impl Postgres<'_> {
+    async fn read_head(&mut self, key: &str) -> Result<Head> {
+        // A raw `BEGIN` before us shows in the clock: the transaction began before this request did.
+        let begun = ", CAST(transaction_timestamp() <> statement_timestamp() AS TEXT)";
+        let sql = TONGUE.head(&self.tables, key, begun);
+        let answer = self.link.read_first(sql).await;
+        let rows = match answer {
+            Ok(answer) => answer.rows,
+            Err(fault) if fault.says("42P01") => return Ok(Head::Absent),
+            Err(fault) => return Err(fault.into_error(&self.tables)),
+        };
+        let mut row = rows.into_iter().next().unwrap_or_default().into_iter();
+        let mut next = || row.next().flatten();
+        let number = |text: Option<String>| text.and_then(|text| text.parse().ok()).unwrap_or(0);
+        let (completed, unfinished, chain) = (number(next()), number(next()), next());
+        if next().as_deref() == Some("true") {
+            self.link.refuse_transaction()?;
+        }
+        Ok(Head::Present { completed, unfinished, chain })
+    }
+
+    async fn read_history(&mut self, detail: Detail) -> Result<History> {
+        let sql = request::history(&self.tables, detail);
+        let answer = match self.link.send(sql, ALL).await {
+            Ok(answer) => answer,
+            // The first statement reads no table of ours.
+            Err(fault) if fault.says("42P01") => {
+                self.link.note_session(fault.answer().rows.first())?;
+                return Ok(History { holder: holder(fault.answer().rows.first()), ..History::default() });
+            }
+            Err(fault) => return Err(fault.into_error(&self.tables)),
+        };
+        let mut rows = answer.rows.into_iter();
+        let session = rows.next();
+        self.link.note_session(session.as_ref())?;
+        let last_event = rows.next().and_then(|row| row.into_iter().next().flatten());
+        let entries: Result<Vec<Entry>, _> = rows.map(Entry::from_row).collect();
+        Ok(History {
+            present: true,
+            last_event: last_event.and_then(|text| text.parse().ok()).unwrap_or(0),
+            entries: entries
+                .map_err(|column| foreign(&self.tables, &format!("column `{column}` holds no value of ours")))?,
+            holder: holder(session.as_ref()),
+        })
+    }
+
+    async fn ask(&mut self, script: &Script) -> Result<Option<Failure>> {
+        for (index, statement) in script.statements().enumerate() {
+            let query = script.text_of(&statement);
+            let sql = format!("BEGIN READ ONLY;\nSELECT 1/(EXISTS(\n{query}\n))::int;\nROLLBACK;");
+            let Err(fault) = self.link.send(sql, NONE).await else { continue };
+            let Fault::Database { error, .. } = fault else { return Err(fault.into_error(&self.tables)) };
+            self.link.roll_back().await;
+            let cause = if error.code() == Some("22012") { answer::found_nothing() } else { error.database_error() };
+            let failure = Failure { part: Part::Verify(index), range: Some(statement.range()), cause, kept: 0 };
+            return Ok(Some(failure));
+        }
+        Ok(None)
+    }
+}
+
+/// The history's row is not one of ours.
+fn foreign(tables: &Tables, why: &str) -> Error {
+    let message = format!("the table {} is not a history of ours: {why}", tables.shown);
+    Error::new(ErrorKind::History, message).help("name another one with `.history_table(\"schema.table\")`")
+}
+
+fn holder(session: Option<&Row>) -> Holder {
+    match session.and_then(|row| row.first().cloned().flatten()) {
+        Some(who) => Holder::Session(who),
+        None => Holder::Nobody,
+    }
+}
+
+/// The two halves of the lock's key, as `pg_locks` shows them.
+fn halves(key: i64) -> (u32, u32) {
+    ((key as u64 >> 32) as u32, key as u32)
+}

@@ -1,0 +1,195 @@
+//! One step outside a transaction: statement by statement, its progress recorded after each.
+//!
+//! The lock is the session's, on the connection that executes: it lives as long as the server's own work does, also
+//! when we are dead by then.
+
+use std::time::Instant;
+
+use crate::driver::completed::{ALL, NONE};
+use crate::driver::entry::Standing;
+use crate::driver::postgres::answer::{Fault, found_nothing, setup_error};
+use crate::driver::postgres::batch::word_length;
+use crate::driver::postgres::link::Link;
+use crate::driver::postgres::request::{self, TONGUE, is_border};
+use crate::driver::{Batch, Done, Ended, Failure, Part, Stop, rows_of};
+use crate::plan::Step;
+use crate::report::Action;
+use crate::table_name::Tables;
+use whimbrel_core::{Script, Statement};
+
+/// Runs the first step of the batch.
+pub(crate) async fn run(link: &mut Link<'_>, tables: &Tables, batch: Batch<'_>) -> Ended {
+    let Some(step) = batch.steps.first() else { return Ended::default() };
+    let mut ended = match lock(link, tables).await {
+        Ok(()) => {
+            let ended = locked(link, tables, &batch, step).await;
+            // A broken connection has no lock any more.
+            let _ = link.send(format!("ROLLBACK;\nSELECT pg_advisory_unlock({})", tables.key), NONE).await;
+            ended
+        }
+        Err(stop) => Ended::stopped(Vec::new(), stop),
+    };
+    if let Some(Stop::Failed(failure)) = &mut ended.stop {
+        failure.cause.hint = failure.cause.hint.take().or_else(|| hint(failure));
+    }
+    ended
+}
+
+fn hint(failure: &Failure) -> Option<String> {
+    let blocked = failure.cause.code() == Some("55P03");
+    blocked.then(|| "raise `-- whimbrel:lock-timeout`, or end the session that holds the table".to_owned())
+}
+
+async fn lock(link: &mut Link<'_>, tables: &Tables) -> Result<(), Stop> {
+    let sql = format!("SELECT pg_try_advisory_lock({})::text", tables.key);
+    let answer = link.send(sql, ALL).await.map_err(|fault| Stop::Broken(fault.into_error(tables)))?;
+    let taken = answer.rows.first().and_then(|row| row.first().cloned().flatten());
+    if taken.as_deref() == Some("true") { Ok(()) } else { Err(Stop::Busy) }
+}
+
+async fn locked(link: &mut Link<'_>, tables: &Tables, batch: &Batch<'_>, step: &Step<'_>) -> Ended {
+    let started = Instant::now();
+    if let Err(stop) = begin(link, tables, batch, step).await {
+        return Ended::stopped(Vec::new(), stop);
+    }
+    let mut done = Done::default();
+    let ran = statements(link, tables, batch, step, &mut done).await;
+    // What a script has set must not hide the history from us, also when it failed.
+    let cleaned = link.send(cleanup(link), NONE).await;
+    let ran = match (ran, cleaned) {
+        (Ok(()), Ok(_)) => end(link, tables, batch, step).await,
+        (Ok(()), Err(fault)) => Err(Stop::Broken(fault.into_error(tables))),
+        (Err(stop), _) => Err(stop),
+    };
+    done.duration = started.elapsed();
+    match ran {
+        Ok(()) => Ended { done: vec![done], stop: None },
+        Err(stop) => Ended::stopped(Vec::new(), stop),
+    }
+}
+
+/// Writes the intent; the event's number asserts that the plan is not stale.
+async fn begin(link: &mut Link<'_>, tables: &Tables, batch: &Batch<'_>, step: &Step<'_>) -> Result<(), Stop> {
+    let mut sql = String::from("BEGIN;\n");
+    if !batch.history.present {
+        for create in TONGUE.create(tables) {
+            sql.push_str(&format!("{create};\n"));
+        }
+    }
+    let event = batch.history.last_event;
+    let unchanged = format!("((SELECT coalesce(max(id), 0) FROM {}) = {event})::int", tables.events);
+    match &step.record {
+        Some(record) => {
+            let rank = format!("{} / {unchanged}", record.rank);
+            sql.push_str(&TONGUE.enter(tables, step, batch.identity, &rank, Standing::running(step)));
+        }
+        None => {
+            let begun = TONGUE.begin_rollback(tables, step);
+            sql.push_str(&format!(
+                "WITH begun AS ({begun} RETURNING 1) SELECT 1 / (count(*) * {unchanged}) FROM begun"
+            ));
+        }
+    }
+    let (insert, values) = TONGUE.event(tables, step, batch.identity, ("started", None));
+    sql.push_str(&format!(";\n{insert} SELECT {values}, {}, NULL;\nCOMMIT;", event + 1));
+    let Err(fault) = link.send(sql, NONE).await else { return Ok(()) };
+    link.roll_back().await;
+    Err(match fault {
+        Fault::Database { error, .. } => match error.code() {
+            Some("22012" | "23505" | "42P07" | "40001" | "42P01") => Stop::Stale,
+            _ => Stop::Broken(setup_error(error.cause, tables)),
+        },
+        broken => Stop::Broken(broken.into_error(tables)),
+    })
+}
+
+async fn statements(
+    link: &mut Link<'_>,
+    tables: &Tables,
+    batch: &Batch<'_>,
+    step: &Step<'_>,
+    done: &mut Done,
+) -> Result<(), Stop> {
+    let Some(script) = step.script.as_deref() else { return Ok(()) };
+    let broken = |fault: Fault| Stop::Broken(fault.into_error(tables));
+    let limits = request::limits(link, batch, step);
+    let set: Vec<String> = limits.iter().map(|(name, value)| format!("SET {name} = '{value}'")).collect();
+    link.send(set.join(";\n"), NONE).await.map_err(broken)?;
+    // A transaction of the script's own holds its progress too: it goes with it when it is rolled back.
+    let mut open = false;
+    for (index, statement) in script.statements().enumerate().skip(step.skip) {
+        let answer = link.send(script.text_of(&statement).to_owned(), NONE).await;
+        let answer = match answer {
+            Ok(answer) => answer,
+            Err(Fault::Database { error, .. }) => {
+                link.roll_back().await;
+                let part = Part::Statement(index);
+                let range = point(&statement, script, error.position);
+                let kept = if open { kept_before(script, index) } else { index };
+                return Err(Stop::Failed(Box::new(Failure { part, range: Some(range), cause: error.cause, kept })));
+            }
+            Err(fault) => return Err(broken(fault)),
+        };
+        done.statements += 1;
+        let changed = answer.statements.iter().map(|statement| statement.changed).sum();
+        done.rows += rows_of(step, index, changed);
+        open = if is_border(statement.kind) { statement.kind == whimbrel_core::Kind::Begin } else { open };
+        if step.action == Action::Apply {
+            link.send(TONGUE.progress(tables, step, index + 1), NONE).await.map_err(broken)?;
+        }
+    }
+    verify(link, tables, step).await
+}
+
+/// The statements before the transaction that a failing one is in.
+fn kept_before(script: &Script, index: usize) -> usize {
+    let before = script.statements().take(index).collect::<Vec<_>>();
+    before.iter().rposition(|statement| statement.kind == whimbrel_core::Kind::Begin).unwrap_or(index)
+}
+
+async fn verify(link: &mut Link<'_>, tables: &Tables, step: &Step<'_>) -> Result<(), Stop> {
+    let Some((script, _)) = step.verify else { return Ok(()) };
+    for (index, statement) in script.statements().enumerate() {
+        let query = script.text_of(&statement);
+        let Err(fault) = link.send(format!("SELECT 1/(EXISTS(\n{query}\n))::int"), NONE).await else { continue };
+        let Fault::Database { error, .. } = fault else { return Err(Stop::Broken(fault.into_error(tables))) };
+        let cause = if error.code() == Some("22012") { found_nothing() } else { error.cause };
+        let kept = step.script.as_deref().map_or(0, Script::len);
+        let range = Some(statement.range());
+        return Err(Stop::Failed(Box::new(Failure { part: Part::Verify(index), range, cause, kept })));
+    }
+    Ok(())
+}
+
+/// The position counts characters of the statement, which is the whole request here.
+fn point(statement: &Statement, script: &Script, position: Option<usize>) -> std::ops::Range<usize> {
+    let text = script.text_of(statement);
+    let byte = position.and_then(|position| text.char_indices().nth(position.checked_sub(1)?));
+    match byte {
+        Some((byte, _)) => {
+            let at = statement.range().start + byte;
+            at..at + word_length(&text[byte..])
+        }
+        None => statement.range(),
+    }
+}
+
+/// Takes back what the script set on its session, but for the lock.
+fn cleanup(link: &Link<'_>) -> String {
+    let mut sql = vec!["ROLLBACK", "SET SESSION AUTHORIZATION DEFAULT", "RESET ROLE", "RESET ALL"];
+    if !link.is_callers() {
+        sql.extend(["CLOSE ALL", "UNLISTEN *", "DISCARD TEMP"]);
+    }
+    sql.extend(link.restore().iter().map(String::as_str));
+    sql.join(";\n")
+}
+
+async fn end(link: &mut Link<'_>, tables: &Tables, batch: &Batch<'_>, step: &Step<'_>) -> Result<(), Stop> {
+    let mut sql = String::from("BEGIN;\n");
+    if let Some(rechain) = TONGUE.rechain(tables, step) {
+        sql.push_str(&format!("{rechain};\n"));
+    }
+    sql.push_str(&request::leave(tables, batch, step, batch.history.last_event + 2));
+    sql.push_str(";\nCOMMIT;");
+    link.send(sql, NONE).await.map(drop).map_err(|fault| Stop::Broken(fault.into_error(tables)))
+}

@@ -1,0 +1,249 @@
+//! The texts that PostgreSQL is sent; each line that looks superfluous was found missing once.
+
+use std::fmt::Write as _;
+use std::time::Duration;
+
+use whimbrel_core::{Dialect, Kind, Script};
+
+use crate::driver::entry::{Standing, Tongue};
+use crate::driver::postgres::{halves, link::Link};
+use crate::driver::request::Request;
+use crate::driver::{Batch, Detail, Failure, Part};
+use crate::plan::{Step, drops_border};
+use crate::report::Action;
+use crate::table_name::Tables;
+
+pub(crate) const TONGUE: Tongue = Tongue {
+    dialect: Dialect::Postgres,
+    time: "TIMESTAMPTZ",
+    // now() is the time of the request: every step of a chunk would start and end at once.
+    now: "clock_timestamp()",
+    elapsed: "(extract(epoch FROM clock_timestamp() - started_at) * 1000)::bigint",
+    shown_time: "to_char({} AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS.MS\"Z\"')",
+};
+
+/// What a session of ours may be given by a script, and gets rid of; `DISCARD ALL` is refused in a request of several
+/// statements, and `RESET ALL` resets neither role nor authorization.
+const RESET: [&str; 3] = ["SET SESSION AUTHORIZATION DEFAULT", "RESET ROLE", "RESET ALL"];
+const DISCARD: [&str; 4] = ["CLOSE ALL", "UNLISTEN *", "DISCARD TEMP", "SELECT pg_advisory_unlock_all()"];
+
+/// The history in one request: who holds the lock and what the session has set, the last event, the entries.
+///
+/// The event is read first, so that a change in between makes the plan stale, not wrong.
+pub(crate) fn history(tables: &Tables, detail: Detail) -> String {
+    let (high, low) = halves(tables.key);
+    let entries = TONGUE.select(tables, detail == Detail::Scripts);
+    let last_event = TONGUE.last_event(tables);
+    format!(
+        "SELECT (SELECT format('pid %s (%s, %s) since %s', a.pid, a.usename, coalesce(nullif(a.application_name, ''), \
+         'unnamed'), to_char(coalesce(a.xact_start, a.state_change) AT TIME ZONE 'UTC', 'HH24:MI:SS\"Z\"')) \
+         FROM pg_locks l JOIN pg_stat_activity a ON a.pid = l.pid \
+         WHERE l.locktype = 'advisory' AND l.granted AND l.objsubid = 1 AND l.classid = {high}::oid \
+         AND l.objid = {low}::oid AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database()) \
+         LIMIT 1), (transaction_timestamp() <> statement_timestamp())::text, session_user::text, \
+         current_setting('role'), (SELECT string_agg(name || E'\\x1f' || setting, E'\\x1e') FROM pg_settings \
+         WHERE source = 'session' AND context IN ('user', 'superuser'));\n{last_event};\n{entries};"
+    )
+}
+
+/// Steps as one request, each its own transaction; `first` is the index of the first in its batch.
+pub(crate) fn chunk(link: &Link<'_>, tables: &Tables, batch: &Batch<'_>, first: usize, event: i64) -> Chunk {
+    let mut size = 0;
+    let fits = |step: &&Step<'_>| {
+        let before = size;
+        size += step.record.as_ref().map_or(0, |record| 2 * record.up.len() + record.down.map_or(0, str::len));
+        before < CHUNK
+    };
+    let steps = first..first + batch.steps[first..].iter().take_while(fits).count();
+    let mut request = Request::default();
+    for index in steps.clone() {
+        let flush = if index + 1 == steps.end { Flush::Now } else { Flush::WithTheLast };
+        let event = event + (index - first) as i64;
+        push_step(&mut request, link, tables, batch, Place { index, event, flush });
+    }
+    Chunk { request, steps }
+}
+
+/// About a megabyte a request: large enough that round trips vanish, small enough that none holds much memory.
+const CHUNK: usize = 1 << 20;
+
+/// Where a step stands in its chunk.
+#[derive(Clone, Copy)]
+struct Place {
+    index: usize,
+    /// The last event before it.
+    event: i64,
+    flush: Flush,
+}
+
+/// When a commit must be on the disk.
+#[derive(Clone, Copy, PartialEq)]
+enum Flush {
+    Now,
+    /// The last commit of a chunk flushes all before it: one wait for the disk instead of one a step.
+    WithTheLast,
+}
+
+/// A request of whole steps.
+pub(crate) struct Chunk {
+    pub(crate) request: Request,
+    /// Their indices in the batch.
+    pub(crate) steps: std::ops::Range<usize>,
+}
+
+fn push_step(
+    request: &mut Request,
+    link: &Link<'_>,
+    tables: &Tables,
+    batch: &Batch<'_>,
+    Place { index, event, flush }: Place,
+) {
+    let step = &batch.steps[index];
+    let mut push = |part, sql: &str| request.push(index, part, sql);
+    push(Part::Open, &begin(step.script.as_deref()));
+    push(Part::Open, &settings(link, tables, batch, step));
+    if !batch.history.present && index == 0 {
+        for sql in TONGUE.create(tables) {
+            push(Part::Create, &sql);
+        }
+    }
+    push(Part::Enter, &enter(tables, batch, step, event));
+    if let Some(sql) = TONGUE.rechain(tables, step) {
+        push(Part::Enter, &sql);
+    }
+    if let Some(script) = step.script.as_deref() {
+        push_script(request, index, script);
+    }
+    if let Some((verify, _)) = step.verify {
+        for (number, statement) in verify.statements().enumerate() {
+            // The answer would come after the COMMIT in the same request: the query itself must fail.
+            let around = ("SELECT 1/(EXISTS(\n", "\n))::int");
+            let text = verify.text_of(&statement);
+            request.push_script(index, Part::Verify(number), around, text, statement.range().start);
+        }
+    }
+    if step.action != Action::Baseline {
+        request.push(index, Part::Constraints, "SET CONSTRAINTS ALL IMMEDIATE");
+        for sql in RESET {
+            request.push(index, Part::Reset, sql);
+        }
+        let discard: &[&str] = if link.is_callers() { &[] } else { &DISCARD };
+        for sql in discard.iter().copied().chain(link.restore().iter().map(String::as_str)) {
+            request.push(index, Part::Reset, sql);
+        }
+    }
+    if flush == Flush::WithTheLast {
+        request.push(index, Part::Reset, "SET LOCAL synchronous_commit = off");
+    }
+    request.push(index, Part::Leave, &leave(tables, batch, step, event + 1));
+    request.push(index, Part::Commit, "COMMIT");
+}
+
+fn push_script(request: &mut Request, index: usize, script: &Script) {
+    for (number, statement) in script.statements().enumerate() {
+        if !drops_border(script, statement.kind) {
+            let text = script.text_of(&statement);
+            request.push_script(index, Part::Statement(number), ("", ""), text, statement.range().start);
+        }
+    }
+}
+
+/// Our `BEGIN`, with the modes of the script's own where it has one.
+fn begin(script: Option<&Script>) -> String {
+    let own = script.and_then(|script| {
+        let first = script.statement(0).filter(|first| drops_border(script, first.kind))?;
+        let words = script.text_of(&first).split_whitespace();
+        let modes: Vec<&str> = words
+            .skip_while(|word| ["BEGIN", "START", "TRANSACTION", "WORK"].iter().any(|it| it.eq_ignore_ascii_case(word)))
+            .collect();
+        (!modes.is_empty()).then(|| modes.join(" "))
+    });
+    // Under a stronger isolation our guard could not see what was committed while we waited.
+    format!("BEGIN {}", own.as_deref().unwrap_or("ISOLATION LEVEL READ COMMITTED READ WRITE"))
+}
+
+/// Bounds every wait, and takes the lock or divides by zero: never a blocking lock, which deadlocks with
+/// `CREATE INDEX CONCURRENTLY`.
+fn settings(link: &Link<'_>, tables: &Tables, batch: &Batch<'_>, step: &Step<'_>) -> String {
+    let mut sql = String::from("SELECT ");
+    for (name, value) in limits(link, batch, step) {
+        // Writing to a String cannot fail.
+        let _ = write!(sql, "set_config('{name}', '{value}', true), ");
+    }
+    let _ = write!(sql, "1/(pg_try_advisory_xact_lock({}))::int", tables.key);
+    sql
+}
+
+/// The settings that bound a step, by name and value.
+pub(crate) fn limits(link: &Link<'_>, batch: &Batch<'_>, step: &Step<'_>) -> Vec<(&'static str, String)> {
+    let millis = |time: Duration| time.as_millis().max(1).to_string();
+    let options = step.script.as_deref().map(Script::options).unwrap_or_default();
+    let lock = options.lock_timeout.unwrap_or(batch.settings.statement_lock_timeout);
+    let mut limits = vec![("lock_timeout", millis(lock))];
+    if let Some(timeout) = options.timeout.or(batch.settings.statement_timeout) {
+        limits.push(("statement_timeout", millis(timeout)));
+    }
+    if link.server_version() >= 140_000 {
+        // Without it a request whose sender was killed runs to its end, and commits.
+        limits.push(("client_connection_check_interval", "1000".to_owned()));
+    }
+    limits
+}
+
+/// Asserts that nothing has happened since the plan was made, and writes the entry.
+fn enter(tables: &Tables, batch: &Batch<'_>, step: &Step<'_>, event: i64) -> String {
+    let unchanged = format!("((SELECT coalesce(max(id), 0) FROM {}) = {event})::int", tables.events);
+    match &step.record {
+        Some(record) => {
+            let rank = format!("{} / {unchanged}", record.rank);
+            TONGUE.enter(tables, step, batch.identity, &rank, Standing::running(step))
+        }
+        None => {
+            let begun = TONGUE.begin_rollback(tables, step);
+            format!("WITH begun AS ({begun} RETURNING 1) SELECT 1 / (count(*) * {unchanged}) FROM begun")
+        }
+    }
+}
+
+/// Completes the entry and adds the event, or divides by zero when the entry is gone.
+pub(crate) fn leave(tables: &Tables, batch: &Batch<'_>, step: &Step<'_>, event: i64) -> String {
+    let what = match step.action {
+        Action::Apply => "applied",
+        Action::RollBack => "rolled_back",
+        Action::Baseline => "baselined",
+    };
+    let left = TONGUE.leave(tables, step);
+    let (insert, values) = TONGUE.event(tables, step, batch.identity, (what, None));
+    format!(
+        "WITH done AS ({left} RETURNING duration_ms) {insert} \
+         SELECT {values}, {event} / count(*), max(duration_ms) FROM done RETURNING duration_ms::text"
+    )
+}
+
+/// Records a failure in a transaction of its own, flushed before anything is reported.
+pub(crate) fn failure(tables: &Tables, batch: &Batch<'_>, failure: &Failure) -> String {
+    let Some(step) = batch.steps.first() else { return String::new() };
+    let mut sql = String::from("ROLLBACK;\nBEGIN;\n");
+    let _ = writeln!(sql, "SELECT 1/(pg_try_advisory_xact_lock({}))::int;", tables.key);
+    if !batch.history.present {
+        for create in TONGUE.create(tables) {
+            let _ = writeln!(sql, "{};", create.replacen("CREATE TABLE", "CREATE TABLE IF NOT EXISTS", 1));
+        }
+    }
+    let cause = failure.cause.to_string();
+    if let Some(record) = &step.record {
+        let standing = Standing { state: "failed", applied: failure.kept, error: Some(&cause) };
+        let entry = TONGUE.enter(tables, step, batch.identity, &record.rank.to_string(), standing);
+        let table = &tables.history;
+        let _ = writeln!(sql, "{entry} WHERE {table}.state <> 'completed';");
+    }
+    let (insert, values) = TONGUE.event(tables, step, batch.identity, ("failed", Some(&cause)));
+    let next = format!("(SELECT coalesce(max(id), 0) + 1 FROM {})", tables.events);
+    let _ = writeln!(sql, "{insert} SELECT {values}, {next}, NULL;\nCOMMIT;");
+    sql
+}
+
+/// Whether a script's statement is one that ends or begins a transaction in the middle.
+pub(crate) fn is_border(kind: Kind) -> bool {
+    matches!(kind, Kind::Begin | Kind::Commit | Kind::Rollback)
+}

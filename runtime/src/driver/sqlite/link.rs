@@ -1,0 +1,205 @@
+//! The connection: the caller's, one of the pool's, or our own.
+//!
+//! A pool's connection is never closed or detached, since `sqlite::memory:` lives in it; whatever we set on it is set
+//! back before it returns, also when a run is cancelled.
+
+use std::time::Duration;
+
+use futures_util::FutureExt as _;
+use sqlx::pool::PoolConnection;
+use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
+use sqlx::{Connection as _, SqlitePool, Transaction};
+
+use crate::driver::completed::{ALL, Completed, Keep, NONE};
+use crate::driver::sqlite::answer::{self, Fault};
+use crate::error::{Error, ErrorKind, Result};
+
+pub(crate) struct Link<'a> {
+    source: Source<'a>,
+    held: Option<Held>,
+    /// The SQL that gives the connection its own patience back; set once we hold it.
+    patience: Option<String>,
+    /// The SQL that takes back what was set for a step.
+    restore: Vec<String>,
+}
+
+enum Source<'a> {
+    Pool(&'a SqlitePool),
+    Options(Box<SqliteConnectOptions>),
+    Caller(&'a mut SqliteConnection),
+}
+
+enum Held {
+    Pooled(PoolConnection<sqlx::Sqlite>),
+    Own(SqliteConnection),
+}
+
+/// How long a read waits for a writer that is just committing.
+const READ_PATIENCE: Duration = Duration::from_secs(30);
+/// How long one `BEGIN IMMEDIATE` waits inside SQLite, where it cannot be cancelled; the engine's backoff waits longer.
+const BEGIN_PATIENCE: Duration = Duration::from_millis(200);
+
+impl<'a> Link<'a> {
+    pub(crate) fn of_pool(pool: &'a SqlitePool) -> Self {
+        Self { source: Source::Pool(pool), held: None, patience: None, restore: Vec::new() }
+    }
+
+    pub(crate) fn of_options(options: SqliteConnectOptions) -> Self {
+        Self { source: Source::Options(Box::new(options)), held: None, patience: None, restore: Vec::new() }
+    }
+
+    /// # Errors
+    /// The connection is inside a transaction of sqlx's: our `COMMIT` would commit the caller's work.
+    pub(crate) fn of_caller(connection: &'a mut SqliteConnection) -> Result<Self> {
+        if connection.is_in_transaction() {
+            return Err(Error::new(ErrorKind::Refused, "the connection is inside a transaction; nothing was run")
+                .help("pass the pool, or a connection outside a transaction: our COMMIT would commit your work"));
+        }
+        Ok(Self { source: Source::Caller(connection), held: None, patience: None, restore: Vec::new() })
+    }
+
+    /// Sends statements outside a transaction of ours.
+    pub(crate) async fn send(&mut self, sql: String, keep: Keep<'_>) -> Result<Completed, Fault> {
+        answer::send(self.connection().await?, sql, keep).await
+    }
+
+    /// Begins a transaction that is rolled back when it is dropped.
+    pub(crate) async fn begin(&mut self) -> Result<Begun<'_>, Fault> {
+        self.set_patience(BEGIN_PATIENCE).await?;
+        let connection = self.connection().await?;
+        Ok(Begun(Some(connection.begin_with("BEGIN IMMEDIATE").await?)))
+    }
+
+    /// How long SQLite itself waits for other connections.
+    pub(crate) async fn set_patience(&mut self, time: Duration) -> Result<(), Fault> {
+        self.send(format!("PRAGMA busy_timeout = {}", time.as_millis()), NONE).await.map(drop)
+    }
+
+    /// Remembers what must be set back.
+    pub(crate) fn remember(&mut self, sql: impl IntoIterator<Item = String>) {
+        self.restore.extend(sql);
+    }
+
+    /// Takes back what was set for a step.
+    pub(crate) async fn restore(&mut self) {
+        let sql = std::mem::take(&mut self.restore).join(";\n");
+        if !sql.is_empty() {
+            // A connection that takes no PRAGMA is broken, and will say so to its next user.
+            let _ = self.send(sql, NONE).await;
+        }
+    }
+
+    /// Gives the connection back as it was.
+    pub(crate) async fn release(&mut self) {
+        let Some(sql) = self.leftovers() else { return };
+        match (&mut self.source, self.held.take()) {
+            (Source::Caller(connection), _) => drop(answer::send(connection, sql, NONE).await),
+            (_, Some(Held::Pooled(mut connection))) => drop(answer::send(&mut connection, sql, NONE).await),
+            (_, Some(Held::Own(connection))) => drop(connection.close().await),
+            (_, None) => {}
+        }
+    }
+
+    /// The SQL that sets everything back, if there is anything.
+    fn leftovers(&mut self) -> Option<String> {
+        let patience = self.patience.take()?;
+        self.restore.push(patience);
+        Some(std::mem::take(&mut self.restore).join(";\n"))
+    }
+
+    pub(crate) async fn connection(&mut self) -> Result<&mut SqliteConnection, Fault> {
+        let connection = match (&mut self.source, &mut self.held) {
+            (Source::Caller(connection), _) => connection,
+            (_, Some(held)) => held.connection(),
+            (Source::Pool(pool), held) => held.insert(Held::Pooled(pool.acquire().await?)).connection(),
+            (Source::Options(options), held) => {
+                held.insert(Held::Own(SqliteConnection::connect_with(options).await?)).connection()
+            }
+        };
+        if self.patience.is_none() {
+            let before = answer::send(connection, "PRAGMA busy_timeout".to_owned(), ALL).await?;
+            let before = before.rows.into_iter().flatten().flatten().next();
+            self.patience = Some(format!("PRAGMA busy_timeout = {}", before.as_deref().unwrap_or("5000")));
+            let patience = format!("PRAGMA busy_timeout = {}", READ_PATIENCE.as_millis());
+            answer::send(connection, patience, NONE).await?;
+        }
+        Ok(connection)
+    }
+}
+
+impl Held {
+    fn connection(&mut self) -> &mut SqliteConnection {
+        match self {
+            Self::Pooled(connection) => connection,
+            Self::Own(connection) => connection,
+        }
+    }
+}
+
+/// A cancelled run: the pool's next user gets the connection as it was.
+impl Drop for Link<'_> {
+    fn drop(&mut self) {
+        let Some(sql) = self.leftovers() else { return };
+        if let (Some(Held::Pooled(mut connection)), Ok(runtime)) =
+            (self.held.take(), tokio::runtime::Handle::try_current())
+        {
+            runtime.spawn(async move { drop(answer::send(&mut connection, sql, NONE).await) });
+        }
+    }
+}
+
+/// An open transaction; rolled back when it is dropped.
+///
+/// SQLite ends a transaction by itself on `INSERT OR ROLLBACK`, `RAISE(ROLLBACK)` and a full disk. sqlx would go on
+/// believing in it, since its `ROLLBACK` fails then, and the connection would never begin a transaction again. So
+/// before sqlx ends one there is always one: a `BEGIN` of ours, which fails harmlessly inside an open transaction.
+pub(crate) struct Begun<'c>(Option<Transaction<'c, sqlx::Sqlite>>);
+
+impl Begun<'_> {
+    pub(crate) async fn send(&mut self, sql: String, keep: Keep<'_>) -> Result<Completed, Fault> {
+        answer::send(self.connection()?, sql, keep).await
+    }
+
+    /// The connection, for a progress handler.
+    pub(crate) fn connection(&mut self) -> Result<&mut SqliteConnection, Fault> {
+        match &mut self.0 {
+            Some(transaction) => Ok(transaction),
+            None => Err(sqlx::Error::PoolClosed.into()),
+        }
+    }
+
+    pub(crate) async fn commit(mut self) -> Result<(), Fault> {
+        match self.send("COMMIT; BEGIN".to_owned(), NONE).await {
+            Ok(_) => self.end().await,
+            Err(fault) => {
+                self.roll_back().await;
+                Err(fault)
+            }
+        }
+    }
+
+    async fn end(&mut self) -> Result<(), Fault> {
+        match self.0.take() {
+            Some(transaction) => transaction.commit().await.map_err(Fault::from),
+            None => Ok(()),
+        }
+    }
+
+    pub(crate) async fn roll_back(mut self) {
+        drop(self.send("BEGIN".to_owned(), NONE).await);
+        if let Some(transaction) = self.0.take() {
+            // What cannot be rolled back now is rolled back when the connection closes.
+            let _ = transaction.rollback().await;
+        }
+    }
+}
+
+impl Drop for Begun<'_> {
+    fn drop(&mut self) {
+        if let Some(transaction) = &mut self.0 {
+            // Polled once, the `BEGIN` is on its way to the connection's thread, before the `ROLLBACK` of sqlx's drop.
+            let begin = answer::send(transaction, "BEGIN".to_owned(), NONE);
+            drop(Box::pin(begin).now_or_never());
+        }
+    }
+}

@@ -1,0 +1,181 @@
+//! SQLite: all pending steps in one immediate transaction, or each in its own where that cannot hold.
+
+mod answer;
+mod batch;
+mod link;
+mod outside;
+mod pragma;
+
+use whimbrel_core::{Dialect, Script};
+
+use crate::database::{Database, sealed};
+use crate::driver::completed::{ALL, NONE};
+use crate::driver::entry::{Standing, Tongue};
+use crate::driver::{Answer, Batch, Detail, Driver, Ended, Failure, Part};
+use crate::error::{Error, ErrorKind, Result};
+use crate::history::{Entry, Head, History, Holder};
+use crate::table_name::{TableName, Tables};
+
+pub(crate) use link::Link;
+
+const SCHEMA: &str = "main";
+
+const TONGUE: Tongue = Tongue {
+    dialect: Dialect::Sqlite,
+    time: "TEXT",
+    now: "strftime('%Y-%m-%d %H:%M:%fZ', 'now')",
+    elapsed: "CAST(round((julianday('now') - julianday(started_at)) * 86400000) AS INTEGER)",
+    shown_time: "{}",
+};
+
+pub(crate) struct Sqlite<'a> {
+    link: Link<'a>,
+    tables: Tables,
+}
+
+impl<'a> Sqlite<'a> {
+    fn new(link: Link<'a>) -> Result<Self> {
+        Ok(Self { link, tables: TableName::parse(TableName::DEFAULT)?.tables(SCHEMA) })
+    }
+}
+
+impl<'a> Database<'a> for &'a sqlx::SqlitePool {}
+
+impl<'a> sealed::IntoDriver<'a> for &'a sqlx::SqlitePool {
+    fn into_driver(self) -> Result<sealed::Ready<'a>> {
+        Ok(sealed::Ready(Box::new(Sqlite::new(Link::of_pool(self))?)))
+    }
+}
+
+impl<'a> Database<'a> for &'a mut sqlx::SqliteConnection {}
+
+impl<'a> sealed::IntoDriver<'a> for &'a mut sqlx::SqliteConnection {
+    fn into_driver(self) -> Result<sealed::Ready<'a>> {
+        Ok(sealed::Ready(Box::new(Sqlite::new(Link::of_caller(self)?)?)))
+    }
+}
+
+/// The driver behind a `sqlite:` URL; the file is created unless the URL gives a `mode`.
+pub(crate) fn from_url(url: &str) -> Result<Box<dyn Driver + 'static>> {
+    let options: sqlx::sqlite::SqliteConnectOptions = url.parse().map_err(|error| answer::bad_url(&error))?;
+    let options = if url.contains("mode=") { options } else { options.create_if_missing(true) };
+    Ok(Box::new(Sqlite::new(Link::of_options(options))?))
+}
+
+impl Driver for Sqlite<'_> {
+    fn dialect(&self) -> Dialect {
+        Dialect::Sqlite
+    }
+
+    fn history_table(&self) -> &str {
+        &self.tables.shown
+    }
+
+    fn use_history_table(&mut self, table: TableName) {
+        self.tables = table.tables(SCHEMA);
+    }
+
+    fn head<'a>(&'a mut self, key: &'a str) -> Answer<'a, Result<Head>> {
+        Box::pin(self.read_head(key))
+    }
+
+    fn history(&mut self, detail: Detail) -> Answer<'_, Result<History>> {
+        Box::pin(self.read_history(detail))
+    }
+
+    fn transactional<'a>(&'a mut self, batch: Batch<'a>) -> Answer<'a, Ended> {
+        Box::pin(batch::run(&mut self.link, &self.tables, batch))
+    }
+
+    fn outside<'a>(&'a mut self, batch: Batch<'a>) -> Answer<'a, Ended> {
+        Box::pin(outside::run(&mut self.link, &self.tables, batch))
+    }
+
+    fn record_failure<'a>(&'a mut self, batch: Batch<'a>, failure: &'a Failure) -> Answer<'a, Result<()>> {
+        Box::pin(self.write_failure(batch, failure))
+    }
+
+    fn verify<'a>(&'a mut self, script: &'a Script) -> Answer<'a, Result<Option<Failure>>> {
+        Box::pin(self.ask(script))
+    }
+
+    fn release(&mut self) -> Answer<'_, ()> {
+        Box::pin(self.link.release())
+    }
+}
+
+impl Sqlite<'_> {
+    async fn read_head(&mut self, key: &str) -> Result<Head> {
+        let sql = TONGUE.head(&self.tables, key, "");
+        let answer = match self.link.send(sql, ALL).await {
+            Ok(answer) => answer,
+            Err(fault) if fault.is_missing_table() => return Ok(Head::Absent),
+            Err(fault) => return Err(fault.into_error(&self.tables)),
+        };
+        let mut row = answer.rows.into_iter().next().unwrap_or_default().into_iter();
+        let mut next = || row.next().flatten();
+        let number = |text: Option<String>| text.and_then(|text| text.parse().ok()).unwrap_or(0);
+        Ok(Head::Present { completed: number(next()), unfinished: number(next()), chain: next() })
+    }
+
+    async fn read_history(&mut self, detail: Detail) -> Result<History> {
+        let last_event = TONGUE.last_event(&self.tables);
+        let entries = TONGUE.select(&self.tables, detail == Detail::Scripts);
+        // The event is read first, so that a change in between makes the plan stale, not wrong.
+        let answer = match self.link.send(format!("{last_event};\n{entries}"), ALL).await {
+            Ok(answer) => answer,
+            Err(fault) if fault.is_missing_table() => return Ok(History::default()),
+            Err(fault) => return Err(fault.into_error(&self.tables)),
+        };
+        let mut rows = answer.rows.into_iter();
+        let last_event = rows.next().and_then(|row| row.into_iter().next().flatten());
+        let entries: Result<Vec<Entry>, _> = rows.map(Entry::from_row).collect();
+        Ok(History {
+            present: true,
+            last_event: last_event.and_then(|text| text.parse().ok()).unwrap_or(0),
+            entries: entries.map_err(|column| {
+                let why = format!("the table {} is not a history of ours: column `{column}`", self.tables.shown);
+                Error::new(ErrorKind::History, why).help("name another one with `.history_table(\"table\")`")
+            })?,
+            holder: Holder::Unknown,
+        })
+    }
+
+    async fn write_failure(&mut self, batch: Batch<'_>, failure: &Failure) -> Result<()> {
+        let Some(step) = batch.steps.first() else { return Ok(()) };
+        let cause = failure.cause.to_string();
+        let mut sql = Vec::new();
+        if !batch.history.present {
+            let create = TONGUE.create(&self.tables);
+            sql.extend(create.map(|sql| sql.replacen("CREATE TABLE", "CREATE TABLE IF NOT EXISTS", 1)));
+        }
+        if let Some(record) = &step.record {
+            let standing = Standing { state: "failed", applied: failure.kept, error: Some(&cause) };
+            let entry = TONGUE.enter(&self.tables, step, batch.identity, &record.rank.to_string(), standing);
+            sql.push(format!("{entry} WHERE state <> 'completed'"));
+        }
+        let (insert, values) = TONGUE.event(&self.tables, step, batch.identity, ("failed", Some(&cause)));
+        sql.push(format!("{insert} SELECT {values}, coalesce(max(id), 0) + 1, NULL FROM {}", self.tables.events));
+        let written = async {
+            let mut transaction = self.link.begin().await?;
+            transaction.send(sql.join(";\n"), NONE).await?;
+            transaction.commit().await
+        };
+        written.await.map_err(|fault| fault.into_error(&self.tables))
+    }
+
+    async fn ask(&mut self, script: &Script) -> Result<Option<Failure>> {
+        for (index, statement) in script.statements().enumerate() {
+            let answer = self.link.send(script.text_of(&statement).to_owned(), NONE).await;
+            let cause = match answer {
+                Ok(answer) if answer.statements.iter().any(|statement| statement.returned > 0) => continue,
+                Ok(_) => answer::found_nothing(),
+                Err(fault) if fault.is_database() => fault.into_cause(),
+                Err(fault) => return Err(fault.into_error(&self.tables)),
+            };
+            let failure = Failure { part: Part::Verify(index), range: Some(statement.range()), cause, kept: 0 };
+            return Ok(Some(failure));
+        }
+        Ok(None)
+    }
+}

@@ -1,0 +1,121 @@
+//! One step outside a transaction: statement by statement, its progress recorded after each.
+//!
+//! SQLite has no lock that outlives a transaction; the entry that says *running* keeps others away.
+
+use std::time::Instant;
+
+use whimbrel_core::Script;
+
+use crate::driver::completed::NONE;
+use crate::driver::entry::Standing;
+use crate::driver::sqlite::answer::{Fault, found_nothing};
+use crate::driver::sqlite::batch::{blame, leave};
+use crate::driver::sqlite::link::Link;
+use crate::driver::sqlite::{TONGUE, pragma};
+use crate::driver::{Batch, Done, Ended, Failure, Part, Stop, rows_of};
+use crate::plan::Step;
+use crate::report::Action;
+use crate::table_name::Tables;
+
+/// Runs the first step of the batch.
+pub(crate) async fn run(link: &mut Link<'_>, tables: &Tables, batch: Batch<'_>) -> Ended {
+    let Some(step) = batch.steps.first() else { return Ended::default() };
+    let started = Instant::now();
+    if let Err(stop) = begin(link, tables, &batch, step).await {
+        return Ended::stopped(Vec::new(), stop);
+    }
+    let mut done = Done::default();
+    let ran = statements(link, tables, step, &mut done).await;
+    link.restore().await;
+    let ran = match ran {
+        Ok(()) => end(link, tables, &batch, step).await,
+        Err(stop) => Err(stop),
+    };
+    done.duration = started.elapsed();
+    match ran {
+        Ok(()) => Ended { done: vec![done], stop: None },
+        Err(stop) => Ended::stopped(Vec::new(), stop),
+    }
+}
+
+fn broken(tables: &Tables) -> impl Fn(Fault) -> Stop {
+    |fault| if fault.is_busy() { Stop::Busy } else { Stop::Broken(fault.into_error(tables)) }
+}
+
+/// Writes the intent, when nothing has happened since the plan was made.
+async fn begin(link: &mut Link<'_>, tables: &Tables, batch: &Batch<'_>, step: &Step<'_>) -> Result<(), Stop> {
+    let event = batch.history.last_event;
+    let mut sql = Vec::new();
+    if !batch.history.present {
+        sql.extend(TONGUE.create(tables));
+    }
+    sql.push(match &step.record {
+        Some(record) => TONGUE.enter(tables, step, batch.identity, &record.rank.to_string(), Standing::running(step)),
+        None => TONGUE.begin_rollback(tables, step),
+    });
+    let (insert, values) = TONGUE.event(tables, step, batch.identity, ("started", None));
+    sql.push(format!("{insert} VALUES ({values}, {}, NULL)", event + 1));
+    let mut begun = link.begin().await.map_err(broken(tables))?;
+    let seen = begun.send(TONGUE.last_event(tables), crate::driver::completed::ALL).await;
+    let seen = seen.ok().and_then(|answer| answer.rows.into_iter().flatten().flatten().next()?.parse::<i64>().ok());
+    if seen != batch.history.present.then_some(event) {
+        begun.roll_back().await;
+        return Err(Stop::Stale);
+    }
+    begun.send(sql.join(";\n"), NONE).await.map_err(broken(tables))?;
+    begun.commit().await.map_err(broken(tables))
+}
+
+async fn statements(link: &mut Link<'_>, tables: &Tables, step: &Step<'_>, done: &mut Done) -> Result<(), Stop> {
+    let Some(script) = step.script.as_deref() else { return Ok(()) };
+    for name in pragma::named(script) {
+        let answer = link.send(format!("PRAGMA {name}"), crate::driver::completed::ALL).await;
+        let value = answer.map_err(broken(tables))?.rows.into_iter().flatten().flatten().next();
+        link.remember(value.map(|value| format!("PRAGMA {name} = {value}")));
+    }
+    for (index, statement) in script.statements().enumerate().skip(step.skip) {
+        match link.send(script.text_of(&statement).to_owned(), NONE).await {
+            Ok(answer) => {
+                let changed = answer.statements.iter().map(|statement| statement.changed).sum();
+                done.rows += rows_of(step, index, changed);
+            }
+            Err(fault) if fault.is_database() => {
+                // The script may have begun a transaction of its own.
+                drop(link.send("ROLLBACK".to_owned(), NONE).await);
+                let Stop::Failed(mut failure) = blame(fault, script, index, &statement, None) else {
+                    return Err(Stop::Busy);
+                };
+                failure.kept = index;
+                return Err(Stop::Failed(failure));
+            }
+            Err(fault) => return Err(Stop::Broken(fault.into_error(tables))),
+        }
+        done.statements += 1;
+        if step.action == Action::Apply {
+            link.send(TONGUE.progress(tables, step, index + 1), NONE).await.map_err(broken(tables))?;
+        }
+    }
+    verify(link, tables, step).await
+}
+
+async fn verify(link: &mut Link<'_>, tables: &Tables, step: &Step<'_>) -> Result<(), Stop> {
+    let Some((script, _)) = step.verify else { return Ok(()) };
+    for (index, statement) in script.statements().enumerate() {
+        let cause = match link.send(script.text_of(&statement).to_owned(), NONE).await {
+            Ok(answer) if answer.statements.iter().any(|statement| statement.returned > 0) => continue,
+            Ok(_) => found_nothing(),
+            Err(fault) if fault.is_database() => fault.into_cause(),
+            Err(fault) => return Err(Stop::Broken(fault.into_error(tables))),
+        };
+        let kept = step.script.as_deref().map_or(0, Script::len);
+        let failure = Failure { part: Part::Verify(index), range: Some(statement.range()), cause, kept };
+        return Err(Stop::Failed(Box::new(failure)));
+    }
+    Ok(())
+}
+
+async fn end(link: &mut Link<'_>, tables: &Tables, batch: &Batch<'_>, step: &Step<'_>) -> Result<(), Stop> {
+    let mut begun = link.begin().await.map_err(broken(tables))?;
+    leave(&mut begun, tables, batch, step, batch.history.last_event + 2).await?;
+    begun.commit().await.map_err(broken(tables))
+}

@@ -1,0 +1,215 @@
+//! Errors: what happened, where, what was done before, and what to do now.
+
+use std::fmt;
+
+use whimbrel_core::{Place, Problems};
+
+use crate::report::Report;
+
+/// The result of everything that whimbrel does.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// Why a run, or a question, did not succeed.
+///
+/// It prints as one sentence, and its [`source`](std::error::Error::source) is what the database said. `{:?}` prints
+/// everything: the report of what was done, the place in the script, the chain of causes and what to do; that is what
+/// `fn main() -> whimbrel::Result<()>` shows.
+pub struct Error(Box<Inner>);
+
+struct Inner {
+    kind: ErrorKind,
+    message: String,
+    /// Lines below the message that belong to it: which migrations, with what differences.
+    details: String,
+    place: Option<Place>,
+    help: Option<String>,
+    report: Option<Report>,
+    source: Option<Box<dyn std::error::Error + Send + Sync>>,
+}
+
+/// What sort of thing went wrong.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ErrorKind {
+    /// The database cannot be reached, or does not let us in, or the connection broke.
+    Connection,
+    /// Applied migrations were edited afterwards.
+    Changed,
+    /// Applied migrations are not in this binary, though later ones are.
+    Missing,
+    /// Pending migrations are older than applied ones.
+    OutOfOrder,
+    /// The database is at a version that this binary does not know.
+    Newer,
+    /// A statement, a verify query or a constraint failed.
+    Failed,
+    /// A statement was being run when its runner died; whether it took effect is not known.
+    InDoubt,
+    /// Another runner holds the right to migrate, or another session a table, for longer than we may wait.
+    Locked,
+    /// The run took longer than it may.
+    Timeout,
+    /// A migration that should be rolled back has no down script.
+    NoWayBack,
+    /// What was asked for cannot be done: the sentence says why.
+    Refused,
+    /// The history table is not one of ours, or holds what we cannot read.
+    History,
+    /// The files are not a valid set.
+    Files,
+    /// This debug build is older than its migration files.
+    Stale,
+}
+
+impl Error {
+    pub(crate) fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
+        Self(Box::new(Inner {
+            kind,
+            message: message.into(),
+            details: String::new(),
+            place: None,
+            help: None,
+            report: None,
+            source: None,
+        }))
+    }
+
+    pub(crate) fn help(mut self, order: impl Into<String>) -> Self {
+        self.0.help = Some(order.into());
+        self
+    }
+
+    pub(crate) fn details(mut self, lines: impl Into<String>) -> Self {
+        self.0.details = lines.into();
+        self
+    }
+
+    pub(crate) fn at(mut self, place: Option<Place>) -> Self {
+        self.0.place = place;
+        self
+    }
+
+    pub(crate) fn source(mut self, cause: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
+        self.0.source = Some(cause.into());
+        self
+    }
+
+    pub(crate) fn with_report(mut self, report: Report) -> Self {
+        self.0.report = Some(report);
+        self
+    }
+
+    /// What sort of thing went wrong.
+    pub fn kind(&self) -> ErrorKind {
+        self.0.kind
+    }
+
+    /// What the run did before it stopped; `None` when it had not begun to act.
+    pub fn report(&self) -> Option<&Report> {
+        self.0.report.as_ref()
+    }
+
+    /// The file, line and column that the error is about.
+    pub fn place(&self) -> Option<&Place> {
+        self.0.place.as_ref()
+    }
+
+    /// What to do now.
+    pub fn help_text(&self) -> Option<&str> {
+        self.0.help.as_deref()
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0.message)?;
+        if !self.0.details.is_empty() {
+            write!(f, "\n{}", self.0.details.trim_end())?;
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Debug for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0.report.as_ref().filter(|report| report.failed_step().is_some()) {
+            // The report names the step, the cause and the place in its lines.
+            Some(report) => write!(f, "{report}")?,
+            None => {
+                write!(f, "{self}")?;
+                let mut cause = self.0.source.as_deref().map(|cause| cause as &dyn std::error::Error);
+                while let Some(error) = cause {
+                    write!(f, ": {error}")?;
+                    cause = error.source();
+                }
+                if let Some(place) = &self.0.place {
+                    write!(f, "\n{place}")?;
+                }
+                if let Some(report) = self.0.report.as_ref().filter(|report| !report.steps().is_empty()) {
+                    write!(f, "\n{report}")?;
+                }
+            }
+        }
+        if let Some(help) = &self.0.help {
+            write!(f, "\n  help: {help}")?;
+        }
+        Ok(())
+    }
+}
+
+impl std::error::Error for Error {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        self.0.source.as_deref().map(|cause| cause as _)
+    }
+}
+
+impl From<Problems> for Error {
+    fn from(problems: Problems) -> Self {
+        Self::new(ErrorKind::Files, problems.to_string())
+    }
+}
+
+/// What the database said: its sentence and its code, and what it adds to them.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{message}{}", code.as_ref().map(|code| format!(" ({code})")).unwrap_or_default())]
+pub struct DatabaseError {
+    pub(crate) message: String,
+    /// SQLSTATE, or SQLite's extended result code.
+    pub(crate) code: Option<String>,
+    pub(crate) detail: Option<String>,
+    pub(crate) hint: Option<String>,
+}
+
+impl DatabaseError {
+    /// The sentence.
+    pub fn message(&self) -> &str {
+        &self.message
+    }
+
+    /// SQLSTATE, or SQLite's extended result code.
+    pub fn code(&self) -> Option<&str> {
+        self.code.as_deref()
+    }
+
+    /// What the server adds about the data or the objects.
+    pub fn detail(&self) -> Option<&str> {
+        self.detail.as_deref()
+    }
+
+    /// What the server suggests.
+    pub fn hint(&self) -> Option<&str> {
+        self.hint.as_deref()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_error_is_one_word_and_travels() {
+        fn travels<T: Send + Sync + 'static>() {}
+        travels::<Error>();
+        assert_eq!(size_of::<Error>(), 8);
+    }
+}

@@ -1,0 +1,205 @@
+//! Why a plan is refused: every reason names all the migrations that it is about, and what to do.
+
+use std::fmt::Write as _;
+
+use similar::{ChangeTag, TextDiff};
+use whimbrel_core::script::Phase;
+use whimbrel_core::{Direction, Migration, Migrations, Version};
+
+use crate::error::{Error, ErrorKind, Result};
+use crate::history::{Entry, State};
+use crate::plan::Facts;
+use crate::report::migrations;
+use crate::settings::{Missing, Newer, OutOfOrder};
+
+/// Everything that must hold before anything is applied: nothing edited, nothing unknown.
+pub(crate) fn check_history(facts: Facts<'_, '_>) -> Result<()> {
+    let applied: Vec<&Entry> = facts.history.completed().collect();
+    check_changed(facts, &applied)?;
+    check_resumable(facts)?;
+    check_unknown(facts, &applied)?;
+    check_minimum(facts)
+}
+
+/// No entry was edited after it was applied.
+pub(crate) fn check_changed(facts: Facts<'_, '_>, entries: &[&Entry]) -> Result<()> {
+    let changed: Vec<_> = entries.iter().filter_map(|entry| Some((*entry, changed(facts, entry)?))).collect();
+    let Some((first, _)) = changed.first() else { return Ok(()) };
+    let was = if changed.len() == 1 { "was" } else { "were" };
+    let it = if changed.len() == 1 { "it was" } else { "they were" };
+    let message = format!("{} {was} edited after {it} applied; nothing was run", migrations(changed.len()));
+    let mut details = String::new();
+    for (entry, migration) in &changed {
+        // Writing to a String cannot fail.
+        let _ = writeln!(details, "  {:<22} applied {} by {}", entry.label(), entry.started_at, entry.applied_by);
+        details.push_str(&difference(facts, entry, migration));
+    }
+    let help = format!(
+        "restore the files and write a new migration, or accept: `whimbrel resolve {} --accept`",
+        first.version
+    );
+    Err(Error::new(ErrorKind::Changed, message).details(details).help(help))
+}
+
+fn changed<'a>(facts: Facts<'a, '_>, entry: &Entry) -> Option<&'a Migration> {
+    let migration = facts.set.get(&entry.version)?;
+    let recorded = entry.checksum?;
+    (recorded != migration.checksum(facts.dialect)).then_some(migration)
+}
+
+/// The lines that differ, as `diff` marks them; empty when the history was read without scripts.
+fn difference(facts: Facts<'_, '_>, entry: &Entry, migration: &Migration) -> String {
+    const MOST: usize = 8;
+    let text = |direction| migration.script(direction, facts.dialect).map_or("", |script| script.text());
+    let mut lines = String::new();
+    for (before, after) in [(&entry.up, text(Direction::Up)), (&entry.down, text(Direction::Down))] {
+        // A text that was never stored: the history was read without scripts, or there was none.
+        let Some(before) = before.as_deref().or(lines.is_empty().then_some("").filter(|_| entry.up.is_some())) else {
+            continue;
+        };
+        let diff = TextDiff::from_lines(before, after);
+        let changes = diff.iter_all_changes().filter(|change| change.tag() != ChangeTag::Equal);
+        let changes = changes.filter(|change| !change.value().trim().is_empty());
+        for (index, change) in changes.enumerate() {
+            if index == MOST {
+                lines.push_str("    …\n");
+                break;
+            }
+            let _ = writeln!(lines, "    {} {}", change.tag(), change.value().trim());
+        }
+    }
+    lines
+}
+
+/// A migration that failed half-way goes on only with the statements that it began with.
+fn check_resumable(facts: Facts<'_, '_>) -> Result<()> {
+    let halfway = facts.history.entries.iter().filter(|entry| entry.state == State::Failed && entry.applied > 0);
+    let edited: Vec<&Entry> = halfway.filter(|entry| changed(facts, entry).is_some()).collect();
+    check_changed(facts, &edited)
+}
+
+/// Entries that this binary does not know.
+fn check_unknown(facts: Facts<'_, '_>, applied: &[&Entry]) -> Result<()> {
+    let unknown: Vec<&Entry> =
+        applied.iter().copied().filter(|entry| facts.set.get(&entry.version).is_none()).collect();
+    let last = facts.set.last().map(Migration::version);
+    let (newer, missing): (Vec<&Entry>, Vec<&Entry>) =
+        unknown.into_iter().partition(|entry| last.is_none_or(|last| entry.version > *last));
+    if !missing.is_empty() && facts.settings.missing == Missing::Refuse {
+        return Err(missing_error(facts, &missing));
+    }
+    let expanding = newer.iter().all(|entry| entry.phase == Some(Phase::Expand));
+    match facts.settings.newer {
+        Newer::Allow => Ok(()),
+        Newer::AllowIfExpanding if expanding => Ok(()),
+        _ if newer.is_empty() => Ok(()),
+        _ => Err(newer_error(facts, &newer)),
+    }
+}
+
+fn missing_error(facts: Facts<'_, '_>, missing: &[&Entry]) -> Error {
+    let is = if missing.len() == 1 { "is" } else { "are" };
+    let message = format!("{} {is} applied but not in this binary; nothing was run", migrations(missing.len()));
+    let line = |entry: &&Entry| {
+        format!("  {:<22} applied {} by {}, {}", entry.label(), entry.started_at, entry.applied_by, entry.application)
+    };
+    let lines: Vec<String> = missing.iter().map(line).collect();
+    let help = format!("bring the files back into `{}`, or set `.missing(Missing::Allow)`", facts.set.directory());
+    Error::new(ErrorKind::Missing, message).details(lines.join("\n")).help(help)
+}
+
+fn newer_error(facts: Facts<'_, '_>, newer: &[&Entry]) -> Error {
+    let current = newer.iter().map(|entry| &entry.version).max().map_or_else(String::new, ToString::to_string);
+    let ends = facts.set.last().map_or_else(|| "is empty".to_owned(), |last| format!("ends at {}", last.version()));
+    let message = format!("the database is at {current}, this binary {ends}; nothing was run");
+    let names: Vec<String> = newer.iter().map(|entry| entry.label()).collect();
+    let application = newer.last().map_or("", |entry| &entry.application);
+    let details = format!("  unknown: {}, applied by {application}", names.join(", "));
+    let help = format!("deploy {application} or newer, or roll back: the down scripts are stored");
+    Error::new(ErrorKind::Newer, message).details(details).help(help)
+}
+
+/// The database is not older than what this binary can still take over.
+fn check_minimum(facts: Facts<'_, '_>) -> Result<()> {
+    let (Some(minimum), Some(current)) = (facts.set.minimum_supported(), facts.history.current()) else {
+        return Ok(());
+    };
+    if current >= minimum {
+        return Ok(());
+    }
+    let message = format!("the database is at {current}, this binary takes over from {minimum} on; nothing was run");
+    Err(Error::new(ErrorKind::Refused, message).help("deploy a release between the two first"))
+}
+
+/// Pending migrations are newer than applied ones.
+pub(crate) fn check_order(facts: Facts<'_, '_>, wanted: &[&Migration]) -> Result<()> {
+    let known = facts.history.completed().filter(|entry| facts.set.get(&entry.version).is_some());
+    let Some(last) = known.max_by(|a, b| a.version.cmp(&b.version)) else { return Ok(()) };
+    let late: Vec<_> = wanted.iter().filter(|migration| *migration.version() < last.version).collect();
+    if late.is_empty() || facts.settings.out_of_order == OutOfOrder::Allow {
+        return Ok(());
+    }
+    let is = if late.len() == 1 { "is" } else { "are" };
+    let message =
+        format!("{} {is} older than {}, which is applied; nothing was run", migrations(late.len()), last.label());
+    let lines: Vec<String> = late.iter().map(|late| format!("  {} {}", late.version(), late.name())).collect();
+    let help = "give them versions above it, or set `.out_of_order(OutOfOrder::Allow)`";
+    Err(Error::new(ErrorKind::OutOfOrder, message).details(lines.join("\n")).help(help))
+}
+
+/// Every wanted migration has a script for this database.
+pub(crate) fn check_scripts(facts: Facts<'_, '_>, wanted: &[&Migration]) -> Result<()> {
+    let without = |migration: &&&Migration| migration.script(Direction::Up, facts.dialect).is_none();
+    let Some(first) = wanted.iter().find(without) else { return Ok(()) };
+    let name = facts.dialect.name();
+    let message = format!("{} {} has no up script for {name}; nothing was run", first.version(), first.name());
+    let help = format!("write `{}_{}.{name}.up.sql`, or migrate another database", first.version(), first.name());
+    Err(Error::new(ErrorKind::Refused, message).help(help))
+}
+
+/// All of them can be rolled back.
+pub(crate) fn check_ways_back(closed: &[&Entry]) -> Result<()> {
+    let Some(first) = closed.first() else { return Ok(()) };
+    let message = format!("{} cannot be rolled back; nothing was run", migrations(closed.len()));
+    let why = |entry: &&Entry| {
+        let why = if entry.kind == "baseline" { "is a baseline: nothing ran here" } else { "has no down script" };
+        format!("  {:<22} {why}", entry.label())
+    };
+    let lines: Vec<String> = closed.iter().map(why).collect();
+    let help = format!(
+        "write the down script of {}, or restore a backup; rolling back only some of them is refused",
+        first.label()
+    );
+    Err(Error::new(ErrorKind::NoWayBack, message).details(lines.join("\n")).help(help))
+}
+
+/// A version that no migration has.
+pub(crate) fn unknown_version(set: &Migrations, version: &Version) -> Error {
+    let around = match (set.iter().next(), set.last()) {
+        (Some(first), Some(last)) => format!("the set goes from {} to {}", first.version(), last.version()),
+        _ => "the set is empty".to_owned(),
+    };
+    Error::new(ErrorKind::Refused, format!("there is no migration {version}; nothing was run")).help(around)
+}
+
+/// A name or task under which nothing is applied.
+pub(crate) fn nothing_applied(facts: Facts<'_, '_>, what: &str, name: &str) -> Error {
+    let known: Vec<&str> = facts
+        .history
+        .completed()
+        .filter_map(|entry| if what == "task" { entry.task.as_deref() } else { Some(&*entry.name) })
+        .collect();
+    let nearest = whimbrel_core::nearest::nearest(name, known.iter().copied());
+    let error = Error::new(ErrorKind::Refused, format!("no applied {what} is called `{name}`; nothing was run"));
+    match nearest {
+        Some(nearest) => error.help(format!("did you mean `{nearest}`?")),
+        None => error.help("`status` lists what is applied"),
+    }
+}
+
+/// A name that several applied migrations share.
+pub(crate) fn ambiguous_name(name: &str, entries: &[&Entry]) -> Error {
+    let labels: Vec<String> = entries.iter().map(|entry| format!("{}_{}", entry.version, entry.name)).collect();
+    let message = format!("{} are called `{name}`; nothing was run", migrations(entries.len()));
+    Error::new(ErrorKind::Refused, message).help(format!("say which: {}", labels.join(", ")))
+}

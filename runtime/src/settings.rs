@@ -1,0 +1,63 @@
+//! What a run may do, and how long it may take.
+
+use std::time::Duration;
+
+/// What to do when a pending migration is older than the last applied one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum OutOfOrder {
+    /// Refuse, and name them all.
+    #[default]
+    Refuse,
+    /// Apply them.
+    Allow,
+}
+
+/// What to do when the database is at a version that this binary does not know.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Newer {
+    /// Refuse.
+    #[default]
+    Refuse,
+    /// Go on when all that this binary does not know was of phase *expand*.
+    AllowIfExpanding,
+    /// Go on.
+    Allow,
+}
+
+/// What to do when an applied migration, older than the last one of this binary, is not in it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Missing {
+    /// Refuse, and name them all.
+    #[default]
+    Refuse,
+    /// Go on.
+    Allow,
+}
+
+/// All that a [`Migrator`](crate::Migrator) can be told.
+#[derive(Debug, Clone)]
+pub(crate) struct Settings {
+    pub(crate) out_of_order: OutOfOrder,
+    pub(crate) newer: Newer,
+    pub(crate) missing: Missing,
+    /// How long to wait for another runner, or for a table that a statement needs.
+    pub(crate) lock_timeout: Duration,
+    /// How long one statement may wait for a lock before it is tried again.
+    pub(crate) statement_lock_timeout: Duration,
+    pub(crate) statement_timeout: Option<Duration>,
+    pub(crate) timeout: Option<Duration>,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            out_of_order: OutOfOrder::default(),
+            newer: Newer::default(),
+            missing: Missing::default(),
+            lock_timeout: Duration::from_secs(300),
+            statement_lock_timeout: Duration::from_secs(2),
+            statement_timeout: None,
+            timeout: None,
+        }
+    }
+}

@@ -1,0 +1,32 @@
+//! How far to go, in either direction.
+
+use whimbrel_core::Version;
+
+/// How far to migrate up.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub enum Target {
+    /// Everything that is pending.
+    #[default]
+    Latest,
+    /// Up to this version, itself included.
+    Version(Version),
+    /// So many of the pending ones, lowest first.
+    Steps(usize),
+}
+
+/// What to roll back.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Rollback {
+    /// So many of the applied ones, last applied first.
+    Steps(usize),
+    /// Everything above this version, which stays.
+    To(Version),
+    /// One migration, by its name, its version, or both (`0004_add_email`).
+    Name(String),
+    /// All migrations of a task.
+    Task(String),
+    /// Everything.
+    All,
+}

@@ -1,0 +1,58 @@
+//! The helpers themselves.
+
+use sqlx::{AssertSqlSafe, Connection, PgConnection};
+use whimbrel_tests::{postgres, sqlite};
+
+#[tokio::test]
+async fn a_dropped_postgres_database_is_gone_with_its_connections_and_roles() {
+    let Some(outer) = postgres::Database::create().await else { return };
+    let Some(inner) = postgres::Database::create().await else { return };
+    let name = inner.name().to_owned();
+    let (role, url) = inner.role().await;
+    let open = PgConnection::connect(&url).await.unwrap();
+    drop(inner);
+    let mut connection = outer.connect().await;
+    for (catalogue, column, value) in [("pg_database", "datname", &name), ("pg_roles", "rolname", &role)] {
+        let sql = format!("SELECT count(*) FROM {catalogue} WHERE {column} = $1");
+        let left: i64 = sqlx::query_scalar(AssertSqlSafe(sql)).bind(value).fetch_one(&mut connection).await.unwrap();
+        assert_eq!(left, 0, "{catalogue} still has {value}");
+    }
+    drop(open);
+}
+
+#[tokio::test]
+async fn a_postgres_database_is_gone_after_a_panic() {
+    let Some(outer) = postgres::Database::create().await else { return };
+    let panicking = tokio::spawn(async {
+        let database = postgres::Database::create().await.unwrap();
+        let pool = database.pool().await;
+        std::panic::panic_any((database.name().to_owned(), pool.size()));
+    });
+    let (name, _) = *panicking.await.unwrap_err().into_panic().downcast::<(String, u32)>().unwrap();
+    let mut connection = outer.connect().await;
+    let left: i64 = sqlx::query_scalar("SELECT count(*) FROM pg_database WHERE datname = $1")
+        .bind(name)
+        .fetch_one(&mut connection)
+        .await
+        .unwrap();
+    assert_eq!(left, 0);
+}
+
+#[tokio::test]
+async fn a_wrong_password_is_refused() {
+    let Some(database) = postgres::Database::create().await else { return };
+    let error = PgConnection::connect(&database.url_as("postgres", "wrong")).await.unwrap_err();
+    assert_eq!(error.as_database_error().and_then(|error| error.code()).as_deref(), Some("28P01"), "{error}");
+}
+
+#[tokio::test]
+async fn a_sqlite_file_is_fresh_and_gone_afterwards() {
+    let database = sqlite::Database::create();
+    let pool = database.pool().await;
+    sqlx::raw_sql("CREATE TABLE a (b INTEGER)").execute(&pool).await.unwrap();
+    pool.close().await;
+    let path = database.path();
+    assert!(path.exists());
+    drop(database);
+    assert!(!path.exists());
+}

@@ -1,0 +1,6 @@
+//! All integration tests, in one binary.
+
+mod agreement;
+mod databases;
+mod demonstration;
+mod proxy;

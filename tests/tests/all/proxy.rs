@@ -1,0 +1,189 @@
+//! The proxy itself, with plain sqlx and with bytes.
+
+use std::io::{Read, Write};
+use std::time::{Duration, Instant};
+
+use sqlx::{Connection, PgConnection, Row};
+use whimbrel_tests::postgres::Database;
+use whimbrel_tests::proxy::{Fault, Kind, Proxy};
+
+// Simple queries, which `sqlx::query` does not send.
+
+async fn run(connection: &mut PgConnection, sql: &'static str) -> sqlx::Result<()> {
+    sqlx::raw_sql(sql).execute(connection).await.map(drop)
+}
+
+async fn value(connection: &mut PgConnection, sql: &'static str) -> sqlx::Result<i32> {
+    sqlx::raw_sql(sql).fetch_one(connection).await?.try_get(0)
+}
+
+#[tokio::test]
+async fn a_simple_query_is_one_request_and_a_prepared_one_two() {
+    let Some(database) = Database::create().await else { return };
+    let proxy = Proxy::start(&database.url()).await;
+    let mut connection = PgConnection::connect(&proxy.url()).await.unwrap();
+    assert_eq!((proxy.startups(), proxy.authentications()), (1, 2));
+    proxy.reset();
+
+    assert_eq!(value(&mut connection, "SELECT 1; SELECT 2").await.unwrap(), 1);
+    assert_eq!(proxy.requests(), 1);
+    assert_eq!(proxy.log()[0].text, "SELECT 1; SELECT 2");
+    assert_eq!(proxy.log()[0].kind, Kind::Simple);
+
+    let sum: i32 = sqlx::query_scalar("SELECT $1 + 1").bind(41).fetch_one(&mut connection).await.unwrap();
+    assert_eq!(sum, 42);
+    let log = proxy.log();
+    assert_eq!(log.len(), 3, "{log:#?}");
+    assert_eq!((log[1].kind, log[1].text.as_str()), (Kind::Extended, "SELECT $1 + 1"));
+    assert_eq!((log[2].kind, log[2].text.as_str()), (Kind::Extended, ""));
+    assert!(log.iter().all(|request| request.answered && request.connection == 0));
+
+    connection.ping().await.unwrap();
+    assert_eq!((proxy.requests(), proxy.startups()), (3, 0), "{:#?}", proxy.log());
+    assert_eq!(proxy.pings(), 1);
+}
+
+#[tokio::test]
+async fn large_requests_and_answers_pass_unmodified() {
+    let Some(database) = Database::create().await else { return };
+    let proxy = Proxy::start(&database.url()).await;
+    let mut connection = PgConnection::connect(&proxy.url()).await.unwrap();
+    let sent: String = (0..300_000).map(|n| char::from_u32(0x400 + n % 0x400).unwrap()).collect();
+    let sql = format!("SELECT '{sent}'");
+    let got: String = sqlx::query_scalar(sqlx::AssertSqlSafe(sql)).fetch_one(&mut connection).await.unwrap();
+    assert!(sent == got);
+}
+
+#[tokio::test]
+async fn a_delay_is_paid_once_each_way() {
+    let Some(database) = Database::create().await else { return };
+    let proxy = Proxy::start(&database.url()).await;
+    let mut connection = PgConnection::connect(&proxy.url()).await.unwrap();
+    proxy.delay_each_way(Duration::from_millis(40));
+    let begin = Instant::now();
+    assert_eq!(value(&mut connection, "SELECT 1; SELECT 2; SELECT 3").await.unwrap(), 1);
+    // Reading one row leaves the rest of the answer behind, which arrives together with it.
+    let took = begin.elapsed();
+    assert!(took >= Duration::from_millis(80), "{took:?}");
+    assert!(took < Duration::from_millis(800), "{took:?}");
+}
+
+#[tokio::test]
+async fn a_request_cut_before_the_server_saw_it_did_not_happen() {
+    assert_eq!(rows_after(Fault::CutBefore).await, Some(0));
+}
+
+#[tokio::test]
+async fn a_refused_request_did_not_happen_and_says_why() {
+    assert_eq!(rows_after(Fault::Refuse).await, Some(0));
+}
+
+#[tokio::test]
+async fn a_request_cut_before_its_answer_did_happen() {
+    assert_eq!(rows_after(Fault::CutBeforeAnswer).await, Some(1));
+}
+
+#[tokio::test]
+async fn a_request_cut_after_its_answer_did_happen() {
+    assert_eq!(rows_after(Fault::CutAfterAnswer).await, Some(1));
+}
+
+/// The second of three requests inserts a row and meets the fault; the third finds no connection.
+async fn rows_after(fault: Fault) -> Option<i64> {
+    let database = Database::create().await?;
+    database.execute("CREATE TABLE a (b INTEGER)").await;
+    let proxy = Proxy::start(&database.url()).await;
+    let mut connection = PgConnection::connect(&proxy.url()).await.unwrap();
+    proxy.reset();
+    proxy.at(2, fault);
+    run(&mut connection, "SELECT 1").await.unwrap();
+    let second = run(&mut connection, "INSERT INTO a VALUES (1)").await;
+    assert_eq!(second.is_ok(), fault == Fault::CutAfterAnswer, "{second:?}");
+    if fault == Fault::Refuse {
+        let error = second.unwrap_err();
+        assert_eq!(error.as_database_error().unwrap().code().unwrap(), "57P01");
+    }
+    assert!(run(&mut connection, "SELECT 3").await.is_err());
+    let mut after = database.connect().await;
+    Some(sqlx::query_scalar("SELECT count(*) FROM a").fetch_one(&mut after).await.unwrap())
+}
+
+#[tokio::test]
+async fn a_server_that_loses_its_client_in_the_middle_stops_when_it_was_told_to_look() {
+    let Some(database) = Database::create().await else { return };
+    database.execute("CREATE TABLE a (b INTEGER)").await;
+    let proxy = Proxy::start(&database.url()).await;
+    let mut connection = PgConnection::connect(&proxy.url()).await.unwrap();
+    run(&mut connection, "SET client_connection_check_interval = '50ms'").await.unwrap();
+    proxy.reset();
+    proxy.at(1, Fault::CutSent);
+    let begin = Instant::now();
+    run(&mut connection, "SELECT pg_sleep(20); INSERT INTO a VALUES (1)").await.unwrap_err();
+    let mut after = database.connect().await;
+    let others =
+        "SELECT count(*)::int FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()";
+    while value(&mut after, others).await.unwrap() > 0 {
+        assert!(begin.elapsed() < Duration::from_secs(15), "the server went on without its client");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    assert_eq!(value(&mut after, "SELECT count(*)::int FROM a").await.unwrap(), 0);
+}
+
+#[tokio::test]
+async fn a_held_request_waits_in_the_proxy_and_a_held_answer_too() {
+    let Some(database) = Database::create().await else { return };
+    database.execute("CREATE TABLE a (b INTEGER)").await;
+    let proxy = Proxy::start(&database.url()).await;
+    let mut connection = PgConnection::connect(&proxy.url()).await.unwrap();
+    let mut other = database.connect().await;
+    proxy.reset();
+    proxy.at(1, Fault::HoldBefore);
+    proxy.at(2, Fault::HoldAnswer);
+    let client = tokio::spawn(async move {
+        run(&mut connection, "INSERT INTO a VALUES (1)").await.unwrap();
+        run(&mut connection, "INSERT INTO a VALUES (2)").await.unwrap();
+    });
+    const ROWS: &str = "SELECT count(*)::int FROM a";
+    proxy.reached(1).await;
+    tokio::time::sleep(Duration::from_millis(50)).await;
+    assert_eq!(value(&mut other, ROWS).await.unwrap(), 0);
+    proxy.release();
+    proxy.answered(2).await;
+    assert_eq!(value(&mut other, ROWS).await.unwrap(), 2);
+    assert!(!client.is_finished());
+    proxy.release();
+    client.await.unwrap();
+}
+
+#[tokio::test]
+async fn connections_can_be_cut_and_refused() {
+    let Some(database) = Database::create().await else { return };
+    let proxy = Proxy::start(&database.url()).await;
+    let mut connection = PgConnection::connect(&proxy.url()).await.unwrap();
+    proxy.cut();
+    assert!(run(&mut connection, "SELECT 1").await.is_err());
+    proxy.refuse_connections();
+    assert!(PgConnection::connect(&proxy.url()).await.is_err());
+    proxy.accept_connections();
+    let mut connection = PgConnection::connect(&proxy.url()).await.unwrap();
+    run(&mut connection, "SELECT 1").await.unwrap();
+}
+
+#[tokio::test]
+async fn a_request_for_encryption_and_its_refusal_pass() {
+    let Some(database) = Database::create().await else { return };
+    let proxy = Proxy::start(&database.url()).await;
+    let address = proxy.url().split('@').nth(1).unwrap().split('/').next().unwrap().to_owned();
+    let mut socket = std::net::TcpStream::connect(address).unwrap();
+    socket.write_all(&[0, 0, 0, 8, 0x04, 0xd2, 0x16, 0x2f]).unwrap();
+    let mut answer = [0];
+    socket.read_exact(&mut answer).unwrap();
+    assert_eq!(&answer, b"N", "our test server has no certificate");
+    // The same connection goes on in the clear; a session for a user of no such name is refused with an error message.
+    let body = b"\0\x03\0\0user\0nobody_of_that_name\0database\0postgres\0\0";
+    let length = u32::try_from(body.len() + 4).unwrap();
+    socket.write_all(&[&length.to_be_bytes(), body.as_slice()].concat()).unwrap();
+    socket.read_exact(&mut answer).unwrap();
+    assert!(matches!(&answer, b"R" | b"E"), "{answer:?}");
+    assert_eq!(proxy.startups(), 1);
+}

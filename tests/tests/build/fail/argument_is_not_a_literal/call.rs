@@ -1,0 +1,1 @@
+whimbrel::embed_migrations!(concat!("migra", "tions"))

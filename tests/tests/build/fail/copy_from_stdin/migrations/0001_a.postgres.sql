@@ -1,0 +1,4 @@
+create table a (id integer primary key);
+copy a from stdin;
+1
+\.

@@ -1,0 +1,1 @@
+whimbrel::embed_migrations!("dialect_is_unknown", dialect = "postgress")

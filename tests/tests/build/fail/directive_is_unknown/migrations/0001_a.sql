@@ -1,0 +1,2 @@
+-- whimbrel:no-transacton
+create table a (id integer primary key);

@@ -1,0 +1,1 @@
+create table t5 (id integer primary key);

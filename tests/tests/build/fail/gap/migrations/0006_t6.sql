@@ -1,0 +1,1 @@
+create table t6 (id integer primary key);
