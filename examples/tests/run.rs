@@ -92,16 +92,17 @@ impl Service {
             .stdout(Stdio::piped())
             .spawn()
             .unwrap();
-        let mut output = BufReader::new(child.stdout.take().unwrap());
-        let mut printed = Vec::new();
-        loop {
+        let output = BufReader::new(child.stdout.take().unwrap());
+        let mut service = Self { child, output, address: String::new(), printed: Vec::new() };
+        while service.address.is_empty() {
             let mut line = String::new();
-            assert!(output.read_line(&mut line).unwrap() > 0, "it ended after {printed:?}");
-            if let Some(address) = line.strip_prefix("listening on http://") {
-                return Self { child, output, address: address.trim().to_owned(), printed };
+            assert!(service.output.read_line(&mut line).unwrap() > 0, "it ended after {:?}", service.printed);
+            match line.trim_end().strip_prefix("listening on http://") {
+                Some(address) => service.address = address.to_owned(),
+                None => service.printed.push(line.trim_end().to_owned()),
             }
-            printed.push(line.trim_end().to_owned());
         }
+        service
     }
 
     fn call(&self, method: &str, path: &str, body: Option<&Value>) -> (u16, Value) {
