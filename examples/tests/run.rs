@@ -72,7 +72,9 @@ fn the_service_works(url: &str) {
     assert_eq!(service.stop(), "bye");
     let again = Service::start(url);
     assert_eq!(again.printed[0], "up to date at 0013 (13 migrations)");
-    again.stop();
+    // A service that answers is one that listens for the interrupt.
+    assert_eq!(again.call("GET", "/health", None).0, 200);
+    assert_eq!(again.stop(), "bye");
 }
 
 /// The running example.
