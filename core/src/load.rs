@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use crate::listing::{Listing, checked, not_utf8};
 use crate::migrations::join;
 use crate::set::{Recorded, set};
-use crate::{Dialect, Migrations, Place, Problem, Problems};
+use crate::{Dialect, Migrations, Place, Problem, Problems, sum};
 
 /// A set, and what a rebuild must watch.
 #[derive(Debug, Clone)]
@@ -50,7 +50,11 @@ pub fn load_unrecorded(directory: &Path, shown: &str, dialect: Option<Dialect>) 
 }
 
 fn load_with(directory: &Path, shown: &str, dialect: Option<Dialect>, recorded: Recorded) -> Result<Loaded, Problems> {
-    let listing = list(directory, shown)?;
+    let mut listing = list(directory, shown)?;
+    if recorded == Recorded::Leave {
+        // It may even be unreadable.
+        listing.paths.remove(sum::FILE);
+    }
     let mut open = |path: &str| match fs::read(directory.join(path)) {
         Ok(bytes) => Ok(Cow::Owned(bytes)),
         Err(error) => Err(unreadable(&error, &join(shown, path))),

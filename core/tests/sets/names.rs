@@ -1,5 +1,6 @@
 //! The names of each layout: what a valid one says, and what an invalid one should be.
 
+use proptest::prelude::*;
 use whimbrel_core::{Dialect, Direction};
 
 /// Path; version, name, task, folder, direction, dialect.
@@ -145,5 +146,26 @@ fn a_misnamed_file_is_told_its_name() {
         let again = crate::named(&[valid, &[whole.as_str()][..]].concat());
         let misnamed_again = again.err().is_some_and(|found| found.iter().any(|p| p.code() == "misnamed"));
         assert!(!misnamed_again, "`{whole}` is misnamed too");
+    }
+}
+
+proptest! {
+    #[test]
+    fn any_name_is_valid_or_told_a_valid_one(
+        folder in "((0001|2025-01-10|[0-9]{0,5}[-_.a-z é]{0,4})/)?",
+        name in "[0-9]{0,4}[-_. ]?[0-9]{0,6}[-_.a-zT é]{0,8}",
+        suffix in r"(\.up|_up|\.postgres|\.donw|\.[a-zA-Z]{0,3})?",
+        extension in "(sql|SQL|cql|rs)",
+    ) {
+        let path = format!("{folder}{name}{suffix}.{extension}");
+        let Err(problems) = crate::named(&[&path]) else { return Ok(()) };
+        for problem in problems.iter().filter(|problem| problem.code() == "misnamed") {
+            let help = problem.help_text().unwrap_or_default();
+            let renamed = help.trim_start_matches("rename it to `").trim_end_matches('`');
+            let whole = if renamed.contains('/') { renamed.to_owned() } else { format!("{folder}{renamed}") };
+            let again = crate::named(&[&whole]).err().into_iter().flatten();
+            let wrong: Vec<_> = again.filter(|found| ["misnamed", "unknown-file"].contains(&found.code())).collect();
+            prop_assert!(wrong.is_empty(), "{path} {whole} {wrong:?}");
+        }
     }
 }
