@@ -15,6 +15,7 @@
 mod config;
 mod glob;
 mod layout;
+mod listing;
 pub mod load;
 mod settings;
 mod sources;
@@ -29,6 +30,7 @@ pub mod split;
 
 // From scripts to a set.
 pub mod packed;
+mod sections;
 mod set;
 pub mod sum;
 mod variants;
@@ -38,7 +40,7 @@ mod versions;
 pub mod dialect;
 pub mod digest;
 pub mod migrations;
-mod nearest;
+pub mod nearest;
 pub mod problem;
 pub mod script;
 pub mod version;

@@ -5,10 +5,10 @@ use std::fs;
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 
+use crate::listing::{Listing, checked, not_utf8};
 use crate::migrations::join;
-use crate::set::{checked, not_utf8, set};
-use crate::sources::Listing;
-use crate::{Dialect, Migrations, Place, Problem, Problems};
+use crate::set::{Recorded, set};
+use crate::{Dialect, Migrations, Place, Problem, Problems, sum};
 
 /// A set, and what a rebuild must watch.
 #[derive(Debug, Clone)]
@@ -25,14 +25,42 @@ pub struct Loaded {
 ///
 /// # Errors
 /// Everything that is wrong with the files, at once.
+///
+/// ```
+/// use whimbrel_core::load::load;
+/// # let directory = std::env::temp_dir().join(format!("whimbrel-load-{}", std::process::id()));
+/// # std::fs::create_dir_all(&directory).unwrap();
+/// std::fs::write(directory.join("0001_init.up.sql"), "create table users (id int primary key);").unwrap();
+/// std::fs::write(directory.join("README.md"), "known, but not read").unwrap();
+/// let loaded = load(&directory, "migrations", None).unwrap();
+/// assert_eq!(loaded.migrations.len(), 1);
+/// assert_eq!(loaded.files, ["0001_init.up.sql"]);
+/// # std::fs::remove_dir_all(&directory).unwrap();
+/// ```
 pub fn load(directory: &Path, shown: &str, dialect: Option<Dialect>) -> Result<Loaded, Problems> {
-    let listing = list(directory, shown)?;
+    load_with(directory, shown, dialect, Recorded::Check)
+}
+
+/// As [`load`], but `whimbrel.sum` is not looked at: for who is about to [write](crate::sum::write) it.
+///
+/// # Errors
+/// Everything else that is wrong with the files, at once.
+pub fn load_unrecorded(directory: &Path, shown: &str, dialect: Option<Dialect>) -> Result<Loaded, Problems> {
+    load_with(directory, shown, dialect, Recorded::Leave)
+}
+
+fn load_with(directory: &Path, shown: &str, dialect: Option<Dialect>, recorded: Recorded) -> Result<Loaded, Problems> {
+    let mut listing = list(directory, shown)?;
+    if recorded == Recorded::Leave {
+        // It may even be unreadable.
+        listing.paths.remove(sum::FILE);
+    }
     let mut open = |path: &str| match fs::read(directory.join(path)) {
         Ok(bytes) => Ok(Cow::Owned(bytes)),
         Err(error) => Err(unreadable(&error, &join(shown, path))),
     };
     let names = counted(&listing);
-    Ok(Loaded { names, ..set(listing, &mut open, shown, dialect)? })
+    Ok(Loaded { names, ..set(listing, &mut open, shown, dialect, recorded)? })
 }
 
 impl Migrations {

@@ -1,7 +1,7 @@
 //! The known word that was probably meant.
 
 /// The known word nearest to `word`, in any case; `None` when none is near enough to be a misspelling of it.
-pub(crate) fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+pub fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let word: Vec<char> = word.to_lowercase().chars().collect();
     let edits = |candidate: &str| distance(&word, &candidate.to_lowercase().chars().collect::<Vec<_>>());
     let (best, edits) = known.into_iter().map(|candidate| (candidate, edits(candidate))).min_by_key(|&(_, n)| n)?;

@@ -13,7 +13,7 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 
 use crate::migrations::join;
-use crate::{Digest, Direction, Migration, Migrations, Place, Problem, Version};
+use crate::{Digest, Direction, Migration, Migrations, Place, Problem, Script, Version};
 
 /// The file beside the migrations.
 pub const FILE: &str = "whimbrel.sum";
@@ -42,16 +42,15 @@ pub fn write(migrations: &Migrations) -> String {
 }
 
 /// The sum over the up and down scripts of all dialects: who edits one for MySQL is seen when PostgreSQL is built.
+///
+/// The dialects themselves do not count, since the macro may name one that `whimbrel.toml` does not; the order of the
+/// paths tells the scripts apart.
 fn own(migration: &Migration) -> Digest {
-    let counted = migration.scripts().iter().filter(|script| script.direction() != Direction::Verify);
-    let part = |script: &crate::Script| {
-        let dialect = script.dialect().map_or(u8::MAX, |dialect| dialect as u8);
-        let mut part = vec![script.direction() as u8, dialect];
-        part.extend(script.digest().0);
-        part
-    };
-    let mut parts: Vec<Vec<u8>> = counted.map(part).collect();
-    parts.sort_unstable();
+    let mut counted: Vec<&Script> =
+        migration.scripts().iter().filter(|script| script.direction() != Direction::Verify).collect();
+    counted.sort_by_key(|script| (script.direction(), script.path()));
+    let part = |script: &&Script| [&[script.direction() as u8][..], &script.digest().0].concat();
+    let parts: Vec<Vec<u8>> = counted.iter().map(part).collect();
     Digest::of(&parts.iter().map(Vec::as_slice).collect::<Vec<_>>())
 }
 

@@ -93,7 +93,8 @@ pub(crate) fn check(sources: &Sources, dialects: &Dialects, shown: &str) -> Vec<
         problems.extend(check.twice(files));
         problems.extend(files.0.iter().filter_map(|file| check.unused(file, files)));
     }
-    for files in sources.versions.iter().filter(has_up).filter(is_sql) {
+    let is_sure = |files: &&Files| !sources.may_be_misnamed(files);
+    for files in sources.versions.iter().filter(has_up).filter(is_sql).filter(is_sure) {
         problems.extend(check.incomplete(files));
         if sources.config.down == Need::Require {
             problems.extend(check.without_down(files));

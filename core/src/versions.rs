@@ -62,7 +62,7 @@ fn duplicate(files: &Files, sources: &Sources, shown: &str) -> Option<Problem> {
 }
 
 fn without_up(files: &Files, sources: &Sources, shown: &str) -> Option<Problem> {
-    if files.of(Direction::Up).next().is_some() {
+    if files.of(Direction::Up).next().is_some() || sources.may_be_misnamed(files) {
         return None;
     }
     let first = files.first();

@@ -18,10 +18,13 @@ pub(crate) mod sealed {
     use crate::driver::Driver;
     use crate::error::Result;
 
+    /// A driver that is ready to be used.
+    #[allow(missing_debug_implementations)]
+    pub struct Ready<'db>(pub(crate) Box<dyn Driver + 'db>);
+
     pub trait IntoDriver<'db> {
         #[doc(hidden)]
-        #[allow(private_interfaces)]
-        fn into_driver(self) -> Result<Box<dyn Driver + 'db>>;
+        fn into_driver(self) -> Result<Ready<'db>>;
     }
 }
 

@@ -101,8 +101,26 @@ impl Entry {
 
 /// The columns that every driver selects, in the order in which [`Entry::from_row`] takes them, all as text.
 pub(crate) const COLUMNS: [&str; 20] = [
-    "version", "rank", "name", "task", "kind", "path", "checksum", "chain", "state", "statements", "applied", "phase",
-    "started_at", "completed_at", "duration_ms", "applied_by", "application", "error", "up", "down",
+    "version",
+    "rank",
+    "name",
+    "task",
+    "kind",
+    "path",
+    "checksum",
+    "chain",
+    "state",
+    "statements",
+    "applied",
+    "phase",
+    "started_at",
+    "completed_at",
+    "duration_ms",
+    "applied_by",
+    "application",
+    "error",
+    "up",
+    "down",
 ];
 
 impl Entry {

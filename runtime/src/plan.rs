@@ -302,7 +302,9 @@ fn baseline<'a>(facts: Facts<'a, '_>, version: &Version) -> Result<Vec<Step<'a>>
     }
     if let Some(applied) = facts.history.completed().find(|entry| entry.kind != "baseline") {
         let message = format!("this database has a history already, with {}", applied.label());
-        return Err(Error::new(ErrorKind::Refused, message).help("a baseline is for a database without one: migrate it"));
+        return Err(
+            Error::new(ErrorKind::Refused, message).help("a baseline is for a database without one: migrate it")
+        );
     }
     refusal::check_history(facts)?;
     let known = pending(facts).take_while(|migration| migration.version() <= version);

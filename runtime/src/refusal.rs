@@ -80,7 +80,8 @@ fn check_resumable(facts: Facts<'_, '_>) -> Result<()> {
 
 /// Entries that this binary does not know.
 fn check_unknown(facts: Facts<'_, '_>, applied: &[&Entry]) -> Result<()> {
-    let unknown: Vec<&Entry> = applied.iter().copied().filter(|entry| facts.set.get(&entry.version).is_none()).collect();
+    let unknown: Vec<&Entry> =
+        applied.iter().copied().filter(|entry| facts.set.get(&entry.version).is_none()).collect();
     let last = facts.set.last().map(Migration::version);
     let (newer, missing): (Vec<&Entry>, Vec<&Entry>) =
         unknown.into_iter().partition(|entry| last.is_none_or(|last| entry.version > *last));
@@ -120,8 +121,10 @@ fn newer_error(facts: Facts<'_, '_>, newer: &[&Entry]) -> Error {
 
 /// The database is not older than what this binary can still take over.
 fn check_minimum(facts: Facts<'_, '_>) -> Result<()> {
-    let (Some(minimum), Some(current)) = (facts.set.minimum_supported(), facts.history.current()) else { return Ok(()) };
-    if *current >= minimum {
+    let (Some(minimum), Some(current)) = (facts.set.minimum_supported(), facts.history.current()) else {
+        return Ok(());
+    };
+    if current >= minimum {
         return Ok(());
     }
     let message = format!("the database is at {current}, this binary takes over from {minimum} on; nothing was run");

@@ -93,6 +93,8 @@ pub struct Report {
     pub(crate) current: Option<Version>,
     /// Migrations that are applied now.
     pub(crate) applied: usize,
+    /// Their versions, as far as the run had to look at them.
+    pub(crate) versions: Vec<Version>,
     pub(crate) duration: Duration,
     pub(crate) waited: Duration,
 }
@@ -256,7 +258,8 @@ mod tests {
 
     #[test]
     fn success_is_one_line_a_migration() {
-        let shown = report(vec![step("0004", "add_email", Outcome::Done), step("0005", "x", Outcome::Done)]).to_string();
+        let shown =
+            report(vec![step("0004", "add_email", Outcome::Done), step("0005", "x", Outcome::Done)]).to_string();
         assert_eq!(
             shown,
             "applied 2 migrations in 128 ms, now at 0006\n\

@@ -16,7 +16,7 @@ pub fn directory(name: &str) -> Option<PathBuf> {
     Some(path)
 }
 
-/// All scripts below a directory, sorted by their paths.
+/// All scripts below a directory, sorted by their paths; without byte order marks.
 ///
 /// # Panics
 /// When one cannot be read.
@@ -30,7 +30,7 @@ pub fn scripts(directory: &Path) -> Vec<(PathBuf, String)> {
             found.extend(scripts(&path));
         } else if path.extension().is_some_and(|extension| extension == "sql") {
             let text = fs::read_to_string(&path).expect("UTF-8");
-            found.push((path, text));
+            found.push((path, text.trim_start_matches('\u{feff}').to_owned()));
         }
     }
     found

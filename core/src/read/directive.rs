@@ -47,15 +47,14 @@ pub(super) fn options(page: &mut Page<'_>, cut: &Cut) -> Options {
     options
 }
 
-/// `-- no-transaction` in the first line (sqlx), and `-- atlas:txmode none`.
+/// `-- no-transaction` (sqlx) and `-- atlas:txmode none`.
 fn is_of_a_peer(note: &Note, text: &str) -> bool {
-    let mut words = text.split_ascii_whitespace();
-    match words.next() {
-        // sqlx looks for it at the very start, whatever follows; further down it may begin a sentence.
-        Some("no-transaction") => note.start == 0 || words.next().is_none(),
-        Some("atlas:txmode") => words.next() == Some("none"),
-        _ => false,
+    // sqlx looks for it at the very start, whatever follows; further down it may begin a sentence.
+    if note.start == 0 && text.starts_with("no-transaction") {
+        return true;
     }
+    let words: Vec<&str> = text.split_ascii_whitespace().collect();
+    words == ["no-transaction"] || words == ["atlas:txmode", "none"]
 }
 
 fn ours(page: &mut Page<'_>, note: &Note, text: &str, first: usize, options: &mut Options) {

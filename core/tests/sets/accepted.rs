@@ -1,5 +1,6 @@
 //! What is accepted, and what it means: dialects, configuration, numbering.
 
+use proptest::prelude::*;
 use whimbrel_core::{Dialect, Direction, Migrations};
 
 use Dialect::{Cql, Mysql, Postgres, Sqlite};
@@ -116,6 +117,32 @@ fn a_misnamed_file_leaves_no_gap() {
 }
 
 #[test]
+fn a_misnamed_file_is_not_missing_as_well() {
+    let config = ("whimbrel.toml", "down = \"require\"\n");
+    for misnamed in ["1-a.up.sql", "1_a.DOWN.sql"] {
+        let other = if misnamed.contains("up") { "1_a.down.sql" } else { "1_a.up.sql" };
+        let problems = crate::set(&[(misnamed, "select 1;\n"), (other, "select 1;\n"), config]).unwrap_err();
+        assert_eq!(problems.iter().map(|problem| problem.code()).collect::<Vec<_>>(), ["misnamed"]);
+    }
+}
+
+#[test]
+fn scripts_are_not_read_under_a_dialect_that_was_meant_otherwise() {
+    let quoted = ("1.sql", "do $$ begin perform 1; end $$;\n");
+    for config in ["dialekt = \"postgres\"", "dialect = \"postgers\"", "dialect = postgres"] {
+        let problems = crate::set(&[quoted, ("whimbrel.toml", config)]).unwrap_err();
+        assert_eq!(problems.iter().count(), 1, "{problems}");
+    }
+}
+
+#[test]
+fn a_plain_script_in_a_set_for_cql_only_is_never_run() {
+    let problems =
+        crate::set(&[("1.sql", "select 1;\n"), ("1.cql", "select 1;\n"), ("whimbrel.toml", "dialect = [\"cql\"]")]);
+    assert_eq!(problems.unwrap_err().iter().map(|problem| problem.code()).collect::<Vec<_>>(), ["unused-script"]);
+}
+
+#[test]
 fn the_up_script_names_the_migration() {
     let set = crate::named(&["1_create.up.sql", "01_undo.down.sql"]).unwrap();
     let migration = set.last().unwrap();
@@ -154,4 +181,19 @@ fn the_argument_of_the_macro_overrides_the_configuration() {
         std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/sets/bad/duplicate-version-plain/migrations");
     let loaded = whimbrel_core::load::load(&path, "migrations", Some(Sqlite)).unwrap();
     assert_eq!(loaded.migrations.dialects().collect::<Vec<_>>(), [Sqlite, Postgres]);
+}
+
+proptest! {
+    #[test]
+    fn whatever_stands_in_the_other_files_no_line_of_it_panics(
+        config in r#"((dialect|ignore|gaps|layout|x|é|minimum_supported)? ?=? ?("[a-zé*]{0,9}"|\[("sql[a-z]*",?){0,2}\]|[0-9.]{0,4})\n){0,4}"#,
+        sum in r"(whimbrel-sum 1 [0-9a-f]{64}\r?\n)?([0-9.]{0,3} ([0-9a-f]{64})? ?[a-zé ]{0,5}\n){0,4}",
+        bytes in proptest::collection::vec(any::<u8>(), 0..20),
+    ) {
+        let script = b"select 1;".to_vec();
+        let files = |config: Vec<u8>, sum: Vec<u8>| [("1_a.sql", script.clone()), ("whimbrel.toml", config), ("whimbrel.sum", sum)];
+        let print = |result: Result<Migrations, whimbrel_core::Problems>| result.err().map(|problems| problems.to_string());
+        print(Migrations::from_files(files(config.into_bytes(), sum.into_bytes())));
+        print(Migrations::from_files(files(bytes.clone(), bytes)));
+    }
 }

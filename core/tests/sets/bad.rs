@@ -35,7 +35,9 @@ fn each_mistake_is_told_in_the_expected_words() {
 }
 
 /// The files that make problems about files; those of what stands in a script have their own test.
-const SOURCES: [&str; 12] = [
+const SOURCES: [&str; 14] = [
+    "listing.rs",
+    "sections.rs",
     "load.rs",
     "sources.rs",
     "config.rs",

@@ -3,8 +3,8 @@
 use std::fs;
 use std::path::PathBuf;
 
-use whimbrel_core::Migrations;
-use whimbrel_core::load::load;
+use whimbrel_core::load::{load, load_unrecorded};
+use whimbrel_core::{Migrations, sum};
 
 /// A directory that is gone when the test ends.
 struct Directory(PathBuf);
@@ -105,6 +105,23 @@ fn a_directory_equals_its_files_in_memory() {
     assert_eq!(loaded.migrations.directory(), "migrations");
     let script = &loaded.migrations.last().unwrap().scripts()[0];
     assert_eq!(loaded.migrations.path_of(script), "migrations/0002_b.up.sql");
+}
+
+#[test]
+fn what_is_about_to_be_recorded_is_not_compared_with_what_was() {
+    let directory = Directory::new("record");
+    directory.write("0001_a.sql", SQL).write("whimbrel.toml", b"sum = \"require\"");
+    assert!(directory.told().starts_with("sum-required: "));
+    let record = |directory: &Directory| {
+        let loaded = load_unrecorded(&directory.0, "migrations", None).unwrap();
+        directory.write("whimbrel.sum", sum::write(&loaded.migrations).as_bytes());
+    };
+    record(&directory);
+    assert_eq!(directory.told(), "nothing");
+    directory.write("0001_a.sql", b"select 1;");
+    assert!(directory.told().starts_with("sum-changed: "));
+    record(&directory);
+    assert_eq!(directory.told(), "nothing");
 }
 
 #[test]

@@ -59,8 +59,25 @@ const EVENTS: &str = "CREATE TABLE {events} (
 
 /// The columns of [`enter`], in its order.
 const ENTERED: [&str; 19] = [
-    "version", "rank", "name", "task", "folder", "kind", "path", "checksum", "chain", "up", "down", "state",
-    "statements", "applied", "phase", "started_at", "applied_by", "application", "error",
+    "version",
+    "rank",
+    "name",
+    "task",
+    "folder",
+    "kind",
+    "path",
+    "checksum",
+    "chain",
+    "up",
+    "down",
+    "state",
+    "statements",
+    "applied",
+    "phase",
+    "started_at",
+    "applied_by",
+    "application",
+    "error",
 ];
 
 /// How far an entry says that its migration came.
@@ -100,7 +117,8 @@ impl Tongue {
             name => format!("CAST({name} AS TEXT)"),
         };
         let columns: Vec<String> = COLUMNS.iter().map(column).collect();
-        format!("SELECT {} FROM {} ORDER BY rank, version", columns.join(", "), tables.history)
+        // Qualified, or PostgreSQL would sort by the output columns, which are texts.
+        format!("SELECT {} FROM {} AS h ORDER BY h.rank, h.version", columns.join(", "), tables.history)
     }
 
     /// Selects what the fast path compares.

@@ -154,3 +154,10 @@ pub(crate) enum Part {
     /// Commits.
     Commit,
 }
+
+/// The rows that a statement changed: databases also count those of schema changes and of queries.
+#[cfg(any(feature = "_sqlite", feature = "postgres"))]
+fn rows_of(step: &Step<'_>, index: usize, changed: u64) -> u64 {
+    let statement = step.script.as_deref().and_then(|script| script.statement(index));
+    if statement.is_some_and(|statement| statement.kind == whimbrel_core::Kind::Dml) { changed } else { 0 }
+}

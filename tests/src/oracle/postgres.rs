@@ -6,6 +6,8 @@ use std::ops::Range;
 use std::process::{Command, Stdio};
 use std::thread;
 
+use whimbrel_core::Dialect;
+
 /// The pieces of a script, as psql would send them one by one.
 ///
 /// # Panics
@@ -18,7 +20,7 @@ pub fn split(script: &str) -> Vec<Range<usize>> {
         from += length;
         from - length..from
     });
-    super::with_statements(script, pieces)
+    super::with_statements(script, Dialect::Postgres, pieces)
 }
 
 /// How many bytes of the script psql has read to send this text: it drops comments and white space before a statement,

@@ -4,6 +4,8 @@ use std::io::Write;
 use std::ops::Range;
 use std::process::{Command, Stdio};
 
+use whimbrel_core::Dialect;
+
 // Latin-1 keeps byte offsets; what is above ASCII is part of a name for SQLite either way.
 const PROGRAM: &str = "
 import sqlite3, sys
@@ -40,5 +42,5 @@ pub fn split(scripts: &[&str]) -> Vec<Vec<Range<usize>>> {
 fn pieces(script: &str, ends: &str) -> Vec<Range<usize>> {
     let mut start = 0;
     let ends = ends.split_whitespace().map(|end| end.parse().expect("a number")).chain([script.len()]);
-    super::with_statements(script, ends.map(|end| std::mem::replace(&mut start, end)..end))
+    super::with_statements(script, Dialect::Sqlite, ends.map(|end| std::mem::replace(&mut start, end)..end))
 }

@@ -2,4 +2,5 @@
 
 mod agreement;
 mod databases;
+mod demonstration;
 mod proxy;

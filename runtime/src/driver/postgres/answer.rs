@@ -98,7 +98,9 @@ impl Fault {
             Self::Database { error, .. } => setup_error(error.cause, tables),
             Self::Broken { error, .. } => {
                 let help = "run it again: what the server completed is recorded, what it did not is rolled back";
-                Error::new(ErrorKind::Connection, "the connection to the database broke").source(plain(error)).help(help)
+                Error::new(ErrorKind::Connection, "the connection to the database broke")
+                    .source(plain(error))
+                    .help(help)
             }
             Self::Connect { error, host, port } => connect_error(error, &host, port),
         }

@@ -8,7 +8,7 @@ use crate::driver::postgres::answer::{Fault, ServerError, found_nothing, setup_e
 use crate::driver::postgres::link::Link;
 use crate::driver::postgres::request::{self, Chunk};
 use crate::driver::request::Mark;
-use crate::driver::{Batch, Done, Ended, Failure, Part, Stop};
+use crate::driver::{Batch, Done, Ended, Failure, Part, Stop, rows_of};
 use crate::error::{DatabaseError, Error, ErrorKind};
 use crate::table_name::Tables;
 
@@ -31,12 +31,13 @@ pub(crate) async fn run(link: &mut Link<'_>, tables: &Tables, batch: Batch<'_>) 
         let started = Instant::now();
         let is_leave = |index: usize| chunk.request.marks.get(index).is_some_and(|mark| mark.part == Part::Leave);
         match link.send(chunk.request.sql.clone(), &is_leave).await {
-            Ok(answer) => match all_done(&chunk, &answer, started) {
+            Ok(answer) => match all_done(&batch, &chunk, &answer, started) {
                 Ok(steps) => done.extend(steps),
                 Err(error) => return Ended::stopped(done, Stop::Broken(error)),
             },
             Err(fault) => {
-                let stop = stopped(link, tables, &chunk, fault, started, &mut done).await;
+                done.extend(steps_done(&batch, &chunk, fault.answer(), started));
+                let stop = stopped(link, tables, &chunk, fault).await;
                 match stop {
                     Next::Stop(stop) => return Ended::stopped(done, stop),
                     Next::Retry(new) => bound = new,
@@ -68,9 +69,9 @@ enum Next {
 }
 
 /// All steps of a chunk, when it is complete: the number of completions is asserted.
-fn all_done(chunk: &Chunk, answer: &Completed, started: Instant) -> Result<Vec<Done>, Error> {
+fn all_done(batch: &Batch<'_>, chunk: &Chunk, answer: &Completed, started: Instant) -> Result<Vec<Done>, Error> {
     if answer.statements.len() == chunk.request.marks.len() {
-        return Ok(steps_done(chunk, answer, started));
+        return Ok(steps_done(batch, chunk, answer, started));
     }
     let message = format!(
         "the server completed {} statements of {}, and said nothing else",
@@ -82,14 +83,14 @@ fn all_done(chunk: &Chunk, answer: &Completed, started: Instant) -> Result<Vec<D
 }
 
 /// The steps whose `COMMIT` is completed, with what they changed and how long the server says that they took.
-fn steps_done(chunk: &Chunk, answer: &Completed, started: Instant) -> Vec<Done> {
+fn steps_done(batch: &Batch<'_>, chunk: &Chunk, answer: &Completed, started: Instant) -> Vec<Done> {
     let mut done = Vec::new();
     let mut current = Done::default();
     for (mark, statement) in chunk.request.marks.iter().zip(&answer.statements) {
         match mark.part {
-            Part::Statement(_) => {
+            Part::Statement(index) => {
                 current.statements += 1;
-                current.rows += statement.changed;
+                current.rows += rows_of(&batch.steps[mark.step], index, statement.changed);
             }
             Part::Commit => done.push(std::mem::take(&mut current)),
             _ => {}
@@ -103,16 +104,8 @@ fn steps_done(chunk: &Chunk, answer: &Completed, started: Instant) -> Vec<Done> 
     done
 }
 
-async fn stopped(
-    link: &mut Link<'_>,
-    tables: &Tables,
-    chunk: &Chunk,
-    fault: Fault,
-    started: Instant,
-    done: &mut Vec<Done>,
-) -> Next {
+async fn stopped(link: &mut Link<'_>, tables: &Tables, chunk: &Chunk, fault: Fault) -> Next {
     let completed = fault.answer().statements.len();
-    done.extend(steps_done(chunk, fault.answer(), started));
     let error = match fault {
         Fault::Database { error, .. } => error,
         broken => return Next::Stop(Stop::Broken(broken.into_error(tables))),

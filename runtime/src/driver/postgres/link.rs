@@ -132,7 +132,11 @@ impl<'a> Link<'a> {
             // PgBouncer knows no `extra_float_digits`; nothing of ours reads a float.
             let quiet = options.extra_float_digits(None).disable_statement_logging();
             let connected = quiet.connect().await;
-            self.own = Some(connected.map_err(|error| Fault::Connect { error, host: quiet.get_host().to_owned(), port: quiet.get_port() })?);
+            self.own = Some(connected.map_err(|error| Fault::Connect {
+                error,
+                host: quiet.get_host().to_owned(),
+                port: quiet.get_port(),
+            })?);
         }
         Ok(self.own.as_mut().expect("it was opened just above"))
     }

@@ -39,16 +39,16 @@ impl<'a> Postgres<'a> {
 impl<'a> Database<'a> for &'a sqlx::PgPool {}
 
 impl<'a> sealed::IntoDriver<'a> for &'a sqlx::PgPool {
-    fn into_driver(self) -> Result<Box<dyn Driver + 'a>> {
-        Ok(Box::new(Postgres::new(Link::of_pool(self))?))
+    fn into_driver(self) -> Result<sealed::Ready<'a>> {
+        Ok(sealed::Ready(Box::new(Postgres::new(Link::of_pool(self))?)))
     }
 }
 
 impl<'a> Database<'a> for &'a mut sqlx::PgConnection {}
 
 impl<'a> sealed::IntoDriver<'a> for &'a mut sqlx::PgConnection {
-    fn into_driver(self) -> Result<Box<dyn Driver + 'a>> {
-        Ok(Box::new(Postgres::new(Link::of_caller(self)?)?))
+    fn into_driver(self) -> Result<sealed::Ready<'a>> {
+        Ok(sealed::Ready(Box::new(Postgres::new(Link::of_caller(self)?)?)))
     }
 }
 
@@ -143,7 +143,8 @@ impl Postgres<'_> {
         Ok(History {
             present: true,
             last_event: last_event.and_then(|text| text.parse().ok()).unwrap_or(0),
-            entries: entries.map_err(|column| foreign(&self.tables, &format!("column `{column}` holds no value of ours")))?,
+            entries: entries
+                .map_err(|column| foreign(&self.tables, &format!("column `{column}` holds no value of ours")))?,
             holder: holder(session.as_ref()),
         })
     }

@@ -11,7 +11,7 @@ use crate::driver::postgres::answer::{Fault, found_nothing, setup_error};
 use crate::driver::postgres::batch::word_length;
 use crate::driver::postgres::link::Link;
 use crate::driver::postgres::request::{self, TONGUE, is_border};
-use crate::driver::{Batch, Done, Ended, Failure, Part, Stop};
+use crate::driver::{Batch, Done, Ended, Failure, Part, Stop, rows_of};
 use crate::plan::Step;
 use crate::report::Action;
 use crate::table_name::Tables;
@@ -85,7 +85,9 @@ async fn begin(link: &mut Link<'_>, tables: &Tables, batch: &Batch<'_>, step: &S
         }
         None => {
             let begun = TONGUE.begin_rollback(tables, step);
-            sql.push_str(&format!("WITH begun AS ({begun} RETURNING 1) SELECT 1 / (count(*) * {unchanged}) FROM begun"));
+            sql.push_str(&format!(
+                "WITH begun AS ({begun} RETURNING 1) SELECT 1 / (count(*) * {unchanged}) FROM begun"
+            ));
         }
     }
     let (insert, values) = TONGUE.event(tables, step, batch.identity, ("started", None));
@@ -129,7 +131,8 @@ async fn statements(
             Err(fault) => return Err(broken(fault)),
         };
         done.statements += 1;
-        done.rows += answer.statements.iter().map(|statement| statement.changed).sum::<u64>();
+        let changed = answer.statements.iter().map(|statement| statement.changed).sum();
+        done.rows += rows_of(step, index, changed);
         open = if is_border(statement.kind) { statement.kind == whimbrel_core::Kind::Begin } else { open };
         if step.action == Action::Apply {
             link.send(TONGUE.progress(tables, step, index + 1), NONE).await.map_err(broken)?;

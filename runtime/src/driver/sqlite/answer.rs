@@ -158,7 +158,8 @@ pub(crate) fn found_nothing() -> DatabaseError {
 pub(crate) fn point(message: &str, text: &str, start: usize) -> Range<usize> {
     let quoted = message.strip_prefix("near \"").and_then(|rest| rest.split('"').next());
     let named = || message.strip_prefix("no such ")?.split_once(": ").map(|(_, name)| name.trim_matches('"'));
-    let word = quoted.or_else(named).map(|word| word.rsplit('.').next().unwrap_or(word)).filter(|word| !word.is_empty());
+    let word =
+        quoted.or_else(named).map(|word| word.rsplit('.').next().unwrap_or(word)).filter(|word| !word.is_empty());
     match word.and_then(|word| Some((find_word(text, word)?, word.len()))) {
         Some((at, length)) => start + at..start + at + length,
         None => start..start + text.len(),

@@ -13,7 +13,7 @@ use crate::driver::entry::Standing;
 use crate::driver::sqlite::answer::{Fault, found_nothing, point};
 use crate::driver::sqlite::link::{Begun, Link};
 use crate::driver::sqlite::{TONGUE, pragma};
-use crate::driver::{Batch, Done, Ended, Failure, Part, Stop};
+use crate::driver::{Batch, Done, Ended, Failure, Part, Stop, rows_of};
 use crate::error::{DatabaseError, ErrorKind};
 use crate::plan::{Mode, Step, drops_border};
 use crate::report::Action;
@@ -211,10 +211,9 @@ async fn one_step(
     };
     begun.send(enter, NONE).await.map_err(broken)?;
     let mut done = Done::default();
-    if let Some(script) = step.script.as_deref() {
-        let timeout = script.options().timeout.or(batch.settings.statement_timeout);
-        run_script(begun, tables, script, timeout, &mut done).await?;
-    }
+    let options = step.script.as_deref().map(Script::options).unwrap_or_default();
+    let timeout = options.timeout.or(batch.settings.statement_timeout);
+    run_script(begun, tables, step, timeout, &mut done).await?;
     if let Some((verify, _)) = step.verify {
         run_verify(begun, tables, verify).await?;
     }
@@ -262,10 +261,11 @@ const PIECE: usize = 16 * 1024;
 pub(crate) async fn run_script(
     begun: &mut Begun<'_>,
     tables: &Tables,
-    script: &Script,
+    step: &Step<'_>,
     timeout: Option<Duration>,
     done: &mut Done,
 ) -> Result<(), Stop> {
+    let Some(script) = step.script.as_deref() else { return Ok(()) };
     let all = script.statements().enumerate();
     let statements: Vec<_> = all.filter(|(_, statement)| !drops_border(script, statement.kind)).collect();
     let mut rest = &statements[..];
@@ -290,7 +290,9 @@ pub(crate) async fn run_script(
             Err(fault) => &fault.before,
         };
         done.statements += completed.statements.len();
-        done.rows += completed.statements.iter().map(|statement| statement.changed).sum::<u64>();
+        for ((index, _), statement) in rest.iter().zip(&completed.statements) {
+            done.rows += rows_of(step, *index, statement.changed);
+        }
         let culprit = rest.get(completed.statements.len()).map(|(index, statement)| (*index, *statement));
         if let Err(fault) = sent {
             let (Some((index, statement)), true) = (culprit, fault.is_database()) else {

@@ -42,16 +42,16 @@ impl<'a> Sqlite<'a> {
 impl<'a> Database<'a> for &'a sqlx::SqlitePool {}
 
 impl<'a> sealed::IntoDriver<'a> for &'a sqlx::SqlitePool {
-    fn into_driver(self) -> Result<Box<dyn Driver + 'a>> {
-        Ok(Box::new(Sqlite::new(Link::of_pool(self))?))
+    fn into_driver(self) -> Result<sealed::Ready<'a>> {
+        Ok(sealed::Ready(Box::new(Sqlite::new(Link::of_pool(self))?)))
     }
 }
 
 impl<'a> Database<'a> for &'a mut sqlx::SqliteConnection {}
 
 impl<'a> sealed::IntoDriver<'a> for &'a mut sqlx::SqliteConnection {
-    fn into_driver(self) -> Result<Box<dyn Driver + 'a>> {
-        Ok(Box::new(Sqlite::new(Link::of_caller(self)?)?))
+    fn into_driver(self) -> Result<sealed::Ready<'a>> {
+        Ok(sealed::Ready(Box::new(Sqlite::new(Link::of_caller(self)?)?)))
     }
 }
 

@@ -12,7 +12,7 @@ use crate::driver::sqlite::answer::{Fault, found_nothing};
 use crate::driver::sqlite::batch::{blame, leave};
 use crate::driver::sqlite::link::Link;
 use crate::driver::sqlite::{TONGUE, pragma};
-use crate::driver::{Batch, Done, Ended, Failure, Part, Stop};
+use crate::driver::{Batch, Done, Ended, Failure, Part, Stop, rows_of};
 use crate::plan::Step;
 use crate::report::Action;
 use crate::table_name::Tables;
@@ -75,7 +75,10 @@ async fn statements(link: &mut Link<'_>, tables: &Tables, step: &Step<'_>, done:
     }
     for (index, statement) in script.statements().enumerate().skip(step.skip) {
         match link.send(script.text_of(&statement).to_owned(), NONE).await {
-            Ok(answer) => done.rows += answer.statements.iter().map(|statement| statement.changed).sum::<u64>(),
+            Ok(answer) => {
+                let changed = answer.statements.iter().map(|statement| statement.changed).sum();
+                done.rows += rows_of(step, index, changed);
+            }
             Err(fault) if fault.is_database() => {
                 // The script may have begun a transaction of its own.
                 drop(link.send("ROLLBACK".to_owned(), NONE).await);

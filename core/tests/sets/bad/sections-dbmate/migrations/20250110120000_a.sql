@@ -1,0 +1,5 @@
+-- migrate:up transaction:false
+create table a (id int);
+
+-- migrate:down
+drop table a;

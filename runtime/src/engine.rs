@@ -1,0 +1,326 @@
+//! The run: read, decide, act, and again while others are in the way.
+
+use std::time::{Duration, Instant};
+
+use whimbrel_core::{Migrations, Place, Version};
+
+use crate::backoff::Backoff;
+use crate::driver::{Batch, Detail, Done, Driver, Ended, Failure, Part, Stop};
+use crate::error::{DatabaseError, Error, ErrorKind, Result};
+use crate::history::{Head, History, Holder, State};
+use crate::identity::Identity;
+use crate::plan::{self, Facts, Goal, Mode, Plan, Step};
+use crate::report::{Action, Failed, Outcome, Report, StepReport, Took};
+use crate::settings::Settings;
+use crate::target::Target;
+
+/// What a run works with.
+pub(crate) struct Engine<'e, 'a> {
+    pub(crate) set: &'a Migrations,
+    pub(crate) driver: &'e mut (dyn Driver + 'a),
+    pub(crate) settings: &'e Settings,
+    pub(crate) identity: &'e Identity,
+}
+
+impl<'a> Engine<'_, 'a> {
+    /// Runs until the goal is reached; the report tells what was done, also when this future is dropped or fails.
+    pub(crate) async fn run(&mut self, goal: Goal, report: &mut Report) -> Result<()> {
+        if self.is_up_to_date(&goal, report).await? {
+            return Ok(());
+        }
+        let mut goal = goal;
+        let mut backoff = Backoff::new(self.settings.lock_timeout);
+        loop {
+            let history = self.driver.history(detail(&goal)).await?;
+            if let Some(waiting) = self.wait_for_running(&history)? {
+                self.wait(&mut backoff, report, waiting).await?;
+                continue;
+            }
+            let plan = self.plan(&history, &goal).await?;
+            report.begin(&history, &plan);
+            if plan.is_empty() {
+                return Ok(());
+            }
+            // A repeated plan must not take two more steps.
+            goal = Goal::Only(plan.steps[0].action, plan.steps.iter().map(|step| step.version.clone()).collect());
+            let batch = leading(&plan, &history, self, backoff.left());
+            let ended = self.act(batch).await;
+            if !ended.done.is_empty() {
+                backoff.reset();
+            }
+            let complete = ended.stop.is_none() && ended.done.len() == plan.steps.len();
+            if let Some(waiting) = self.settle(&plan, &history, ended, report).await? {
+                self.wait(&mut backoff, report, waiting).await?;
+            }
+            if complete {
+                return Ok(());
+            }
+        }
+    }
+
+    /// The fast path: one request, no write.
+    async fn is_up_to_date(&mut self, goal: &Goal, report: &mut Report) -> Result<bool> {
+        let (Goal::Up(Target::Latest), Some(last)) = (goal, self.set.last()) else { return Ok(false) };
+        let head = self.driver.head(&last.version().canonical()).await?;
+        let Head::Present { completed, unfinished, chain } = head else { return Ok(false) };
+        let same = chain.is_some_and(|chain| chain == self.set.head(self.driver.dialect()).to_string());
+        let up_to_date = same && unfinished == 0 && completed == self.set.len() as u64;
+        if up_to_date {
+            report.previous = Some(last.version().clone());
+            report.current = report.previous.clone();
+            report.applied = self.set.len();
+        }
+        Ok(up_to_date)
+    }
+
+    /// Plans; a refusal that shows differences reads the scripts for them first.
+    async fn plan(&mut self, history: &History, goal: &Goal) -> Result<Plan<'a>> {
+        let (set, dialect, settings) = (self.set, self.driver.dialect(), self.settings);
+        match plan::plan(Facts { set, dialect, history, settings }, goal) {
+            Err(error) if error.kind() == ErrorKind::Changed && detail(goal) == Detail::Entries => {
+                let history = &self.driver.history(Detail::Scripts).await?;
+                plan::plan(Facts { set, dialect, history, settings }, goal)
+            }
+            decided => decided,
+        }
+    }
+
+    /// An entry that says *running*: somebody is at it, or was killed at it.
+    fn wait_for_running(&self, history: &History) -> Result<Option<Waiting>> {
+        let Some(entry) = history.entries.iter().find(|entry| entry.state == State::Running) else { return Ok(None) };
+        let statement = entry.applied + 1;
+        let in_doubt = Error::new(
+            ErrorKind::InDoubt,
+            format!(
+                "{} was interrupted at statement {statement} of {}, by {} at {}; nothing was run",
+                entry.label(),
+                entry.statements,
+                entry.applied_by,
+                entry.started_at
+            ),
+        )
+        .help("look whether the statement took effect, then correct the entry's `state` and `applied` in the history");
+        match &history.holder {
+            Holder::Nobody => Err(in_doubt),
+            Holder::Session(who) => Ok(Some(Waiting { who: Some(who.clone()), otherwise: None })),
+            Holder::Unknown => Ok(Some(Waiting { who: None, otherwise: Some(in_doubt) })),
+        }
+    }
+
+    async fn wait(&mut self, backoff: &mut Backoff, report: &mut Report, waiting: Waiting) -> Result<()> {
+        tracing::debug!(for_whom = waiting.who.as_deref(), "waiting");
+        let slept = backoff.sleep().await;
+        report.waited = backoff.slept();
+        if slept {
+            return Ok(());
+        }
+        let budget = Took(self.settings.lock_timeout);
+        Err(waiting.otherwise.unwrap_or_else(|| {
+            let who = waiting.who.unwrap_or_else(|| "another connection".to_owned());
+            Error::new(ErrorKind::Locked, format!("waited {budget} for {who}; nothing more was run"))
+                .help("see what it is doing; if it hangs, end that session, then run it again")
+        }))
+    }
+
+    async fn act(&mut self, batch: Batch<'_>) -> Ended {
+        let first = batch.steps.first();
+        let span = tracing::info_span!(
+            "migrate",
+            first = first.map(Step::label),
+            steps = batch.steps.len(),
+            dialect = self.driver.dialect().name()
+        );
+        span.in_scope(|| tracing::info!("running"));
+        if first.is_some_and(|step| step.mode == Mode::Outside) {
+            self.driver.outside(batch).await
+        } else {
+            self.driver.transactional(batch).await
+        }
+    }
+
+    /// Enters what was done into the report; says whom to wait for, or why it cannot go on.
+    async fn settle(
+        &mut self,
+        plan: &Plan<'a>,
+        history: &History,
+        ended: Ended,
+        report: &mut Report,
+    ) -> Result<Option<Waiting>> {
+        for (step, done) in plan.steps.iter().zip(&ended.done) {
+            report.step_done(step, *done);
+        }
+        let Some(stop) = ended.stop else { return Ok(None) };
+        let rest = &plan.steps[ended.done.len()..];
+        match stop {
+            Stop::Busy => Ok(Some(Waiting { who: self.who().await, otherwise: None })),
+            Stop::Stale => Ok(Some(Waiting { who: None, otherwise: None })),
+            Stop::Contended(cause) => Ok(Some(Waiting { who: None, otherwise: Some(contended(rest, cause)) })),
+            Stop::Broken(error) => Err(error),
+            Stop::Failed(failure) => {
+                let batch = Batch {
+                    steps: &rest[..1],
+                    history: &History { present: history.present || !ended.done.is_empty(), ..History::default() },
+                    settings: self.settings,
+                    identity: self.identity,
+                    patience: self.settings.statement_lock_timeout,
+                };
+                if let Err(error) = self.driver.record_failure(batch, &failure).await {
+                    tracing::warn!(%error, "the failure could not be recorded in the history");
+                }
+                Err(self.failed(rest, *failure, report))
+            }
+        }
+    }
+
+    async fn who(&mut self) -> Option<String> {
+        match self.driver.history(Detail::Entries).await.ok()?.holder {
+            Holder::Session(who) => Some(who),
+            _ => None,
+        }
+    }
+
+    /// The error of a failed step, and its line in the report.
+    fn failed(&self, rest: &[Step<'_>], failure: Failure, report: &mut Report) -> Error {
+        let step = &rest[0];
+        let (script, path) = match (failure.part, step.verify.as_ref()) {
+            (Part::Verify(_), Some((verify, path))) => (Some(*verify), path.as_str()),
+            _ => (step.script.as_deref(), step.path.as_str()),
+        };
+        let place = match (script, &failure.range) {
+            (Some(script), Some(range)) => Some(Place::in_text(path, script.text(), range.clone())),
+            _ => None,
+        };
+        let part = name_of(failure.part, step);
+        let left = left_of(step, &failure);
+        report
+            .step_failed(rest, Failed { part: part.clone(), left, cause: failure.cause.clone(), place: place.clone() });
+        let at = place.as_ref().map_or_else(String::new, |place| match (place.line(), place.column()) {
+            (Some(line), Some(column)) => format!(" ({}:{line}:{column})", place.path()),
+            _ => String::new(),
+        });
+        let verb = if step.action == Action::RollBack { "rolling back " } else { "" };
+        let message = format!("{verb}{} failed at {part}{at}", step.label());
+        let kind = match failure.cause.code() {
+            // Query canceled, and SQLITE_INTERRUPT: the statement took too long.
+            Some("57014" | "9") => ErrorKind::Timeout,
+            _ => ErrorKind::Failed,
+        };
+        let help = match step.mode {
+            Mode::Outside => "correct the statement and run it again: it goes on with it",
+            _ => "correct the script and run it again: what is applied stays, nothing of this migration does",
+        };
+        Error::new(kind, message).source(failure.cause).at(place).help(help)
+    }
+}
+
+/// Somebody to wait for.
+struct Waiting {
+    who: Option<String>,
+    /// The error when the patience is spent.
+    otherwise: Option<Error>,
+}
+
+fn detail(goal: &Goal) -> Detail {
+    if goal.is_down() { Detail::Scripts } else { Detail::Entries }
+}
+
+/// The steps that go to the driver together: all transactions up to the first that is none, or one that is none.
+fn leading<'b>(plan: &'b Plan<'_>, history: &'b History, engine: &Engine<'b, '_>, patience: Duration) -> Batch<'b> {
+    let mode = plan.steps[0].mode;
+    let alike = plan.steps.iter().take_while(|step| step.mode == mode).count();
+    let number = if mode == Mode::Transaction { alike } else { 1 };
+    Batch { steps: &plan.steps[..number], history, settings: engine.settings, identity: engine.identity, patience }
+}
+
+fn contended(rest: &[Step<'_>], cause: DatabaseError) -> Error {
+    let step = rest.first().map_or_else(String::new, Step::label);
+    Error::new(ErrorKind::Locked, format!("{step} did not get the tables that it needs"))
+        .source(cause)
+        .help("end the session that holds them, or wait longer with `.lock_timeout(…)`; then run it again")
+}
+
+fn name_of(part: Part, step: &Step<'_>) -> String {
+    let of = |script: Option<&whimbrel_core::Script>| script.map_or(0, whimbrel_core::Script::len);
+    match part {
+        Part::Statement(index) => format!("statement {} of {}", index + 1, of(step.script.as_deref())),
+        Part::Verify(index) => format!("verify query {} of {}", index + 1, of(step.verify.as_ref().map(|it| it.0))),
+        Part::Constraints | Part::Commit => "a constraint at the end".to_owned(),
+        Part::Reset => "setting the session back".to_owned(),
+        Part::Open | Part::Create | Part::Enter | Part::Leave => "its entry in the history".to_owned(),
+    }
+}
+
+fn left_of(step: &Step<'_>, failure: &Failure) -> String {
+    match (step.mode, failure.kept) {
+        (Mode::Outside, 0) => "nothing before it".to_owned(),
+        (Mode::Outside, 1) => "the statement before it stays".to_owned(),
+        (Mode::Outside, kept) => format!("the {kept} statements before it stay"),
+        _ => "rolled back".to_owned(),
+    }
+}
+
+impl Report {
+    /// Takes over what a first look, or a repeated one, found.
+    fn begin(&mut self, history: &History, plan: &Plan<'_>) {
+        if self.steps.is_empty() {
+            self.previous = history.current().cloned();
+        }
+        self.steps.retain(|step| step.outcome == Outcome::Done);
+        self.steps.extend(plan.steps.iter().map(|step| line(step, Outcome::NotRun, Done::default())));
+        self.applied = history.completed().count();
+        self.versions = history.completed().map(|entry| entry.version.clone()).collect();
+        self.current = history.current().cloned();
+    }
+
+    fn step_done(&mut self, step: &Step<'_>, done: Done) {
+        tracing::info!(
+            version = %step.version,
+            name = step.name,
+            statements = done.statements,
+            rows = done.rows,
+            duration_ms = done.duration.as_millis() as u64,
+            "{}",
+            step.action.past()
+        );
+        if step.action == Action::RollBack {
+            self.versions.retain(|version| *version != step.version);
+        } else {
+            self.versions.push(step.version.clone());
+        }
+        self.applied = self.versions.len();
+        self.current = self.versions.iter().max().cloned();
+        if let Some(place) = self.place_of(&step.version) {
+            *place = line(step, Outcome::Done, done);
+        }
+    }
+
+    fn step_failed(&mut self, rest: &[Step<'_>], failed: Failed) {
+        let step = &rest[0];
+        tracing::error!(version = %step.version, name = step.name, part = failed.part, "failed");
+        if let Some(place) = self.place_of(&step.version) {
+            place.outcome = Outcome::Failed(Box::new(failed));
+        }
+    }
+
+    fn place_of(&mut self, version: &Version) -> Option<&mut StepReport> {
+        self.steps.iter_mut().find(|step| step.version == *version)
+    }
+
+    /// Notes how long all of it took.
+    pub(crate) fn took(&mut self, started: Instant) {
+        self.duration = started.elapsed();
+    }
+}
+
+fn line(step: &Step<'_>, outcome: Outcome, done: Done) -> StepReport {
+    StepReport {
+        version: step.version.clone(),
+        name: step.name.clone(),
+        task: step.task.clone(),
+        action: step.action,
+        outcome,
+        statements: done.statements,
+        rows: done.rows,
+        duration: done.duration,
+    }
+}

@@ -1,0 +1,347 @@
+//! The API.
+
+use std::time::{Duration, Instant};
+
+use whimbrel_core::{Direction, Migrations, Place, Version};
+
+use crate::database::{self, Database};
+use crate::driver::{Answer, Detail, Driver};
+use crate::engine::Engine;
+use crate::error::{Error, ErrorKind, Result};
+use crate::history::{Entry, State};
+use crate::identity::Identity;
+use crate::plan::{self, Facts, Goal, Plan};
+use crate::refusal;
+use crate::report::{Report, Took};
+use crate::settings::{Missing, Newer, OutOfOrder, Settings};
+use crate::stale::refuse_stale;
+use crate::status::{Status, Validation};
+use crate::table_name::TableName;
+use crate::target::{Rollback, Target};
+
+/// Applies everything that is pending: the 95 % case, for the start of a service.
+///
+/// Any number of instances may call it at once: one applies, the others wait and find nothing to do. Up to date costs
+/// one round trip.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// use whimbrel::{Migrations, embed_migrations};
+///
+/// static MIGRATIONS: Migrations = embed_migrations!("../migrations");
+///
+/// let pool = whimbrel::sqlx::SqlitePool::connect("sqlite::memory:").await?;
+/// let report = whimbrel::migrate(&MIGRATIONS, &pool).await?;
+/// println!("{report}");
+/// # assert_eq!(report.applied(), MIGRATIONS.len());
+/// # Ok(()) }
+/// ```
+///
+/// # Errors
+/// Anything of [`ErrorKind`]; [`Error::report`] tells what was done before.
+pub async fn migrate<'a>(migrations: &'a Migrations, database: impl Database<'a>) -> Result<Report> {
+    Migrator::new(migrations, database).up().await
+}
+
+/// Brings one database to where a set of migrations wants it, and tells where it stands.
+///
+/// Settings are orthogonal, each with one default. A migrator holds a connection only while one of its methods runs.
+#[must_use = "a migrator does nothing until one of its methods is awaited"]
+pub struct Migrator<'a> {
+    migrations: &'a Migrations,
+    /// An error at the start is kept for the first method that can return it.
+    driver: Result<Box<dyn Driver + 'a>, Option<Error>>,
+    settings: Settings,
+    identity: Identity,
+}
+
+impl<'a> Migrator<'a> {
+    /// A migrator for a pool (`&SqlitePool`, `&PgPool`), or for a `&mut` connection outside a transaction.
+    ///
+    /// With a PostgreSQL pool it reads on an idle connection, and acts on one of its own, made from the pool's options:
+    /// `after_connect` does not run on it.
+    pub fn new(migrations: &'a Migrations, database: impl Database<'a>) -> Self {
+        Self {
+            migrations,
+            driver: database.into_driver().map(|ready| ready.0).map_err(Some),
+            settings: Settings::default(),
+            identity: Identity::of_process(),
+        }
+    }
+
+    /// A migrator for a URL, such as `postgres://user:password@host/database` or `sqlite://app.db` (whose file is
+    /// created unless the URL gives a `mode`).
+    ///
+    /// # Errors
+    /// [`ErrorKind::Refused`]: the URL cannot be read, or its database is no feature of this build. The URL is not
+    /// echoed. Whether the database can be reached shows in the first method.
+    pub fn connect(migrations: &'a Migrations, url: &str) -> Result<Self> {
+        let driver = database::open(url)?;
+        let (settings, identity) = (Settings::default(), Identity::of_process());
+        Ok(Self { migrations, driver: Ok(driver), settings, identity })
+    }
+
+    /// Keeps the history in this table, `table` or `schema.table`, instead of `whimbrel_history` in PostgreSQL's schema
+    /// `public`; the events stand beside it (`app.schema_history`, `app.schema_events`).
+    ///
+    /// # Errors
+    /// [`ErrorKind::Refused`]: the text cannot be the name of a table.
+    pub fn history_table(mut self, name: &str) -> Result<Self> {
+        let name = TableName::parse(name)?;
+        if let Ok(driver) = &mut self.driver {
+            driver.use_history_table(name);
+        }
+        Ok(self)
+    }
+
+    /// How long to wait for another runner, or for tables that other sessions hold; five minutes by default.
+    pub fn lock_timeout(mut self, time: Duration) -> Self {
+        self.settings.lock_timeout = time;
+        self
+    }
+
+    /// How long a statement may wait for a lock before its step is rolled back and tried again, within
+    /// [`lock_timeout`](Self::lock_timeout); two seconds by default (PostgreSQL). Meanwhile others queue behind it.
+    pub fn statement_lock_timeout(mut self, time: Duration) -> Self {
+        self.settings.statement_lock_timeout = time;
+        self
+    }
+
+    /// How long one statement may take; without limit by default. `-- whimbrel:timeout` of a script wins.
+    pub fn statement_timeout(mut self, time: Duration) -> Self {
+        self.settings.statement_timeout = Some(time);
+        self
+    }
+
+    /// How long all of it may take; without limit by default.
+    pub fn timeout(mut self, time: Duration) -> Self {
+        self.settings.timeout = Some(time);
+        self
+    }
+
+    /// What to do when a pending migration is older than the last applied one; refuse by default.
+    pub fn out_of_order(mut self, policy: OutOfOrder) -> Self {
+        self.settings.out_of_order = policy;
+        self
+    }
+
+    /// What to do when the database is at a version that this binary does not know; refuse by default.
+    pub fn newer(mut self, policy: Newer) -> Self {
+        self.settings.newer = policy;
+        self
+    }
+
+    /// What to do when an applied migration is missing in this binary; refuse by default.
+    pub fn missing(mut self, policy: Missing) -> Self {
+        self.settings.missing = policy;
+        self
+    }
+
+    /// The name and version that the history records as having migrated, such as `shop 2.3.0`; the name of the
+    /// executable by default.
+    pub fn application(mut self, name: impl Into<String>) -> Self {
+        self.identity.application = name.into();
+        self
+    }
+
+    /// Applies everything that is pending.
+    ///
+    /// # Errors
+    /// Anything of [`ErrorKind`]; [`Error::report`] tells what was done before.
+    pub async fn up(&mut self) -> Result<Report> {
+        self.run(Goal::Up(Target::Latest)).await
+    }
+
+    /// Applies what is pending, as far as the target says.
+    ///
+    /// # Errors
+    /// As [`up`](Self::up); [`ErrorKind::Refused`] when no migration has the target's version.
+    pub async fn up_to(&mut self, target: Target) -> Result<Report> {
+        self.run(Goal::Up(target)).await
+    }
+
+    /// Rolls back: by steps, to a version, by name, or a whole task.
+    ///
+    /// The script is this binary's, or the one that the history has stored when this binary does not know the
+    /// migration.
+    ///
+    /// # Errors
+    /// [`ErrorKind::NoWayBack`] when one of them cannot be rolled back: then none is. Else as [`up`](Self::up).
+    pub async fn down(&mut self, rollback: Rollback) -> Result<Report> {
+        self.run(Goal::Down(rollback)).await
+    }
+
+    /// Records the migrations up to a version as applied, running nothing: an existing database starts here.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Refused`] when the database has a history already, or no migration has the version.
+    pub async fn baseline(&mut self, version: &Version) -> Result<Report> {
+        self.run(Goal::Baseline(version.clone())).await
+    }
+
+    /// What [`up_to`](Self::up_to) would do; reads only.
+    ///
+    /// # Errors
+    /// What [`up_to`](Self::up_to) would refuse.
+    pub async fn plan(&mut self, target: Target) -> Result<Plan<'a>> {
+        self.decide(Goal::Up(target)).await
+    }
+
+    /// What [`down`](Self::down) would do; reads only.
+    ///
+    /// # Errors
+    /// What [`down`](Self::down) would refuse.
+    pub async fn plan_down(&mut self, rollback: Rollback) -> Result<Plan<'a>> {
+        self.decide(Goal::Down(rollback)).await
+    }
+
+    /// Where the database stands; reads only, and refuses nothing.
+    ///
+    /// # Errors
+    /// The database cannot be reached, or its history cannot be read.
+    pub async fn status(&mut self) -> Result<Status> {
+        self.boxed_status().await
+    }
+
+    /// What is pending, lowest version first; reads only, and refuses nothing.
+    ///
+    /// # Errors
+    /// As [`status`](Self::status).
+    pub async fn pending(&mut self) -> Result<Vec<Version>> {
+        let status = self.boxed_status().await?;
+        let pending = status.migrations.iter().filter(|migration| {
+            matches!(migration.standing, crate::status::Standing::Pending | crate::status::Standing::Failed)
+        });
+        Ok(pending.map(|migration| migration.version.clone()).collect())
+    }
+
+    /// The entries of the history, in the order of application; none on a fresh database.
+    ///
+    /// # Errors
+    /// As [`status`](Self::status).
+    pub async fn history(&mut self) -> Result<Vec<Entry>> {
+        self.boxed_history().await
+    }
+
+    /// Compares all applied migrations with this binary's, and asks their verify scripts; changes nothing.
+    ///
+    /// # Errors
+    /// As [`status`](Self::status); what is wrong with the migrations is in the [`Validation`].
+    pub async fn validate(&mut self) -> Result<Validation> {
+        self.boxed_validate().await
+    }
+
+    fn run(&mut self, goal: Goal) -> Answer<'_, Result<Report>> {
+        Box::pin(async move {
+            refuse_stale(self.migrations)?;
+            let started = Instant::now();
+            let mut report = Report::default();
+            let limit = self.settings.timeout;
+            let (migrations, settings, identity) = (self.migrations, &self.settings, &self.identity);
+            let driver = opened(&mut self.driver, migrations)?;
+            let mut engine = Engine { set: migrations, driver: &mut **driver, settings, identity };
+            let run = engine.run(goal, &mut report);
+            let result = match limit {
+                None => run.await,
+                Some(limit) => tokio::time::timeout(limit, run).await.unwrap_or_else(|_| Err(too_long(limit))),
+            };
+            driver.release().await;
+            report.took(started);
+            match result {
+                Ok(()) => Ok(report),
+                Err(error) => Err(error.with_report(report)),
+            }
+        })
+    }
+
+    fn decide(&mut self, goal: Goal) -> Answer<'_, Result<Plan<'a>>> {
+        Box::pin(async move {
+            let set = self.migrations;
+            let driver = opened(&mut self.driver, set)?;
+            let history = driver.history(Detail::Scripts).await;
+            driver.release().await;
+            let facts = Facts { set, dialect: driver.dialect(), history: &history?, settings: &self.settings };
+            plan::plan(facts, &goal)
+        })
+    }
+
+    fn boxed_status(&mut self) -> Answer<'_, Result<Status>> {
+        Box::pin(async move {
+            let driver = opened(&mut self.driver, self.migrations)?;
+            let history = driver.history(Detail::Entries).await;
+            driver.release().await;
+            Ok(Status::new(self.migrations, driver.dialect(), &history?, driver.history_table()))
+        })
+    }
+
+    fn boxed_history(&mut self) -> Answer<'_, Result<Vec<Entry>>> {
+        Box::pin(async move {
+            let driver = opened(&mut self.driver, self.migrations)?;
+            let history = driver.history(Detail::Entries).await;
+            driver.release().await;
+            Ok(history?.entries)
+        })
+    }
+
+    fn boxed_validate(&mut self) -> Answer<'_, Result<Validation>> {
+        Box::pin(async move {
+            let (set, settings) = (self.migrations, &self.settings);
+            let driver = opened(&mut self.driver, set)?;
+            let validation = validate(set, &mut **driver, settings).await;
+            driver.release().await;
+            validation
+        })
+    }
+}
+
+async fn validate(set: &Migrations, driver: &mut dyn Driver, settings: &Settings) -> Result<Validation> {
+    let history = driver.history(Detail::Scripts).await?;
+    let dialect = driver.dialect();
+    let mut validation = Validation { compared: history.completed().count(), ..Validation::default() };
+    if let Err(refused) = refusal::check_history(Facts { set, dialect, history: &history, settings }) {
+        validation.problems.push(refused.to_string());
+    }
+    for entry in history.entries.iter().filter(|entry| matches!(entry.state, State::Failed | State::Running)) {
+        validation.problems.push(format!("{} is {}", entry.label(), entry.state));
+    }
+    for migration in set.iter().filter(|it| history.completed().any(|entry| entry.version == *it.version())) {
+        let Some(script) = migration.script(Direction::Verify, dialect) else { continue };
+        validation.verified += 1;
+        if let Some(failure) = driver.verify(script).await? {
+            let path = set.path_of(script);
+            let place = failure.range.map(|range| Place::in_text(path, script.text(), range));
+            let place = place.map_or_else(String::new, |place| format!("\n{place}"));
+            let label = format!("{} {}", migration.version(), migration.name());
+            validation.problems.push(format!("{label}: {}{place}", failure.cause));
+        }
+    }
+    Ok(validation)
+}
+
+/// The driver, when it could be made and the set is written for it.
+fn opened<'d, 'a>(
+    driver: &'d mut Result<Box<dyn Driver + 'a>, Option<Error>>,
+    set: &Migrations,
+) -> Result<&'d mut Box<dyn Driver + 'a>> {
+    match driver {
+        Ok(driver) => {
+            let dialect = driver.dialect();
+            if set.supports(dialect) {
+                return Ok(driver);
+            }
+            let written: Vec<&str> = set.dialects().map(whimbrel_core::Dialect::name).collect();
+            let message = format!("the migrations are written for {}, not for {dialect}", written.join(" and "));
+            Err(Error::new(ErrorKind::Refused, message)
+                .help(format!("migrate another database, or add `.{dialect}.sql` variants of all migrations")))
+        }
+        Err(error) => Err(error.take().unwrap_or_else(|| {
+            Error::new(ErrorKind::Refused, "this migrator could not be made").help("make a new one")
+        })),
+    }
+}
+
+fn too_long(limit: Duration) -> Error {
+    Error::new(ErrorKind::Timeout, format!("the run took longer than {}", Took(limit))).help(
+        "run it again: what is applied stays, and the request that was under way completes or rolls back by itself",
+    )
+}

@@ -1,0 +1,178 @@
+//! Where a database stands.
+
+use std::fmt;
+
+use whimbrel_core::{Migrations, Version};
+
+use crate::history::{Entry, History, State};
+use crate::report::{Took, migrations};
+
+/// Where a database stands beside this binary's set; printing it shows a table.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Status {
+    /// The highest applied version.
+    pub current: Option<Version>,
+    /// All migrations that the set or the history knows, lowest version first.
+    pub migrations: Vec<MigrationStatus>,
+    /// The history table.
+    pub history_table: String,
+}
+
+/// One migration, as the set and the history know it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct MigrationStatus {
+    /// The version; prints as its file wrote it.
+    pub version: Version,
+    /// The name.
+    pub name: String,
+    /// The task that it belongs to.
+    pub task: Option<String>,
+    /// How it stands.
+    pub standing: Standing,
+    /// Its entry in the history.
+    pub entry: Option<Entry>,
+}
+
+/// How a migration stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Standing {
+    /// Applied, as this binary has it.
+    Applied,
+    /// In this binary, not applied.
+    Pending,
+    /// Applied, and edited since.
+    Changed,
+    /// Applied, and not in this binary.
+    Unknown,
+    /// A statement of it failed.
+    Failed,
+    /// A runner is at it, or was killed at it.
+    Running,
+}
+
+impl fmt::Display for Standing {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Applied => "applied",
+            Self::Pending => "pending",
+            Self::Changed => "changed",
+            Self::Unknown => "unknown",
+            Self::Failed => "failed",
+            Self::Running => "running",
+        })
+    }
+}
+
+impl Status {
+    pub(crate) fn new(set: &Migrations, dialect: whimbrel_core::Dialect, history: &History, table: &str) -> Self {
+        let known = set.iter().map(|migration| {
+            let entry = history.get(migration.version());
+            let changed = |entry: &Entry| entry.checksum.is_some_and(|sum| sum != migration.checksum(dialect));
+            let standing = match entry.map(|entry| entry.state) {
+                None | Some(State::RolledBack) => Standing::Pending,
+                Some(State::Running) => Standing::Running,
+                Some(State::Failed) => Standing::Failed,
+                Some(State::Completed) if entry.is_some_and(changed) => Standing::Changed,
+                Some(State::Completed) => Standing::Applied,
+            };
+            MigrationStatus {
+                version: migration.version().clone(),
+                name: migration.name().to_owned(),
+                task: migration.task().map(str::to_owned),
+                standing,
+                entry: entry.cloned(),
+            }
+        });
+        let gone = |entry: &&Entry| set.get(&entry.version).is_none() && entry.state != State::RolledBack;
+        let unknown = history.entries.iter().filter(gone).map(|entry| MigrationStatus {
+            version: entry.version.clone(),
+            name: entry.name.clone(),
+            task: entry.task.clone(),
+            standing: Standing::Unknown,
+            entry: Some(entry.clone()),
+        });
+        let mut all: Vec<MigrationStatus> = known.chain(unknown).collect();
+        all.sort_by(|a, b| a.version.cmp(&b.version));
+        Self { current: history.current().cloned(), migrations: all, history_table: table.to_owned() }
+    }
+
+    /// The migrations that stand like this.
+    pub fn standing(&self, standing: Standing) -> impl Iterator<Item = &MigrationStatus> {
+        self.migrations.iter().filter(move |migration| migration.standing == standing)
+    }
+
+    /// Whether everything of this binary is applied as it is, and nothing else is.
+    pub fn is_up_to_date(&self) -> bool {
+        self.migrations.iter().all(|migration| migration.standing == Standing::Applied)
+    }
+}
+
+impl fmt::Display for Status {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let count = |standing| self.standing(standing).count();
+        match &self.current {
+            Some(current) => write!(f, "at {current}: {} applied", count(Standing::Applied))?,
+            None => f.write_str("nothing is applied")?,
+        }
+        for standing in [Standing::Pending, Standing::Changed, Standing::Unknown, Standing::Failed, Standing::Running] {
+            if count(standing) > 0 {
+                write!(f, ", {} {standing}", count(standing))?;
+            }
+        }
+        write!(f, " (history {})", self.history_table)?;
+        let label = |it: &MigrationStatus| format!("{} {}", it.version, it.name);
+        let width = self.migrations.iter().map(|it| label(it).chars().count()).max().unwrap_or(0);
+        let tasks = self.migrations.iter().filter_map(|it| it.task.as_ref()).map(String::len).max().unwrap_or(0);
+        for migration in &self.migrations {
+            write!(f, "\n  {:width$}  ", label(migration))?;
+            if tasks > 0 {
+                write!(f, "{:tasks$}  ", migration.task.as_deref().unwrap_or(""))?;
+            }
+            write!(f, "{:8}", migration.standing)?;
+            if let Some(entry) = migration.entry.as_ref().filter(|entry| entry.state != State::RolledBack) {
+                let took = entry.duration_ms.map(|it| Took(std::time::Duration::from_millis(it.max(0) as u64)));
+                let took = took.map_or_else(String::new, |took| took.to_string());
+                write!(f, "  {}  {took:>7}  {}", entry.started_at, entry.applied_by)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// What [`Migrator::validate`](crate::Migrator::validate) found.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub struct Validation {
+    /// How many applied migrations were compared with this binary's.
+    pub compared: usize,
+    /// How many verify scripts were asked.
+    pub verified: usize,
+    /// What is wrong, each with its place where it has one.
+    pub problems: Vec<String>,
+}
+
+impl Validation {
+    /// Whether nothing is wrong.
+    pub fn is_valid(&self) -> bool {
+        self.problems.is_empty()
+    }
+}
+
+impl fmt::Display for Validation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let verify = crate::report::count(self.verified, "verify script");
+        if self.is_valid() {
+            return write!(f, "valid: {} compared, {verify} asked", migrations(self.compared));
+        }
+        write!(
+            f,
+            "not valid: {} in {} compared, {verify} asked",
+            crate::report::count(self.problems.len(), "problem"),
+            migrations(self.compared)
+        )?;
+        self.problems.iter().try_for_each(|problem| write!(f, "\n  {}", problem.replace('\n', "\n  ")))
+    }
+}
