@@ -55,12 +55,12 @@ fn load_with(directory: &Path, shown: &str, dialect: Option<Dialect>, recorded: 
         // It may even be unreadable.
         listing.paths.remove(sum::FILE);
     }
-    let mut open = |path: &str| match fs::read(directory.join(path)) {
+    let open = |path: &str| match fs::read(directory.join(path)) {
         Ok(bytes) => Ok(Cow::Owned(bytes)),
         Err(error) => Err(unreadable(&error, &join(shown, path))),
     };
     let names = counted(&listing);
-    Ok(Loaded { names, ..set(listing, &mut open, shown, dialect, recorded)? })
+    Ok(Loaded { names, ..set(listing, &open, shown, dialect, recorded)? })
 }
 
 impl Migrations {

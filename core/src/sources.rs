@@ -13,7 +13,7 @@ use crate::text::text;
 use crate::{Dialect, Direction, Place, Problem, Version, sum};
 
 /// Reads a file below the directory.
-pub(crate) type Open<'a> = dyn FnMut(&str) -> Result<Cow<'static, [u8]>, Problem> + 'a;
+pub(crate) type Open<'a> = dyn Fn(&str) -> Result<Cow<'static, [u8]>, Problem> + Sync + 'a;
 
 /// The files that make up a set, told apart.
 pub(crate) struct Sources {
@@ -101,7 +101,7 @@ struct Names<'p> {
 }
 
 /// Tells the files apart; `dialect` overrides `whimbrel.toml`.
-pub(crate) fn sources(listing: Listing, open: &mut Open<'_>, shown: &str, dialect: Option<Dialect>) -> Sources {
+pub(crate) fn sources(listing: Listing, open: &Open<'_>, shown: &str, dialect: Option<Dialect>) -> Sources {
     let mut search = Search { shown, problems: Vec::new() };
     let mut config = search.config(&listing, open);
     let is_misread = !search.problems.is_empty();
@@ -161,12 +161,12 @@ fn by_version(mut named: Vec<File>) -> Vec<Files> {
 
 impl Search<'_> {
     /// The text of a known file; a file that cannot be read is a problem.
-    fn text(&mut self, path: &str, open: &mut Open<'_>) -> Option<Cow<'static, str>> {
+    fn text(&mut self, path: &str, open: &Open<'_>) -> Option<Cow<'static, str>> {
         let read = open(path).and_then(|bytes| text(bytes, &join(self.shown, path)));
         read.map_err(|problem| self.problems.push(problem)).ok()
     }
 
-    fn config(&mut self, listing: &Listing, open: &mut Open<'_>) -> Config {
+    fn config(&mut self, listing: &Listing, open: &Open<'_>) -> Config {
         let there = listing.paths.contains(config::FILE);
         let Some(text) = there.then(|| self.text(config::FILE, open)).flatten() else { return Config::default() };
         let (config, problems) = config::read(&text, &join(self.shown, config::FILE));
@@ -236,7 +236,7 @@ impl Search<'_> {
     }
 
     /// The folders whose `metadata.toml` wants no transaction.
-    fn metadata(&mut self, companions: &[&str], named: &[File], open: &mut Open<'_>) -> BTreeSet<String> {
+    fn metadata(&mut self, companions: &[&str], named: &[File], open: &Open<'_>) -> BTreeSet<String> {
         let folders: BTreeSet<&str> = named.iter().map(File::parent).collect();
         let mut without = BTreeSet::new();
         for path in companions {
@@ -261,7 +261,7 @@ impl Search<'_> {
     }
 
     /// The dialect of `migration_lock.toml`.
-    fn locked(&mut self, open: &mut Open<'_>) -> Option<Dialect> {
+    fn locked(&mut self, open: &Open<'_>) -> Option<Dialect> {
         let text = self.text(LOCK, open)?;
         let mut settings = Settings::read(&text, LOCK, &["provider"]);
         settings.take("provider", |value| value.as_str().and_then(Dialect::from_name).ok_or_else(String::new))
