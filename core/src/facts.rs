@@ -227,5 +227,10 @@ pub(crate) fn first_word<'a>(text: &'a str, piece: &Piece) -> &'a [u8] {
 
 /// Whether the word is the known one, which is given in lower case.
 pub(crate) fn is(word: &[u8], known: &str) -> bool {
-    word.len() == known.len() && word[0] | 0x20 == known.as_bytes()[0] && word.eq_ignore_ascii_case(known.as_bytes())
+    // The last letters tell most words of one length and first letter apart.
+    let (length, known) = (word.len(), known.as_bytes());
+    length == known.len()
+        && word[0] | 0x20 == known[0]
+        && word[length - 1] | 0x20 == known[length - 1]
+        && word.eq_ignore_ascii_case(known)
 }
