@@ -18,7 +18,7 @@ pub(crate) fn statement(text: &str, dialect: Dialect, piece: &Piece) -> Statemen
 }
 
 /// Whether the dialect refuses the statement inside a transaction, or ignores it there.
-pub(crate) fn needs_no_transaction(text: &str, dialect: Dialect, piece: &Piece) -> bool {
+fn needs_no_transaction(text: &str, dialect: Dialect, piece: &Piece) -> bool {
     let table = match dialect {
         Dialect::Postgres => OUTSIDE_POSTGRES,
         Dialect::Sqlite => OUTSIDE_SQLITE,
@@ -105,7 +105,7 @@ const OUTSIDE_SQLITE: &[Outside] = &[
 ];
 
 /// The kind of a statement by its first word.
-pub(crate) fn kind(text: &str, dialect: Dialect, piece: &Piece) -> Kind {
+fn kind(text: &str, dialect: Dialect, piece: &Piece) -> Kind {
     let word = first_word(text, piece);
     let mut index = 0;
     while index < VERBS.len() && !is(word, VERBS[index].0) {

@@ -86,6 +86,9 @@ pub(crate) struct Note {
     pub(crate) inner: (usize, usize),
 }
 
+/// More are not kept: the work on each is not free.
+const MOST_FAULTS: usize = 100;
+
 pub(crate) struct Lexer<'a> {
     bytes: &'a [u8],
     dialect: Dialect,
@@ -129,7 +132,10 @@ impl<'a> Lexer<'a> {
     }
 
     pub(crate) fn fault(&mut self, kind: FaultKind, start: usize, end: usize) {
-        self.faults.push(Fault { kind, start, end });
+        // Of a file that is something else altogether, the first faults tell enough; those that hide the end are few.
+        if self.faults.len() < MOST_FAULTS || kind.hides_the_end() {
+            self.faults.push(Fault { kind, start, end });
+        }
     }
 
     /// The next token; comments and blanks are passed over.
