@@ -168,7 +168,7 @@ impl Walk<'_> {
             Ok(path) => path,
             Err(problem) => return self.fault(&lossy, problem.at(Place::file(self.shown(parent)))),
         };
-        match fs::metadata(entry.path()) {
+        match kind(entry) {
             Ok(found) if found.is_dir() => self.directory(&entry.path(), &path),
             Ok(found) if found.is_file() => {
                 self.listing.paths.insert(path);
@@ -200,6 +200,12 @@ impl Walk<'_> {
     fn shown(&self, path: &str) -> String {
         if path.is_empty() { self.shown.to_owned() } else { join(self.shown, path) }
     }
+}
+
+/// What the entry is, or what its link leads to; most systems tell without being asked for each file.
+fn kind(entry: &fs::DirEntry) -> io::Result<fs::FileType> {
+    let kind = entry.file_type()?;
+    if kind.is_symlink() { fs::metadata(entry.path()).map(|found| found.file_type()) } else { Ok(kind) }
 }
 
 fn below(parent: &str, name: &str) -> String {
