@@ -55,12 +55,12 @@ fn load_with(directory: &Path, shown: &str, dialect: Option<Dialect>, recorded: 
         // It may even be unreadable.
         listing.paths.remove(sum::FILE);
     }
-    let mut open = |path: &str| match fs::read(directory.join(path)) {
+    let open = |path: &str| match fs::read(directory.join(path)) {
         Ok(bytes) => Ok(Cow::Owned(bytes)),
         Err(error) => Err(unreadable(&error, &join(shown, path))),
     };
     let names = counted(&listing);
-    Ok(Loaded { names, ..set(listing, &mut open, shown, dialect, recorded)? })
+    Ok(Loaded { names, ..set(listing, &open, shown, dialect, recorded)? })
 }
 
 impl Migrations {
@@ -168,7 +168,7 @@ impl Walk<'_> {
             Ok(path) => path,
             Err(problem) => return self.fault(&lossy, problem.at(Place::file(self.shown(parent)))),
         };
-        match fs::metadata(entry.path()) {
+        match kind(entry) {
             Ok(found) if found.is_dir() => self.directory(&entry.path(), &path),
             Ok(found) if found.is_file() => {
                 self.listing.paths.insert(path);
@@ -200,6 +200,12 @@ impl Walk<'_> {
     fn shown(&self, path: &str) -> String {
         if path.is_empty() { self.shown.to_owned() } else { join(self.shown, path) }
     }
+}
+
+/// What the entry is, or what its link leads to; most systems tell without being asked for each file.
+fn kind(entry: &fs::DirEntry) -> io::Result<fs::FileType> {
+    let kind = entry.file_type()?;
+    if kind.is_symlink() { fs::metadata(entry.path()).map(|found| found.file_type()) } else { Ok(kind) }
 }
 
 fn below(parent: &str, name: &str) -> String {

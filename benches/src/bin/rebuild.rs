@@ -1,7 +1,7 @@
 //! What embedded migrations cost at each debug build: whimbrel, sqlx and diesel side by side, in one run.
 //!
 //! ```text
-//! cargo run --release -p whimbrel-benches --bin rebuild [rounds]
+//! cargo run --release --manifest-path benches/Cargo.toml --bin rebuild [rounds]
 //! ```
 //!
 //! Each tool gets a package with three programs that embed 10, 1,000 and 5,000 migrations of three statements and 304
