@@ -25,6 +25,7 @@ use crate::target::{Rollback, Target};
 /// one round trip.
 ///
 /// ```
+/// # #[cfg(feature = "sqlite")]
 /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// use whimbrel::{Migrations, embed_migrations};
 ///
@@ -35,6 +36,7 @@ use crate::target::{Rollback, Target};
 /// println!("{report}");
 /// # assert_eq!(report.applied(), MIGRATIONS.len());
 /// # Ok(()) }
+/// # #[cfg(not(feature = "sqlite"))] fn main() {}
 /// ```
 ///
 /// # Errors
