@@ -1,5 +1,6 @@
 //! The API.
 
+use std::collections::HashSet;
 use std::time::{Duration, Instant};
 
 use whimbrel_core::{Direction, Migrations, Place, Version};
@@ -10,7 +11,7 @@ use crate::engine::Engine;
 use crate::error::{Error, ErrorKind, Result};
 use crate::history::{Entry, State};
 use crate::identity::Identity;
-use crate::plan::{self, Facts, Goal, Plan};
+use crate::plan::{Facts, Goal, Plan};
 use crate::refusal;
 use crate::report::{Report, Took};
 use crate::settings::{Missing, Newer, OutOfOrder, Settings};
@@ -258,12 +259,11 @@ impl<'a> Migrator<'a> {
 
     fn decide(&mut self, goal: Goal) -> Answer<'_, Result<Plan<'a>>> {
         Box::pin(async move {
-            let set = self.migrations;
-            let driver = opened(&mut self.driver, set)?;
-            let history = driver.history(Detail::Scripts).await;
+            let (migrations, settings, identity) = (self.migrations, &self.settings, &self.identity);
+            let driver = opened(&mut self.driver, migrations)?;
+            let decided = Engine { set: migrations, driver: &mut **driver, settings, identity }.decide(&goal).await;
             driver.release().await;
-            let facts = Facts { set, dialect: driver.dialect(), history: &history?, settings: &self.settings };
-            plan::plan(facts, &goal)
+            decided
         })
     }
 
@@ -306,7 +306,8 @@ async fn validate(set: &Migrations, driver: &mut dyn Driver, settings: &Settings
     for entry in history.entries.iter().filter(|entry| matches!(entry.state, State::Failed | State::Running)) {
         validation.problems.push(format!("{} is {}", entry.label(), entry.state));
     }
-    for migration in set.iter().filter(|it| history.completed().any(|entry| entry.version == *it.version())) {
+    let applied: HashSet<&Version> = history.completed().map(|entry| &entry.version).collect();
+    for migration in set.iter().filter(|migration| applied.contains(migration.version())) {
         let Some(script) = migration.script(Direction::Verify, dialect) else { continue };
         validation.verified += 1;
         if let Some(failure) = driver.verify(script).await? {
