@@ -1,6 +1,8 @@
 //! All integration tests, in one binary.
 
 mod agreement;
+mod cases;
 mod databases;
 mod demonstration;
 mod proxy;
+mod sqlite_cases;
