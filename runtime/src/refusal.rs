@@ -3,8 +3,9 @@
 use std::fmt::Write as _;
 
 use similar::{ChangeTag, TextDiff};
+use whimbrel_core::read::read_stored;
 use whimbrel_core::script::Phase;
-use whimbrel_core::{Direction, Migration, Migrations, Version};
+use whimbrel_core::{Direction, Migration, Migrations, Script, Version};
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::history::{Entry, State};
@@ -74,8 +75,20 @@ fn difference(facts: Facts<'_, '_>, entry: &Entry, migration: &Migration) -> Str
 /// A migration that failed half-way goes on only with the statements that it began with.
 fn check_resumable(facts: Facts<'_, '_>) -> Result<()> {
     let halfway = facts.history.entries.iter().filter(|entry| entry.state == State::Failed && entry.applied > 0);
-    let edited: Vec<&Entry> = halfway.filter(|entry| changed(facts, entry).is_some()).collect();
-    check_changed(facts, &edited)
+    let is_edited = |entry: &&Entry| changed(facts, entry).is_some_and(|migration| !goes_on(facts, entry, migration));
+    check_changed(facts, &halfway.filter(is_edited).collect::<Vec<_>>())
+}
+
+/// Whether the statements that are done stand in the script as they ran; what has not run yet may be corrected.
+fn goes_on(facts: Facts<'_, '_>, entry: &Entry, migration: &Migration) -> bool {
+    let (Some(ran), Some(script)) = (entry.up.clone(), migration.script(Direction::Up, facts.dialect)) else {
+        return false;
+    };
+    let Ok(ran) = read_stored(Direction::Up, facts.dialect, &entry.path, ran) else { return false };
+    let done = |script: &Script| -> Vec<String> {
+        script.statements().take(entry.applied).map(|statement| script.text_of(&statement).to_owned()).collect()
+    };
+    done(&ran) == done(script)
 }
 
 /// Entries that this binary does not know.

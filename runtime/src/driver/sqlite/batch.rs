@@ -4,6 +4,8 @@
 //! drop the whole transaction, and a deferred key that is violated shows only at COMMIT, naming nobody. So on any
 //! error everything is rolled back and the steps run again one by one; nothing is sent after an error.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use whimbrel_core::Script;
@@ -83,10 +85,10 @@ async fn one_transaction(
 ) -> Result<Vec<Done>, Stop> {
     let named = batch.steps.iter().filter_map(|step| step.script.as_deref()).flat_map(pragma::named);
     let pragmas = captured(link, tables, named.collect()).await?;
+    // What outlives a rollback must not reach the next user either.
+    link.remember(pragmas.iter().cloned());
     let result = transaction(link, tables, batch, before, &pragmas).await;
     if !pragmas.is_empty() {
-        // What outlives a rollback must not reach the next user either.
-        link.remember(pragmas);
         link.restore().await;
     }
     result
@@ -153,10 +155,7 @@ async fn steps(
     let mut done = Vec::new();
     for (index, step) in batch.steps.iter().enumerate() {
         let event = batch.history.last_event + (before + index) as i64 + 1;
-        done.push(one_step(begun, tables, &batch, step, event).await?);
-        if !pragmas.is_empty() {
-            begun.send(pragmas.join(";\n"), NONE).await.map_err(broken)?;
-        }
+        done.push(one_step(begun, tables, &batch, step, (event, pragmas)).await?);
     }
     Ok(done)
 }
@@ -197,7 +196,7 @@ async fn one_step(
     tables: &Tables,
     batch: &Batch<'_>,
     step: &Step<'_>,
-    event: i64,
+    (event, pragmas): (i64, &[String]),
 ) -> Result<Done, Stop> {
     let started = Instant::now();
     let broken = |fault: Fault| stop(tables, fault);
@@ -222,6 +221,10 @@ async fn one_step(
         if let Some(new) = after.into_iter().find(|violation| !violations.contains(violation)) {
             return Err(failed(Part::Constraints, None, violated(&new)));
         }
+    }
+    if !pragmas.is_empty() {
+        // Before we write again: `query_only` would refuse it.
+        begun.send(pragmas.join(";\n"), NONE).await.map_err(broken)?;
     }
     leave(begun, tables, batch, step, event).await?;
     done.duration = started.elapsed();
@@ -278,11 +281,12 @@ pub(crate) async fn run_script(
             sql.push_str(";\n");
             count += 1;
         }
-        if let Some(timeout) = timeout {
-            set_deadline(begun, tables, timeout).await?;
-        }
+        let deadline = match timeout {
+            Some(timeout) => Some(set_deadline(begun, tables, timeout).await?),
+            None => None,
+        };
         let sent = begun.send(sql, NONE).await;
-        if timeout.is_some() {
+        if deadline.is_some() {
             clear_deadline(begun, tables).await?;
         }
         let completed = match &sent {
@@ -325,13 +329,24 @@ pub(crate) fn blame(
     failed(Part::Statement(index), Some(range), cause)
 }
 
-async fn set_deadline(begun: &mut Begun<'_>, tables: &Tables, timeout: Duration) -> Result<(), Stop> {
+/// Interrupts no more once it is dropped: a cancelled run leaves the handler on the connection.
+struct Deadline(Arc<AtomicBool>);
+
+impl Drop for Deadline {
+    fn drop(&mut self) {
+        self.0.store(false, Ordering::Relaxed);
+    }
+}
+
+async fn set_deadline(begun: &mut Begun<'_>, tables: &Tables, timeout: Duration) -> Result<Deadline, Stop> {
+    let armed = Arc::new(AtomicBool::new(true));
+    let guard = Deadline(Arc::clone(&armed));
     let deadline = Instant::now() + timeout;
     let connection = begun.connection().map_err(|fault| stop(tables, fault))?;
     let mut handle = connection.lock_handle().await.map_err(|error| stop(tables, error.into()))?;
     // Asked every thousand instructions of SQLite's virtual machine; `false` interrupts.
-    handle.set_progress_handler(1_000, move || Instant::now() < deadline);
-    Ok(())
+    handle.set_progress_handler(1_000, move || !armed.load(Ordering::Relaxed) || Instant::now() < deadline);
+    Ok(guard)
 }
 
 async fn clear_deadline(begun: &mut Begun<'_>, tables: &Tables) -> Result<(), Stop> {

@@ -4,7 +4,7 @@
 
 use std::time::Instant;
 
-use whimbrel_core::Script;
+use whimbrel_core::{Kind, Script};
 
 use crate::driver::completed::NONE;
 use crate::driver::entry::Standing;
@@ -12,7 +12,7 @@ use crate::driver::sqlite::answer::{Fault, found_nothing};
 use crate::driver::sqlite::batch::{blame, leave};
 use crate::driver::sqlite::link::Link;
 use crate::driver::sqlite::{TONGUE, pragma};
-use crate::driver::{Batch, Done, Ended, Failure, Part, Stop, rows_of};
+use crate::driver::{Batch, Done, Ended, Failure, Part, Stop, kept_before, rows_of};
 use crate::plan::Step;
 use crate::report::Action;
 use crate::table_name::Tables;
@@ -73,6 +73,10 @@ async fn statements(link: &mut Link<'_>, tables: &Tables, step: &Step<'_>, done:
         let value = answer.map_err(broken(tables))?.rows.into_iter().flatten().flatten().next();
         link.remember(value.map(|value| format!("PRAGMA {name} = {value}")));
     }
+    if script.statements().any(|statement| statement.kind == Kind::Begin) {
+        // For a run that is cancelled inside a transaction of the script's own.
+        link.remember(["ROLLBACK".to_owned()]);
+    }
     for (index, statement) in script.statements().enumerate().skip(step.skip) {
         match link.send(script.text_of(&statement).to_owned(), NONE).await {
             Ok(answer) => {
@@ -85,7 +89,7 @@ async fn statements(link: &mut Link<'_>, tables: &Tables, step: &Step<'_>, done:
                 let Stop::Failed(mut failure) = blame(fault, script, index, &statement, None) else {
                     return Err(Stop::Busy);
                 };
-                failure.kept = index;
+                failure.kept = kept_before(script, index);
                 return Err(Stop::Failed(failure));
             }
             Err(fault) => return Err(Stop::Broken(fault.into_error(tables))),
