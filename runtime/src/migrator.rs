@@ -68,7 +68,7 @@ impl<'a> Migrator<'a> {
             migrations,
             driver: database.into_driver().map(|ready| ready.0).map_err(Some),
             settings: Settings::default(),
-            identity: Identity::of_process(),
+            identity: Identity::new(migrations),
         }
     }
 
@@ -80,7 +80,7 @@ impl<'a> Migrator<'a> {
     /// echoed. Whether the database can be reached shows in the first method.
     pub fn connect(migrations: &'a Migrations, url: &str) -> Result<Self> {
         let driver = database::open(url)?;
-        let (settings, identity) = (Settings::default(), Identity::of_process());
+        let (settings, identity) = (Settings::default(), Identity::new(migrations));
         Ok(Self { migrations, driver: Ok(driver), settings, identity })
     }
 
@@ -140,8 +140,8 @@ impl<'a> Migrator<'a> {
         self
     }
 
-    /// The name and version that the history records as having migrated, such as `shop 2.3.0`; the name of the
-    /// executable by default.
+    /// The name and version that the history records as having migrated, such as `shop 2.3.0`; by default the package
+    /// that embeds the set, or the name of the executable.
     pub fn application(mut self, name: impl Into<String>) -> Self {
         self.identity.application = name.into();
         self

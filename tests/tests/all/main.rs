@@ -5,5 +5,5 @@ mod cases;
 mod databases;
 mod demonstration;
 mod proxy;
-mod starters;
 mod sqlite_cases;
+mod starters;
