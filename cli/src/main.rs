@@ -44,7 +44,7 @@ fn main() -> ExitCode {
 
 fn check(directory: &str) -> Result<String, String> {
     let loaded = load(Path::new(directory), directory, None).map_err(|problems| problems.to_string())?;
-    Ok(format!("{} migrations in {directory}, nothing wrong", loaded.migrations.len()))
+    Ok(format!("{directory}: {}, nothing wrong", count(loaded.migrations.len())))
 }
 
 fn write_sum(directory: &str) -> Result<String, String> {
@@ -53,5 +53,9 @@ fn write_sum(directory: &str) -> Result<String, String> {
     let shown = path.display();
     fs::write(&path, sum::write(&loaded.migrations))
         .map_err(|error| format!("`{shown}` cannot be written: {error}"))?;
-    Ok(format!("{shown}: {} migrations", loaded.migrations.len()))
+    Ok(format!("{shown}: {}", count(loaded.migrations.len())))
+}
+
+fn count(migrations: usize) -> String {
+    format!("{migrations} migration{}", if migrations == 1 { "" } else { "s" })
 }

@@ -15,18 +15,18 @@ fn an_edit_after_the_sum_is_written_is_named_and_the_sum_can_be_written_again() 
     fs::create_dir(&migrations).unwrap();
     fs::write(migrations.join("0001_init.sql"), "create table a (b int);\n").unwrap();
     let output = whimbrel(folder.path(), &["sum"]);
-    assert_eq!(String::from_utf8_lossy(&output.stdout), "migrations/whimbrel.sum: 1 migrations\n");
+    assert_eq!(String::from_utf8_lossy(&output.stdout), "migrations/whimbrel.sum: 1 migration\n");
     assert!(whimbrel(folder.path(), &["check"]).status.success());
 
     fs::write(migrations.join("0001_init.sql"), "create table a (b text);\n").unwrap();
     let output = whimbrel(folder.path(), &["check"]);
     assert_eq!(output.status.code(), Some(1));
     let said = String::from_utf8_lossy(&output.stderr);
-    assert!(said.contains("migrations/0001_init.sql") && said.contains("run `whimbrel sum`"), "{said}");
+    assert!(said.contains("`0001_init.sql` was edited") && said.contains("run `whimbrel sum`"), "{said}");
 
     assert!(whimbrel(folder.path(), &["sum", "migrations"]).status.success());
     let output = whimbrel(folder.path(), &["check", "migrations"]);
-    assert_eq!(String::from_utf8_lossy(&output.stdout), "1 migrations in migrations, nothing wrong\n");
+    assert_eq!(String::from_utf8_lossy(&output.stdout), "migrations: 1 migration, nothing wrong\n");
 }
 
 #[test]
