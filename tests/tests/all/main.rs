@@ -4,5 +4,6 @@ mod agreement;
 mod cases;
 mod databases;
 mod demonstration;
+mod postgres_cases;
 mod proxy;
 mod sqlite_cases;
