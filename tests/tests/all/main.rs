@@ -4,6 +4,7 @@ mod agreement;
 mod cases;
 mod databases;
 mod demonstration;
+mod postgres_cases;
 mod proxy;
 mod sqlite_cases;
 mod starters;

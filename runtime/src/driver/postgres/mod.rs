@@ -4,6 +4,7 @@
 
 mod answer;
 mod batch;
+mod holders;
 mod link;
 mod outside;
 mod request;
@@ -152,11 +153,16 @@ impl Postgres<'_> {
     async fn ask(&mut self, script: &Script) -> Result<Option<Failure>> {
         for (index, statement) in script.statements().enumerate() {
             let query = script.text_of(&statement);
-            let sql = format!("BEGIN READ ONLY;\nSELECT 1/(EXISTS(\n{query}\n))::int;\nROLLBACK;");
+            let (open, close) = request::MUST_FIND;
+            let sql = format!("BEGIN READ ONLY;\n{open}{query}{close};\nROLLBACK;");
             let Err(fault) = self.link.send(sql, NONE).await else { continue };
             let Fault::Database { error, .. } = fault else { return Err(fault.into_error(&self.tables)) };
             self.link.roll_back().await;
-            let cause = if error.code() == Some("22012") { answer::found_nothing() } else { error.database_error() };
+            let cause = if error.code() == Some(request::FOUND_NOTHING) {
+                answer::found_nothing()
+            } else {
+                error.database_error()
+            };
             let failure = Failure { part: Part::Verify(index), range: Some(statement.range()), cause, kept: 0 };
             return Ok(Some(failure));
         }

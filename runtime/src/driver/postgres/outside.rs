@@ -9,6 +9,7 @@ use crate::driver::completed::{ALL, NONE};
 use crate::driver::entry::Standing;
 use crate::driver::postgres::answer::{Fault, found_nothing, setup_error};
 use crate::driver::postgres::batch::word_length;
+use crate::driver::postgres::holders::holders;
 use crate::driver::postgres::link::Link;
 use crate::driver::postgres::request::{self, TONGUE};
 use crate::driver::{Batch, Done, Ended, Failure, Part, Stop, kept_before, rows_of};
@@ -119,8 +120,11 @@ async fn statements(
         let answer = link.send(script.text_of(&statement).to_owned(), NONE).await;
         let answer = match answer {
             Ok(answer) => answer,
-            Err(Fault::Database { error, .. }) => {
+            Err(Fault::Database { mut error, .. }) => {
                 link.roll_back().await;
+                if error.code() == Some("55P03") {
+                    error.cause.detail = holders(link, script.text_of(&statement)).await;
+                }
                 let part = Part::Statement(index);
                 let range = point(&statement, script, error.position);
                 let kept = kept_before(script, index);
@@ -143,9 +147,10 @@ async fn verify(link: &mut Link<'_>, tables: &Tables, step: &Step<'_>) -> Result
     let Some((script, _)) = step.verify else { return Ok(()) };
     for (index, statement) in script.statements().enumerate() {
         let query = script.text_of(&statement);
-        let Err(fault) = link.send(format!("SELECT 1/(EXISTS(\n{query}\n))::int"), NONE).await else { continue };
+        let (open, close) = request::MUST_FIND;
+        let Err(fault) = link.send(format!("{open}{query}{close}"), NONE).await else { continue };
         let Fault::Database { error, .. } = fault else { return Err(Stop::Broken(fault.into_error(tables))) };
-        let cause = if error.code() == Some("22012") { found_nothing() } else { error.cause };
+        let cause = if error.code() == Some(request::FOUND_NOTHING) { found_nothing() } else { error.cause };
         let kept = step.script.as_deref().map_or(0, Script::len);
         let range = Some(statement.range());
         return Err(Stop::Failed(Box::new(Failure { part: Part::Verify(index), range, cause, kept })));

@@ -27,6 +27,12 @@ pub(crate) const TONGUE: Tongue = Tongue {
 const RESET: [&str; 3] = ["SET SESSION AUTHORIZATION DEFAULT", "RESET ROLE", "RESET ALL"];
 const DISCARD: [&str; 4] = ["CLOSE ALL", "UNLISTEN *", "DISCARD TEMP", "SELECT pg_advisory_unlock_all()"];
 
+/// Around a query that must return a row: else it fails with an error that no sane query has of its own, the square
+/// root of -1.
+pub(crate) const MUST_FIND: (&str, &str) = ("SELECT sqrt(EXISTS(\n", "\n)::int - 1)");
+/// Invalid argument for power function (manual, appendix A).
+pub(crate) const FOUND_NOTHING: &str = "2201F";
+
 /// The history in one request: who holds the lock and what the session has set, the last event, the entries.
 ///
 /// The event is read first, so that a change in between makes the plan stale, not wrong.
@@ -117,9 +123,8 @@ fn push_step(
     if let Some((verify, _)) = step.verify {
         for (number, statement) in verify.statements().enumerate() {
             // The answer would come after the COMMIT in the same request: the query itself must fail.
-            let around = ("SELECT 1/(EXISTS(\n", "\n))::int");
             let text = verify.text_of(&statement);
-            request.push_script(index, Part::Verify(number), around, text, statement.range().start);
+            request.push_script(index, Part::Verify(number), MUST_FIND, text, statement.range().start);
         }
     }
     if step.action != Action::Baseline {
