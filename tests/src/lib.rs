@@ -5,5 +5,6 @@ pub mod oracle;
 pub mod postgres;
 pub mod proxy;
 pub mod sqlite;
+pub mod starts;
 
 pub use proxy::Proxy;

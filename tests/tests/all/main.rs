@@ -4,3 +4,4 @@ mod agreement;
 mod databases;
 mod demonstration;
 mod proxy;
+mod stories;
