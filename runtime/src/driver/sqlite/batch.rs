@@ -278,13 +278,9 @@ pub(crate) async fn run_script(
             sql.push_str(";\n");
             count += 1;
         }
-        if let Some(timeout) = timeout {
-            set_deadline(begun, tables, timeout).await?;
-        }
+        begun.deadline().set(timeout.map(|timeout| Instant::now() + timeout));
         let sent = begun.send(sql, NONE).await;
-        if timeout.is_some() {
-            clear_deadline(begun, tables).await?;
-        }
+        begun.deadline().set(None);
         let completed = match &sent {
             Ok(answer) => answer,
             Err(fault) => &fault.before,
@@ -323,22 +319,6 @@ pub(crate) fn blame(
     }
     let range = point(&cause.message, script.text_of(statement), statement.range().start);
     failed(Part::Statement(index), Some(range), cause)
-}
-
-async fn set_deadline(begun: &mut Begun<'_>, tables: &Tables, timeout: Duration) -> Result<(), Stop> {
-    let deadline = Instant::now() + timeout;
-    let connection = begun.connection().map_err(|fault| stop(tables, fault))?;
-    let mut handle = connection.lock_handle().await.map_err(|error| stop(tables, error.into()))?;
-    // Asked every thousand instructions of SQLite's virtual machine; `false` interrupts.
-    handle.set_progress_handler(1_000, move || Instant::now() < deadline);
-    Ok(())
-}
-
-async fn clear_deadline(begun: &mut Begun<'_>, tables: &Tables) -> Result<(), Stop> {
-    let connection = begun.connection().map_err(|fault| stop(tables, fault))?;
-    let mut handle = connection.lock_handle().await.map_err(|error| stop(tables, error.into()))?;
-    handle.remove_progress_handler();
-    Ok(())
 }
 
 async fn run_verify(begun: &mut Begun<'_>, tables: &Tables, script: &Script) -> Result<(), Stop> {
