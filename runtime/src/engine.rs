@@ -117,8 +117,12 @@ impl<'a> Engine<'_, 'a> {
         let budget = Took(self.settings.lock_timeout);
         Err(waiting.otherwise.unwrap_or_else(|| {
             let who = waiting.who.unwrap_or_else(|| "another connection".to_owned());
-            Error::new(ErrorKind::Locked, format!("waited {budget} for {who}; nothing more was run"))
-                .help("see what it is doing; if it hangs, end that session, then run it again")
+            let help = if self.driver.dialect() == whimbrel_core::Dialect::Sqlite {
+                "end what else writes to the database, or wait longer with `.lock_timeout(…)`; then run it again"
+            } else {
+                "see what it is doing; if it hangs, end that session; then run it again"
+            };
+            Error::new(ErrorKind::Locked, format!("waited {budget} for {who}; nothing more was run")).help(help)
         }))
     }
 
@@ -205,10 +209,7 @@ impl<'a> Engine<'_, 'a> {
             Some("57014" | "9") => ErrorKind::Timeout,
             _ => ErrorKind::Failed,
         };
-        let help = match step.mode {
-            Mode::Outside => "correct the statement and run it again: it goes on with it",
-            _ => "correct the script and run it again: what is applied stays, nothing of this migration does",
-        };
+        let help = help_of(step, &failure, kind);
         Error::new(kind, message).source(failure.cause).at(place).help(help)
     }
 }
@@ -250,8 +251,24 @@ fn name_of(part: Part, step: &Step<'_>) -> String {
     }
 }
 
+fn help_of(step: &Step<'_>, failure: &Failure, kind: ErrorKind) -> &'static str {
+    match (step.mode, failure.part) {
+        (Mode::Outside, Part::Verify(_)) => {
+            "correct the data or the query, and run it again: it goes on with the query"
+        }
+        (Mode::Outside, _) if step.action == Action::RollBack => "correct the script: it runs from its beginning again",
+        (Mode::Outside, _) => "correct the statement and run it again: it goes on with it",
+        _ if kind == ErrorKind::Timeout => "make it faster, or raise `-- whimbrel:timeout`, and run it again",
+        _ if step.action == Action::RollBack => {
+            "correct the down script and run it again: this migration is still applied"
+        }
+        _ => "correct the script and run it again: what is applied stays, nothing of this migration does",
+    }
+}
+
 fn left_of(step: &Step<'_>, failure: &Failure) -> String {
     match (step.mode, failure.kept) {
+        (Mode::Transaction | Mode::ForeignKeysOff, _) if step.action == Action::RollBack => "still applied".to_owned(),
         (Mode::Outside, 0) => "nothing before it".to_owned(),
         (Mode::Outside, 1) => "the statement before it stays".to_owned(),
         (Mode::Outside, kept) => format!("the {kept} statements before it stay"),

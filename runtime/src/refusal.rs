@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use similar::{ChangeTag, TextDiff};
 use whimbrel_core::script::Phase;
-use whimbrel_core::{Direction, Migration, Migrations, Version};
+use whimbrel_core::{Direction, Migration, Migrations, Script, Version};
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::history::{Entry, State};
@@ -71,11 +71,36 @@ fn difference(facts: Facts<'_, '_>, entry: &Entry, migration: &Migration) -> Str
     lines
 }
 
-/// A migration that failed half-way goes on only with the statements that it began with.
+/// A migration that failed half-way goes on only when the statements that are done are as they were; the others may be
+/// corrected.
 fn check_resumable(facts: Facts<'_, '_>) -> Result<()> {
     let halfway = facts.history.entries.iter().filter(|entry| entry.state == State::Failed && entry.applied > 0);
-    let edited: Vec<&Entry> = halfway.filter(|entry| changed(facts, entry).is_some()).collect();
-    check_changed(facts, &edited)
+    let edited = halfway.filter_map(|entry| Some((entry, changed(facts, entry)?)));
+    let edited: Vec<_> = edited.filter(|(entry, migration)| !begins_alike(facts, entry, migration)).collect();
+    let Some((first, _)) = edited.first() else { return Ok(()) };
+    let message = format!("{} failed half-way, and what is done was edited since; nothing was run", first.label());
+    let details: Vec<String> = edited.iter().map(|(entry, migration)| difference(facts, entry, migration)).collect();
+    let help = match first.applied {
+        1 => "restore its first statement, which is done; those after it may be corrected".to_owned(),
+        done => format!("restore its first {done} statements, which are done; those after them may be corrected"),
+    };
+    Err(Error::new(ErrorKind::Changed, message).details(details.join("")).help(help))
+}
+
+/// Whether the statements that are done are in the script as they were, but for spaces and comments; unknown, and so
+/// no, when the history was read without scripts.
+fn begins_alike(facts: Facts<'_, '_>, entry: &Entry, migration: &Migration) -> bool {
+    let digest = |script: &Script| {
+        let done = script.statement(entry.applied.checked_sub(1)?)?;
+        let text = script.text().get(..done.range().end)?.to_owned();
+        let read = whimbrel_core::read::read_stored(Direction::Up, facts.dialect, script.path(), text).ok()?;
+        Some((read.len(), read.digest()))
+    };
+    let stored = entry.up.as_ref().and_then(|text| {
+        whimbrel_core::read::read_stored(Direction::Up, facts.dialect, &entry.path, text.clone()).ok()
+    });
+    let (before, now) = (stored.as_ref().and_then(digest), migration.script(Direction::Up, facts.dialect));
+    before.is_some() && before == now.and_then(digest)
 }
 
 /// Entries that this binary does not know.
@@ -104,7 +129,9 @@ fn missing_error(facts: Facts<'_, '_>, missing: &[&Entry]) -> Error {
         format!("  {:<22} applied {} by {}, {}", entry.label(), entry.started_at, entry.applied_by, entry.application)
     };
     let lines: Vec<String> = missing.iter().map(line).collect();
-    let help = format!("bring the files back into `{}`, or set `.missing(Missing::Allow)`", facts.set.directory());
+    let directory = facts.set.directory();
+    let into = if directory.is_empty() { String::new() } else { format!(" into `{directory}`") };
+    let help = format!("bring the files back{into}, or set `.missing(Missing::Allow)`");
     Error::new(ErrorKind::Missing, message).details(lines.join("\n")).help(help)
 }
 
@@ -115,7 +142,8 @@ fn newer_error(facts: Facts<'_, '_>, newer: &[&Entry]) -> Error {
     let names: Vec<String> = newer.iter().map(|entry| entry.label()).collect();
     let application = newer.last().map_or("", |entry| &entry.application);
     let details = format!("  unknown: {}, applied by {application}", names.join(", "));
-    let help = format!("deploy {application} or newer, or roll back: the down scripts are stored");
+    let back = facts.set.last().map_or_else(String::new, |last| format!(" to {}", last.version()));
+    let help = format!("deploy {application} or newer, or roll back{back}: the down scripts are stored in the history");
     Error::new(ErrorKind::Newer, message).details(details).help(help)
 }
 
@@ -166,18 +194,18 @@ pub(crate) fn check_ways_back(closed: &[&Entry]) -> Result<()> {
         format!("  {:<22} {why}", entry.label())
     };
     let lines: Vec<String> = closed.iter().map(why).collect();
-    let help = format!(
-        "write the down script of {}, or restore a backup; rolling back only some of them is refused",
-        first.label()
-    );
+    let help = match closed.iter().find(|entry| entry.kind != "baseline") {
+        Some(open) => format!("write the down script of {}, or roll back only what comes after it", open.label()),
+        None => format!("roll back to {} at the most", first.version),
+    };
     Err(Error::new(ErrorKind::NoWayBack, message).details(lines.join("\n")).help(help))
 }
 
 /// A version that no migration has.
 pub(crate) fn unknown_version(set: &Migrations, version: &Version) -> Error {
     let around = match (set.iter().next(), set.last()) {
-        (Some(first), Some(last)) => format!("the set goes from {} to {}", first.version(), last.version()),
-        _ => "the set is empty".to_owned(),
+        (Some(first), Some(last)) => format!("name one of {} to {}", first.version(), last.version()),
+        _ => "the set is empty: write a migration first".to_owned(),
     };
     Error::new(ErrorKind::Refused, format!("there is no migration {version}; nothing was run")).help(around)
 }
