@@ -58,7 +58,9 @@ async fn a_vacuum_needs_no_mark(world: World) {
 }
 
 fn halfway(world: &World, second: &str, third: &str) -> whimbrel::Migrations {
-    let text = format!("-- whimbrel:no-transaction\nCREATE TABLE b (id INTEGER);\n{second};\n{third};\nINSERT INTO b VALUES (4);");
+    let text = format!(
+        "-- whimbrel:no-transaction\nCREATE TABLE b (id INTEGER);\n{second};\n{third};\nINSERT INTO b VALUES (4);"
+    );
     set_for(
         world.choose("sqlite", "postgres"),
         [("0001_a.sql", "CREATE TABLE a (id INTEGER)"), ("0002_b.sql", &*text), ("0003_c.sql", "SELECT 1")],

@@ -42,6 +42,7 @@ async fn edited_migrations_are_refused_and_shown(world: World) {
         ("0003_c.up.sql", "CREATE TABLE c (id INTEGER);\nINSERT INTO c VALUES (1);"),
         ("0003_c.down.sql", "DROP TABLE IF EXISTS c;"),
         PENDING,
+        ("whimbrel.toml", "gaps = \"allow\""),
     ]);
     refused(&world, &edited, ErrorKind::Changed, "edited").await;
     let validation = world.migrator(&edited).validate().await.unwrap();

@@ -16,21 +16,22 @@ stories! {
 
 /// What the next script sees.
 const SEEN: &str = "CREATE TABLE public.seen AS SELECT name, setting FROM pg_settings \
-    WHERE name IN ('search_path', 'role', 'TimeZone', 'statement_timeout', 'standard_conforming_strings');
-CREATE TABLE public.users_seen AS SELECT current_user::text AS name, session_user::text AS session;
+    WHERE name IN ('search_path', 'TimeZone', 'statement_timeout');
+CREATE TABLE public.users_seen AS SELECT current_user::text AS name, session_user::text AS session,
+    current_setting('role') AS role;
 CREATE TABLE public.temporary_seen AS SELECT count(*) AS number FROM pg_class WHERE relname = 'temporary';";
 
 const SETS: &str = "SET search_path = '';
 SET TIME ZONE 'Asia/Tokyo';
 SET statement_timeout = '7s';
 SET lock_timeout = 0;
-SET standard_conforming_strings = off;
 CREATE TEMP TABLE temporary (id integer);";
 
 async fn assert_unset(world: &World) {
-    let defaults = "SELECT name FROM public.seen JOIN pg_settings AS now USING (name) WHERE seen.setting <> now.setting";
+    let defaults =
+        "SELECT name FROM public.seen JOIN pg_settings AS now USING (name) WHERE seen.setting <> now.setting";
     assert_eq!(world.texts(defaults).await, [""; 0]);
-    assert_eq!(world.texts("SELECT setting FROM public.seen WHERE name = 'role'").await, ["none"]);
+    assert_eq!(world.texts("SELECT role FROM public.users_seen").await, ["none"]);
     assert_eq!(world.texts("SELECT number::text FROM public.temporary_seen").await, ["0"]);
     assert_eq!(world.texts("SELECT name FROM public.users_seen WHERE name <> current_user").await, [""; 0]);
     assert_eq!(world.texts("SELECT name FROM public.users_seen WHERE session <> session_user").await, [""; 0]);
@@ -53,8 +54,13 @@ async fn a_role_of_a_script_does_not_reach_the_next(world: World) {
     let World::Postgres(_, database) = &world else { return };
     let (role, _) = database.role().await;
     for (number, how) in [(1, "SET ROLE"), (2, "SET SESSION AUTHORIZATION")] {
-        let changes = format!("CREATE SCHEMA s{number} AUTHORIZATION \"{role}\"; {how} \"{role}\"; CREATE TABLE s{number}.a (id integer)");
-        let outside = format!("-- whimbrel:no-transaction\n{}", changes.replace(".a ", ".b ").replace("CREATE SCHEMA", "CREATE SCHEMA IF NOT EXISTS"));
+        let changes = format!(
+            "CREATE SCHEMA s{number} AUTHORIZATION \"{role}\"; {how} \"{role}\"; CREATE TABLE s{number}.a (id integer)"
+        );
+        let outside = format!(
+            "-- whimbrel:no-transaction\n{}",
+            changes.replace(".a ", ".b ").replace("CREATE SCHEMA", "CREATE SCHEMA IF NOT EXISTS")
+        );
         let set = set_for("postgres", [("1_sets.sql", &*changes), ("2_sees.sql", SEEN), ("3_sets.sql", &*outside)]);
         let table = format!("public.h{number}");
         let report = world.migrator(&set).history_table(&table).unwrap().up().await.unwrap();
@@ -121,7 +127,8 @@ async fn a_callers_pragmas_are_as_they_were(world: World) {
     let sets = "PRAGMA cache_size = 77;\nPRAGMA foreign_keys = OFF;\nCREATE TABLE a (id INTEGER);";
     let set = set_for("sqlite", [("1_sets.sql", sets), ("2_fails.sql", "PRAGMA cache_size = 78;\nSELEKT;")]);
     Migrator::new(&set, &mut *connection).up().await.unwrap_err();
-    for (pragma, value) in [("busy_timeout", 1234), ("cache_size", 55), ("foreign_keys", 1), ("legacy_alter_table", 0)] {
+    for (pragma, value) in [("busy_timeout", 1234), ("cache_size", 55), ("foreign_keys", 1), ("legacy_alter_table", 0)]
+    {
         let sql = sqlx::AssertSqlSafe(format!("PRAGMA {pragma}"));
         let now: i64 = sqlx::query_scalar(sql).fetch_one(&mut *connection).await.unwrap();
         assert_eq!(now, value, "{pragma}");

@@ -85,7 +85,7 @@ async fn a_runner_that_ends_is_waited_for(world: World) {
     });
     let report = report.unwrap();
     assert_eq!(report.applied(), 3);
-    assert!(report.waited() > Duration::from_millis(20), "{:?}", report.waited());
+    assert!(report.waited() > Duration::ZERO, "{report}");
 }
 
 /// The second of these waits for whoever holds the table `wanted`.
@@ -171,7 +171,7 @@ async fn nothing_stays_locked_after_a_panic(world: World) {
     let sleeps = world.choose(
         "CREATE TABLE x AS WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n LIMIT 30000000) \
          SELECT count(*) AS i FROM n",
-        "CREATE TABLE x AS SELECT pg_sleep(60)",
+        "CREATE TABLE x AS SELECT 1 AS i FROM pg_sleep(60)",
     );
     let set = set_for(world.choose("sqlite", "postgres"), [("0001_x.sql", sleeps)]);
     let (url, begin) = (world.url(), Instant::now());
