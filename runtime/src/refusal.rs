@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 
 use similar::{ChangeTag, TextDiff};
+use whimbrel_core::read::read_stored;
 use whimbrel_core::script::Phase;
 use whimbrel_core::{Direction, Migration, Migrations, Script, Version};
 
@@ -57,7 +58,9 @@ fn difference(facts: Facts<'_, '_>, entry: &Entry, migration: &Migration) -> Str
         let Some(before) = before.as_deref().or(lines.is_empty().then_some("").filter(|_| entry.up.is_some())) else {
             continue;
         };
-        let diff = TextDiff::from_lines(before, after);
+        // A last line is none the other for its line end.
+        let [before, after] = [before, after].map(|text| format!("{}\n", text.trim_end()));
+        let diff = TextDiff::from_lines(&before, &after);
         let changes = diff.iter_all_changes().filter(|change| change.tag() != ChangeTag::Equal);
         let changes = changes.filter(|change| !change.value().trim().is_empty());
         for (index, change) in changes.enumerate() {
@@ -75,11 +78,12 @@ fn difference(facts: Facts<'_, '_>, entry: &Entry, migration: &Migration) -> Str
 /// corrected.
 fn check_resumable(facts: Facts<'_, '_>) -> Result<()> {
     let halfway = facts.history.entries.iter().filter(|entry| entry.state == State::Failed && entry.applied > 0);
-    let edited = halfway.filter_map(|entry| Some((entry, changed(facts, entry)?)));
-    let edited: Vec<_> = edited.filter(|(entry, migration)| !begins_alike(facts, entry, migration)).collect();
-    let Some((first, _)) = edited.first() else { return Ok(()) };
+    let is_edited = |entry: &&Entry| changed(facts, entry).is_some_and(|migration| !goes_on(facts, entry, migration));
+    let edited: Vec<&Entry> = halfway.filter(is_edited).collect();
+    let Some(first) = edited.first() else { return Ok(()) };
     let message = format!("{} failed half-way, and what is done was edited since; nothing was run", first.label());
-    let details: Vec<String> = edited.iter().map(|(entry, migration)| difference(facts, entry, migration)).collect();
+    let shown = edited.iter().filter_map(|entry| Some(difference(facts, entry, facts.set.get(&entry.version)?)));
+    let details: Vec<String> = shown.collect();
     let help = match first.applied {
         1 => "restore its first statement, which is done; those after it may be corrected".to_owned(),
         done => format!("restore its first {done} statements, which are done; those after them may be corrected"),
@@ -87,20 +91,20 @@ fn check_resumable(facts: Facts<'_, '_>) -> Result<()> {
     Err(Error::new(ErrorKind::Changed, message).details(details.join("")).help(help))
 }
 
-/// Whether the statements that are done are in the script as they were, but for spaces and comments; unknown, and so
-/// no, when the history was read without scripts.
-fn begins_alike(facts: Facts<'_, '_>, entry: &Entry, migration: &Migration) -> bool {
-    let digest = |script: &Script| {
-        let done = script.statement(entry.applied.checked_sub(1)?)?;
-        let text = script.text().get(..done.range().end)?.to_owned();
-        let read = whimbrel_core::read::read_stored(Direction::Up, facts.dialect, script.path(), text).ok()?;
-        Some((read.len(), read.digest()))
+/// Whether the statements that are done stand in the script as they ran, but for blanks and comments; what has not run
+/// yet may be corrected. Unknown, and so no, when the history was read without scripts.
+fn goes_on(facts: Facts<'_, '_>, entry: &Entry, migration: &Migration) -> bool {
+    let (Some(ran), Some(script)) = (entry.up.clone(), migration.script(Direction::Up, facts.dialect)) else {
+        return false;
     };
-    let stored = entry.up.as_ref().and_then(|text| {
-        whimbrel_core::read::read_stored(Direction::Up, facts.dialect, &entry.path, text.clone()).ok()
-    });
-    let (before, now) = (stored.as_ref().and_then(digest), migration.script(Direction::Up, facts.dialect));
-    before.is_some() && before == now.and_then(digest)
+    let read = |text: String| read_stored(Direction::Up, facts.dialect, &entry.path, text).ok();
+    let done = |script: &Script| {
+        let last = script.statement(entry.applied.checked_sub(1)?)?;
+        let script = read(script.text().get(..last.range().end)?.to_owned())?;
+        Some((script.len(), script.digest()))
+    };
+    let Some(ran) = read(ran) else { return false };
+    done(&ran).is_some() && done(&ran) == done(script)
 }
 
 /// Entries that this binary does not know.
@@ -195,7 +199,10 @@ pub(crate) fn check_ways_back(closed: &[&Entry]) -> Result<()> {
     };
     let lines: Vec<String> = closed.iter().map(why).collect();
     let help = match closed.iter().find(|entry| entry.kind != "baseline") {
-        Some(open) => format!("write the down script of {}, or roll back only what comes after it", open.label()),
+        // A down script that is added now counts as an edit of what is applied.
+        Some(open) => {
+            format!("write a new migration that takes {} back, or roll back only what comes after it", open.label())
+        }
         None => format!("roll back to {} at the most", first.version),
     };
     Err(Error::new(ErrorKind::NoWayBack, message).details(lines.join("\n")).help(help))

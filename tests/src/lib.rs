@@ -5,6 +5,6 @@ pub mod oracle;
 pub mod postgres;
 pub mod proxy;
 pub mod sqlite;
-pub mod starts;
+pub mod starters;
 
 pub use proxy::Proxy;

@@ -1,7 +1,10 @@
 //! All integration tests, in one binary.
 
 mod agreement;
+mod cases;
 mod databases;
 mod demonstration;
 mod proxy;
+mod sqlite_cases;
+mod starters;
 mod stories;

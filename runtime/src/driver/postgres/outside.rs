@@ -10,8 +10,8 @@ use crate::driver::entry::Standing;
 use crate::driver::postgres::answer::{Fault, found_nothing, setup_error};
 use crate::driver::postgres::batch::word_length;
 use crate::driver::postgres::link::Link;
-use crate::driver::postgres::request::{self, TONGUE, is_border};
-use crate::driver::{Batch, Done, Ended, Failure, Part, Stop, rows_of};
+use crate::driver::postgres::request::{self, TONGUE};
+use crate::driver::{Batch, Done, Ended, Failure, Part, Stop, kept_before, rows_of};
 use crate::plan::Step;
 use crate::report::Action;
 use crate::table_name::Tables;
@@ -123,8 +123,6 @@ async fn statements(
     let limits = request::limits(link, batch, step);
     let set: Vec<String> = limits.iter().map(|(name, value)| format!("SET {name} = '{value}'")).collect();
     link.send(set.join(";\n"), NONE).await.map_err(broken)?;
-    // A transaction of the script's own holds its progress too: it goes with it when it is rolled back.
-    let mut open = false;
     let mut roles: Vec<&str> = Vec::new();
     for (index, statement) in script.statements().enumerate() {
         // What is done is not repeated, but what it has set on its session is gone.
@@ -141,7 +139,7 @@ async fn statements(
                 link.roll_back().await;
                 let part = Part::Statement(index);
                 let range = point(&statement, script, error.position);
-                let kept = if open { kept_before(script, index) } else { index };
+                let kept = kept_before(script, index);
                 return Err(Stop::Failed(Box::new(Failure { part, range: Some(range), cause: error.cause, kept })));
             }
             Err(fault) => return Err(broken(fault)),
@@ -152,8 +150,8 @@ async fn statements(
         done.statements += 1;
         let changed = answer.statements.iter().map(|statement| statement.changed).sum();
         done.rows += rows_of(step, index, changed);
-        open = if is_border(statement.kind) { statement.kind == Kind::Begin } else { open };
         if step.action == Action::Apply {
+            // A transaction of the script's own holds its progress too: it goes with it when it is rolled back.
             let progress = as_ourselves(TONGUE.progress(tables, step, index + 1), &roles);
             link.send(progress, NONE).await.map_err(broken)?;
         }
@@ -174,12 +172,6 @@ fn as_ourselves(sql: String, roles: &[&str]) -> String {
         return sql;
     }
     format!("SET SESSION AUTHORIZATION DEFAULT;\nRESET ROLE;\n{sql};\n{}", roles.join(";\n"))
-}
-
-/// The statements before the transaction that a failing one is in.
-fn kept_before(script: &Script, index: usize) -> usize {
-    let before = script.statements().take(index).collect::<Vec<_>>();
-    before.iter().rposition(|statement| statement.kind == Kind::Begin).unwrap_or(index)
 }
 
 async fn verify(link: &mut Link<'_>, tables: &Tables, step: &Step<'_>) -> Result<(), Stop> {

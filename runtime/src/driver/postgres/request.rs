@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 use std::time::Duration;
 
-use whimbrel_core::{Dialect, Kind, Script};
+use whimbrel_core::{Dialect, Script};
 
 use crate::driver::entry::{Standing, Tongue};
 use crate::driver::postgres::{halves, link::Link};
@@ -245,9 +245,4 @@ pub(crate) fn failure(tables: &Tables, batch: &Batch<'_>, failure: &Failure) -> 
     let next = format!("(SELECT coalesce(max(id), 0) + 1 FROM {})", tables.events);
     let _ = writeln!(sql, "{insert} SELECT {values}, {next}, NULL;\nCOMMIT;");
     sql
-}
-
-/// Whether a script's statement is one that ends or begins a transaction in the middle.
-pub(crate) fn is_border(kind: Kind) -> bool {
-    matches!(kind, Kind::Begin | Kind::Commit | Kind::Rollback)
 }

@@ -6,6 +6,7 @@ use sqlx::sqlite::{SqliteConnection, SqliteQueryResult, SqliteRow};
 use sqlx::{AssertSqlSafe, Row as _};
 
 use crate::driver::completed::{self, Completed, Keep, Row, without_values};
+use crate::driver::sqlite::link::IN_TRANSACTION;
 use crate::error::{DatabaseError, Error, ErrorKind};
 use crate::table_name::Tables;
 
@@ -111,11 +112,10 @@ impl Fault {
                 "the file is not a SQLite database, or is damaged",
                 "check the path; `PRAGMA integrity_check` tells more",
             ),
-            Some(1) if self.message().contains("within a transaction") => of(
-                ErrorKind::Refused,
-                "the connection is inside a transaction; nothing was run",
-                "pass the pool, or a connection outside a transaction: our COMMIT would commit your work",
-            ),
+            // Ours is the first statement of all: the caller's connection had one open.
+            Some(1) if self.message().starts_with("cannot start a transaction within a transaction") => {
+                of(ErrorKind::Refused, IN_TRANSACTION.0, IN_TRANSACTION.1)
+            }
             Some(1) if FOREIGN.iter().any(|words| self.message().contains(words)) => (
                 ErrorKind::History,
                 format!("the table {table} is not a history of ours"),

@@ -83,10 +83,10 @@ async fn one_transaction(
 ) -> Result<Vec<Done>, Stop> {
     let named = batch.steps.iter().filter_map(|step| step.script.as_deref()).flat_map(pragma::named);
     let pragmas = captured(link, tables, named.collect()).await?;
+    // What outlives a rollback must not reach the next user either.
+    link.remember(pragmas.iter().cloned());
     let result = transaction(link, tables, batch, before, &pragmas).await;
     if !pragmas.is_empty() {
-        // What outlives a rollback must not reach the next user either.
-        link.remember(pragmas);
         link.restore().await;
     }
     result
@@ -153,10 +153,7 @@ async fn steps(
     let mut done = Vec::new();
     for (index, step) in batch.steps.iter().enumerate() {
         let event = batch.history.last_event + (before + index) as i64 + 1;
-        done.push(one_step(begun, tables, &batch, step, event).await?);
-        if !pragmas.is_empty() {
-            begun.send(pragmas.join(";\n"), NONE).await.map_err(broken)?;
-        }
+        done.push(one_step(begun, tables, &batch, step, (event, pragmas)).await?);
     }
     Ok(done)
 }
@@ -197,7 +194,7 @@ async fn one_step(
     tables: &Tables,
     batch: &Batch<'_>,
     step: &Step<'_>,
-    event: i64,
+    (event, pragmas): (i64, &[String]),
 ) -> Result<Done, Stop> {
     let started = Instant::now();
     let broken = |fault: Fault| stop(tables, fault);
@@ -222,6 +219,10 @@ async fn one_step(
         if let Some(new) = after.into_iter().find(|violation| !violations.contains(violation)) {
             return Err(failed(Part::Constraints, None, violated(&new)));
         }
+    }
+    if !pragmas.is_empty() {
+        // Before we write again: `query_only` would refuse it.
+        begun.send(pragmas.join(";\n"), NONE).await.map_err(broken)?;
     }
     leave(begun, tables, batch, step, event).await?;
     done.duration = started.elapsed();

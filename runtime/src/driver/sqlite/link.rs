@@ -52,6 +52,12 @@ enum Held {
     Own(SqliteConnection),
 }
 
+/// The message and the help for a connection with a transaction open.
+pub(crate) const IN_TRANSACTION: (&str, &str) = (
+    "the connection is inside a transaction; nothing was run",
+    "pass the pool, or a connection outside a transaction: our COMMIT would commit your work",
+);
+
 /// How long a read waits for a writer that is just committing.
 const READ_PATIENCE: Duration = Duration::from_secs(30);
 /// How long one `BEGIN IMMEDIATE` waits inside SQLite, where it cannot be cancelled; the engine's backoff waits longer.
@@ -76,8 +82,7 @@ impl<'a> Link<'a> {
     /// The connection is inside a transaction of sqlx's: our `COMMIT` would commit the caller's work.
     pub(crate) fn of_caller(connection: &'a mut SqliteConnection) -> Result<Self> {
         if connection.is_in_transaction() {
-            return Err(Error::new(ErrorKind::Refused, "the connection is inside a transaction; nothing was run")
-                .help("pass the pool, or a connection outside a transaction: our COMMIT would commit your work"));
+            return Err(Error::new(ErrorKind::Refused, IN_TRANSACTION.0).help(IN_TRANSACTION.1));
         }
         Ok(Self {
             source: Source::Caller(connection),
@@ -130,35 +135,43 @@ impl<'a> Link<'a> {
         self.restore.extend(sql);
     }
 
-    /// Takes back what was set for a step.
+    /// Takes back what was set for a step; one by one, since some of it may be refused.
     pub(crate) async fn restore(&mut self) {
-        let sql = std::mem::take(&mut self.restore).join(";\n");
-        if !sql.is_empty() {
+        while let Some(sql) = self.restore.first().cloned() {
             // A connection that takes no PRAGMA is broken, and will say so to its next user.
             let _ = self.send(sql, NONE).await;
+            // Only now: cancelled before, it is sent again when this is dropped.
+            self.restore.remove(0);
         }
     }
 
     /// Gives the connection back as it was; a statement that still runs is interrupted.
     pub(crate) async fn release(&mut self) {
-        let Some(sql) = self.leftovers() else { return };
-        self.deadline.set(Some(Instant::now()));
-        match (&mut self.source, self.held.take()) {
-            (Source::Caller(connection), _) => give_back(connection, sql).await,
-            (_, Some(Held::Pooled(mut connection))) => give_back(&mut connection, sql).await,
-            (_, Some(Held::Own(connection))) => drop(connection.close().await),
-            (_, None) => {}
+        if self.patience.is_some() {
+            self.interrupt().await;
+        }
+        self.restore.extend(self.patience.clone());
+        self.restore().await;
+        self.patience = None;
+        if let Some(Held::Own(connection)) = self.held.take() {
+            // It is gone in any case.
+            let _ = connection.close().await;
         }
     }
 
-    /// The SQL that sets everything back, if there is anything.
-    fn leftovers(&mut self) -> Option<String> {
-        let patience = self.patience.take()?;
-        self.restore.push(patience);
-        Some(std::mem::take(&mut self.restore).join(";\n"))
+    /// Ends the statement that a run has left behind when its time was over, and takes the progress handler away.
+    async fn interrupt(&mut self) {
+        self.deadline.set(Some(Instant::now()));
+        if let Ok(connection) = self.connection().await
+            && let Ok(mut handle) = connection.lock_handle().await
+        {
+            handle.remove_progress_handler();
+        }
+        self.deadline.set(None);
     }
 
     pub(crate) async fn connection(&mut self) -> Result<&mut SqliteConnection, Fault> {
+        let is_callers = matches!(self.source, Source::Caller(_));
         let connection = match (&mut self.source, &mut self.held) {
             (Source::Caller(connection), _) => connection,
             (_, Some(held)) => held.connection(),
@@ -175,6 +188,10 @@ impl<'a> Link<'a> {
             }
         };
         if self.patience.is_none() {
+            if is_callers {
+                // Inside a `BEGIN` that sqlx does not know of, this fails: our `COMMIT` would commit the caller's work.
+                connection.begin_with("BEGIN").await?.rollback().await?;
+            }
             let before = answer::send(connection, "PRAGMA busy_timeout".to_owned(), ALL).await?;
             let before = before.rows.into_iter().flatten().flatten().next();
             self.patience = Some(format!("PRAGMA busy_timeout = {}", before.as_deref().unwrap_or("5000")));
@@ -187,14 +204,6 @@ impl<'a> Link<'a> {
         }
         Ok(connection)
     }
-}
-
-/// Takes the progress handler away, and sets everything back.
-async fn give_back(connection: &mut SqliteConnection, sql: String) {
-    if let Ok(mut handle) = connection.lock_handle().await {
-        handle.remove_progress_handler();
-    }
-    drop(answer::send(connection, sql, NONE).await);
 }
 
 /// An empty name is a temporary database, which goes with its connection as well.
@@ -214,21 +223,26 @@ impl Held {
     }
 }
 
-/// A cancelled run: the pool's next user gets the connection as it was.
+/// A cancelled run: the connection's next user gets it as it was.
 impl Drop for Link<'_> {
     fn drop(&mut self) {
-        let Some(sql) = self.leftovers() else { return };
-        if let Source::Caller(_) = self.source {
-            // The handler stays on the connection, whose next statement is the caller's.
-            return self.deadline.set(None);
-        }
-        self.deadline.set(Some(Instant::now()));
-        if let (Some(Held::Pooled(mut connection)), Ok(runtime)) =
-            (self.held.take(), tokio::runtime::Handle::try_current())
-        {
-            runtime.spawn(async move { give_back(&mut connection, sql).await });
+        // The handler stays on a connection that is not ours, whose next statement is none of ours either.
+        let is_own = matches!(self.held, Some(Held::Own(_)));
+        self.deadline.set(is_own.then(Instant::now));
+        let connection = match (&mut self.source, &mut self.held) {
+            (Source::Caller(connection), _) => connection,
+            (_, Some(held)) => held.connection(),
+            (_, None) => return,
+        };
+        for sql in self.restore.drain(..).chain(self.patience.take()) {
+            start(connection, sql);
         }
     }
+}
+
+/// Polled once, a statement is on its way to the connection's thread, where it runs before whatever comes next.
+fn start(connection: &mut SqliteConnection, sql: String) {
+    drop(Box::pin(answer::send(connection, sql, NONE)).now_or_never());
 }
 
 /// An open transaction; rolled back when it is dropped.
@@ -284,9 +298,8 @@ impl Begun<'_> {
 impl Drop for Begun<'_> {
     fn drop(&mut self) {
         if let Some(transaction) = &mut self.0 {
-            // Polled once, the `BEGIN` is on its way to the connection's thread, before the `ROLLBACK` of sqlx's drop.
-            let begin = answer::send(transaction, "BEGIN".to_owned(), NONE);
-            drop(Box::pin(begin).now_or_never());
+            // It arrives before the `ROLLBACK` of sqlx's drop.
+            start(transaction, "BEGIN".to_owned());
         }
     }
 }

@@ -12,7 +12,7 @@ use crate::driver::sqlite::answer::{Fault, found_nothing};
 use crate::driver::sqlite::batch::{blame, leave};
 use crate::driver::sqlite::link::Link;
 use crate::driver::sqlite::{TONGUE, pragma};
-use crate::driver::{Batch, Done, Ended, Failure, Part, Stop, rows_of};
+use crate::driver::{Batch, Done, Ended, Failure, Part, Stop, kept_before, rows_of};
 use crate::plan::Step;
 use crate::report::Action;
 use crate::table_name::Tables;
@@ -80,6 +80,10 @@ async fn statements(
         let value = answer.map_err(broken(tables))?.rows.into_iter().flatten().flatten().next();
         link.remember(value.map(|value| format!("PRAGMA {name} = {value}")));
     }
+    if script.statements().any(|statement| statement.kind == Kind::Begin) {
+        // For a run that is cancelled inside a transaction of the script's own.
+        link.remember(["ROLLBACK".to_owned()]);
+    }
     for (index, statement) in script.statements().enumerate() {
         // What is done is not repeated, but what it has set on its connection is gone.
         if index < step.skip && statement.kind != Kind::Session {
@@ -99,7 +103,7 @@ async fn statements(
                 let Stop::Failed(mut failure) = blame(fault, script, index, &statement, timeout) else {
                     return Err(Stop::Busy);
                 };
-                failure.kept = index;
+                failure.kept = kept_before(script, index);
                 return Err(Stop::Failed(failure));
             }
             Err(fault) => return Err(Stop::Broken(fault.into_error(tables))),

@@ -4,7 +4,8 @@ use whimbrel_core::{Kind, Script};
 
 /// PRAGMAs of the connection that can be read and set back; some outlive even a rollback.
 ///
-/// Those of the file (`user_version`, `application_id`, `journal_mode`, `auto_vacuum`) are what a migration may be for.
+/// `defer_foreign_keys` is none of them: it ends with the transaction, and switched off before that it forgets the
+/// violations which the COMMIT would have refused (seen). Those of the file (`user_version`, `application_id`, `journal_mode`, `auto_vacuum`) are what a migration may be for.
 const SESSION: [&str; 20] = [
     "analysis_limit",
     "automatic_index",
@@ -12,11 +13,11 @@ const SESSION: [&str; 20] = [
     "cache_spill",
     "cell_size_check",
     "checkpoint_fullfsync",
-    "defer_foreign_keys",
     "fullfsync",
     "ignore_check_constraints",
     "journal_size_limit",
     "legacy_alter_table",
+    "locking_mode",
     "mmap_size",
     "query_only",
     "read_uncommitted",

@@ -1,0 +1,517 @@
+//! What broke the first design on SQLite, each by its name.
+
+use std::time::{Duration, Instant};
+
+use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions};
+use sqlx::{AssertSqlSafe, Connection, SqliteConnection, SqlitePool};
+use whimbrel::{Error, ErrorKind, Migrator, migrate};
+use whimbrel_tests::sqlite::Database;
+
+use crate::cases::{outcomes, outcomes_before, ups};
+
+/// One connection, so that whoever comes next gets the one that we had.
+async fn narrow_pool(database: &Database) -> SqlitePool {
+    narrow_pool_with(options(database)).await
+}
+
+async fn narrow_pool_with(options: SqliteConnectOptions) -> SqlitePool {
+    SqlitePoolOptions::new().max_connections(1).connect_with(options).await.unwrap()
+}
+
+fn options(database: &Database) -> SqliteConnectOptions {
+    SqliteConnectOptions::new().filename(database.path()).create_if_missing(true)
+}
+
+async fn number(pool: &SqlitePool, sql: &str) -> i64 {
+    let value = sqlx::query_scalar(AssertSqlSafe(sql.to_owned())).fetch_one(pool).await;
+    value.unwrap_or_else(|error| panic!("{error}\n{sql}"))
+}
+
+async fn run(pool: &SqlitePool, sql: &str) {
+    let ran = sqlx::raw_sql(AssertSqlSafe(sql.to_owned())).execute(pool).await;
+    ran.unwrap_or_else(|error| panic!("{error}\n{sql}"));
+}
+
+async fn tables(pool: &SqlitePool) -> Vec<String> {
+    let sql = "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'whimbrel%' ORDER BY name";
+    sqlx::query_scalar(sql).fetch_all(pool).await.unwrap()
+}
+
+/// The pool's connection is as sqlx made it, and can begin and commit.
+async fn assert_clean(pool: &SqlitePool) {
+    assert_eq!(number(pool, "PRAGMA busy_timeout").await, 5000);
+    assert_eq!(number(pool, "PRAGMA foreign_keys").await, 1);
+    assert_eq!(number(pool, "PRAGMA legacy_alter_table").await, 0);
+    let mut transaction = pool.begin_with("BEGIN IMMEDIATE").await.unwrap();
+    sqlx::raw_sql("CREATE TABLE probe (id INTEGER); DROP TABLE probe").execute(&mut *transaction).await.unwrap();
+    transaction.commit().await.unwrap();
+    let nested = pool.begin().await.unwrap();
+    nested.rollback().await.unwrap();
+}
+
+// ------------------------------------------------------------------------------------------------ rebuilds of a table
+
+const PARENTS: &str = "CREATE TABLE parent (id INTEGER PRIMARY KEY, name TEXT);
+CREATE TABLE child (id INTEGER PRIMARY KEY, parent INTEGER NOT NULL REFERENCES parent (id) ON DELETE CASCADE);
+INSERT INTO parent VALUES (1, 'a'), (2, 'b');
+INSERT INTO child VALUES (10, 1), (20, 2);";
+
+const REBUILD: &str = "PRAGMA foreign_keys=OFF;
+CREATE TABLE new_parent (id INTEGER PRIMARY KEY, name TEXT NOT NULL);
+INSERT INTO new_parent SELECT id, name FROM parent;
+DROP TABLE parent;
+ALTER TABLE new_parent RENAME TO parent;
+PRAGMA foreign_key_check;
+PRAGMA foreign_keys=ON;";
+
+#[tokio::test]
+async fn a_table_rebuild_keeps_the_children_of_on_delete_cascade() {
+    let database = Database::create();
+    let pool = narrow_pool(&database).await;
+    let report = migrate(&ups("sqlite", &[PARENTS, REBUILD, "CREATE TABLE later (id INTEGER)"]), &pool).await.unwrap();
+    assert_eq!(outcomes(&report), ["done"; 3]);
+    assert_eq!(number(&pool, "SELECT count(*) FROM child").await, 2);
+    assert_eq!(number(&pool, "SELECT \"notnull\" FROM pragma_table_info('parent') WHERE name = 'name'").await, 1);
+    assert_clean(&pool).await;
+    // And the key still cascades.
+    run(&pool, "DELETE FROM parent WHERE id = 1").await;
+    assert_eq!(number(&pool, "SELECT count(*) FROM child").await, 1);
+}
+
+#[tokio::test]
+async fn a_table_rebuild_passes_a_view_on_the_table() {
+    let database = Database::create();
+    let pool = narrow_pool(&database).await;
+    let view = "CREATE VIEW names AS SELECT name FROM parent;
+        CREATE TRIGGER renamed INSTEAD OF UPDATE ON names BEGIN UPDATE parent SET name = new.name; END;";
+    migrate(&ups("sqlite", &[PARENTS, view, REBUILD]), &pool).await.unwrap();
+    assert_eq!(number(&pool, "SELECT count(*) FROM child").await, 2);
+    assert_eq!(number(&pool, "SELECT count(*) FROM names").await, 2);
+    assert_clean(&pool).await;
+}
+
+#[tokio::test]
+async fn a_table_rebuild_in_the_first_migration_of_a_run_keeps_the_children() {
+    let database = Database::create();
+    let pool = narrow_pool(&database).await;
+    migrate(&ups("sqlite", &[PARENTS]), &pool).await.unwrap();
+    migrate(&ups("sqlite", &[PARENTS, REBUILD]), &pool).await.unwrap();
+    assert_eq!(number(&pool, "SELECT count(*) FROM child").await, 2);
+    assert_clean(&pool).await;
+}
+
+#[tokio::test]
+async fn a_table_rebuild_that_leaves_a_violation_is_refused_and_rolled_back() {
+    let database = Database::create();
+    let pool = narrow_pool(&database).await;
+    let loses_a_row = REBUILD.replace("FROM parent;", "FROM parent WHERE id = 1;");
+    let set = ups("sqlite", &[PARENTS, &loses_a_row, "CREATE TABLE later (id INTEGER)"]);
+    let error = migrate(&set, &pool).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Failed);
+    assert_eq!(outcomes_before(&error), ["done", "failed", "not run"]);
+    assert_eq!(
+        std::error::Error::source(&error).unwrap().to_string(),
+        "foreign key violated: row 20 of child refers to parent, where there is none"
+    );
+    assert_eq!(number(&pool, "SELECT count(*) FROM parent").await, 2);
+    assert_eq!(tables(&pool).await, ["child", "parent"]);
+    assert_clean(&pool).await;
+}
+
+#[tokio::test]
+async fn violations_from_before_do_not_fail_a_table_rebuild() {
+    let database = Database::create();
+    let pool = narrow_pool(&database).await;
+    migrate(&ups("sqlite", &[PARENTS]), &pool).await.unwrap();
+    run(&pool, "PRAGMA foreign_keys = OFF; INSERT INTO child VALUES (30, 3); PRAGMA foreign_keys = ON").await;
+    migrate(&ups("sqlite", &[PARENTS, REBUILD]), &pool).await.unwrap();
+    assert_eq!(number(&pool, "SELECT count(*) FROM child").await, 3);
+    assert_clean(&pool).await;
+}
+
+#[tokio::test]
+async fn a_second_violation_of_a_row_that_was_violated_before_is_still_new() {
+    let database = Database::create();
+    let pool = narrow_pool(&database).await;
+    let two_keys = "CREATE TABLE parent (id INTEGER PRIMARY KEY, name TEXT);
+        CREATE TABLE child (id INTEGER PRIMARY KEY, a INTEGER REFERENCES parent, b INTEGER REFERENCES parent);
+        INSERT INTO parent VALUES (1, 'a'), (2, 'b');";
+    migrate(&ups("sqlite", &[two_keys]), &pool).await.unwrap();
+    run(&pool, "PRAGMA foreign_keys = OFF; INSERT INTO child VALUES (10, 7, 2); PRAGMA foreign_keys = ON").await;
+    let loses_a_row = REBUILD.replace("FROM parent;", "FROM parent WHERE id = 1;");
+    let error = migrate(&ups("sqlite", &[two_keys, &loses_a_row]), &pool).await.unwrap_err();
+    assert_eq!(outcomes_before(&error), ["failed"]);
+    assert_eq!(number(&pool, "SELECT count(*) FROM parent").await, 2);
+}
+
+// ----------------------------------------------------------------------------------------- migration 2 of 3 goes wrong
+
+const ONE: &str = "CREATE TABLE one (id INTEGER PRIMARY KEY); INSERT INTO one VALUES (1);";
+const THREE: &str = "CREATE TABLE three (id INTEGER PRIMARY KEY);";
+const TWO: &str = "CREATE TABLE two (id INTEGER PRIMARY KEY);";
+
+/// 1 stays, 2 is named, 3 does not run; the connection is usable, and a corrected set completes.
+async fn the_second_fails(pool: &SqlitePool, two: &str) -> Error {
+    let error = migrate(&ups("sqlite", &[ONE, two, THREE]), pool).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Failed, "{error:?}");
+    assert_eq!(outcomes_before(&error), ["done", "failed", "not run"], "{error:?}");
+    assert!(error.to_string().starts_with("0002_b failed at "), "{error}");
+    assert_eq!(tables(pool).await, ["one"]);
+    assert_eq!(number(pool, "SELECT count(*) FROM one").await, 1);
+    assert_clean(pool).await;
+    assert_eq!(number(pool, "SELECT count(*) FROM whimbrel_history WHERE state = 'failed'").await, 1);
+    let report = migrate(&ups("sqlite", &[ONE, TWO, THREE]), pool).await.unwrap();
+    assert_eq!(outcomes(&report), ["done", "done"]);
+    assert_eq!(tables(pool).await, ["one", "three", "two"]);
+    error
+}
+
+#[tokio::test]
+async fn a_plain_error_in_the_second_of_three() {
+    let database = Database::create();
+    let two = "CREATE TABLE two (id INTEGER);\nUPDATE two\n   SET emial = 'ü';";
+    let error = the_second_fails(&narrow_pool(&database).await, two).await;
+    assert_eq!(error.to_string(), "0002_b failed at statement 2 of 2 (0002_b.sql:3:8)");
+}
+
+#[tokio::test]
+async fn insert_or_rollback_in_the_second_of_three() {
+    let database = Database::create();
+    let two = "CREATE TABLE two (id INTEGER PRIMARY KEY); INSERT INTO two VALUES (1);
+        INSERT OR ROLLBACK INTO two VALUES (1); CREATE TABLE stray (id INTEGER);";
+    let error = the_second_fails(&narrow_pool(&database).await, two).await;
+    assert!(error.to_string().contains("statement 3 of 4"), "{error}");
+}
+
+#[tokio::test]
+async fn insert_or_rollback_as_the_last_statement_of_the_second_of_three() {
+    let database = Database::create();
+    the_second_fails(&narrow_pool(&database).await, "INSERT OR ROLLBACK INTO one VALUES (1);").await;
+}
+
+#[tokio::test]
+async fn raise_rollback_in_the_second_of_three() {
+    let database = Database::create();
+    let two = "CREATE TABLE two (id INTEGER);
+        CREATE TRIGGER no BEFORE INSERT ON two BEGIN SELECT RAISE(ROLLBACK, 'no row may enter'); END;
+        INSERT INTO two VALUES (1); CREATE TABLE stray (id INTEGER);";
+    let error = the_second_fails(&narrow_pool(&database).await, two).await;
+    assert!(format!("{error:?}").contains("no row may enter"), "{error:?}");
+}
+
+#[tokio::test]
+async fn a_deferred_key_violated_in_the_second_of_three() {
+    let database = Database::create();
+    let two = "CREATE TABLE two (id INTEGER PRIMARY KEY, one INTEGER REFERENCES one DEFERRABLE INITIALLY DEFERRED);
+        INSERT INTO two VALUES (1, 7);";
+    let error = the_second_fails(&narrow_pool(&database).await, two).await;
+    assert!(format!("{error:?}").contains("FOREIGN KEY constraint failed"), "{error:?}");
+}
+
+#[tokio::test]
+async fn a_deferred_key_violated_by_2_and_mended_by_3_is_refused_at_2() {
+    let keys = [
+        // The table says so, and the script of a later run does not.
+        ("CREATE TABLE two (one INTEGER REFERENCES one DEFERRABLE INITIALLY DEFERRED);", "INSERT INTO two VALUES (7);"),
+        (
+            "CREATE TABLE two (one INTEGER REFERENCES one);",
+            "PRAGMA defer_foreign_keys = ON; INSERT INTO two VALUES (7);",
+        ),
+    ];
+    for (table, violates) in keys {
+        for separately in [true, false] {
+            let database = Database::create();
+            let pool = narrow_pool(&database).await;
+            let first = format!("{ONE}{table}");
+            if separately {
+                migrate(&ups("sqlite", &[&*first]), &pool).await.unwrap();
+            }
+            let error =
+                migrate(&ups("sqlite", &[&first, violates, "INSERT INTO one VALUES (7);"]), &pool).await.unwrap_err();
+            let done: &[&str] = if separately { &[] } else { &["done"] };
+            assert_eq!(outcomes_before(&error), [done, &["failed", "not run"]].concat(), "{error:?}");
+            assert_eq!(number(&pool, "SELECT count(*) FROM two").await, 0);
+            assert_eq!(number(&pool, "SELECT count(*) FROM one").await, 1);
+            assert_clean(&pool).await;
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_full_disk_in_the_second_of_three() {
+    for journal in [SqliteJournalMode::Delete, SqliteJournalMode::Wal] {
+        let disk = SmallDisk::mount();
+        let pool = disk.pool(journal).await;
+        let two = "CREATE TABLE two (filler BLOB);
+            WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 4000)
+            INSERT INTO two SELECT zeroblob(1000) FROM n;";
+        let error = the_second_fails(&pool, two).await;
+        assert!(format!("{error:?}").contains("full"), "{error:?}");
+        pool.close().await;
+    }
+}
+
+/// Two megabytes: a file system of its own where we may mount one, else a limit that SQLite keeps.
+struct SmallDisk {
+    database: Database,
+    mounted: bool,
+}
+
+impl SmallDisk {
+    fn mount() -> Self {
+        let database = Database::create();
+        let mut mount = std::process::Command::new("mount");
+        let mount = mount.args(["-t", "tmpfs", "-o", "size=2m", "tmpfs"]).arg(database.folder());
+        let mounted = mount.output().is_ok_and(|output| output.status.success());
+        Self { database, mounted }
+    }
+
+    async fn pool(&self, journal: SqliteJournalMode) -> SqlitePool {
+        let options = options(&self.database).journal_mode(journal);
+        let pages = if self.mounted { "100000" } else { "400" };
+        narrow_pool_with(options.pragma("max_page_count", pages)).await
+    }
+}
+
+impl Drop for SmallDisk {
+    fn drop(&mut self) {
+        if self.mounted {
+            // Lazily: a connection may be closing still. A folder that stays is the system's to clean.
+            let _ = std::process::Command::new("umount").arg("-l").arg(self.database.folder()).output();
+        }
+    }
+}
+
+// -------------------------------------------------------------------------------------------------- others at the file
+
+#[tokio::test]
+async fn another_writer_is_waited_for_longer_than_five_seconds() {
+    let database = Database::create();
+    let pool = database.pool().await;
+    let writer = pool.begin_with("BEGIN IMMEDIATE").await.unwrap();
+    let set = ups("sqlite", &[ONE]);
+    let started = Instant::now();
+    let end_of_writer = async {
+        tokio::time::sleep(Duration::from_millis(5_500)).await;
+        writer.commit().await.unwrap();
+    };
+    let (report, ()) = tokio::join!(migrate(&set, &pool), end_of_writer);
+    assert_eq!(outcomes(&report.unwrap()), ["done"]);
+    assert!(started.elapsed() > Duration::from_millis(5_500));
+}
+
+#[tokio::test]
+async fn waiting_for_another_writer_is_bounded() {
+    let database = Database::create();
+    let pool = database.pool().await;
+    let writer = pool.begin_with("BEGIN IMMEDIATE").await.unwrap();
+    let set = ups("sqlite", &[ONE]);
+    let started = Instant::now();
+    let mut migrator = Migrator::new(&set, &pool).lock_timeout(Duration::from_millis(300));
+    let error = migrator.up().await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Locked, "{error:?}");
+    assert!(started.elapsed() < Duration::from_secs(4), "{:?}", started.elapsed());
+    writer.rollback().await.unwrap();
+    assert_eq!(outcomes(&migrator.up().await.unwrap()), ["done"]);
+    drop(migrator);
+    assert_clean(&narrow_pool(&database).await).await;
+}
+
+#[tokio::test]
+async fn a_database_in_wal_mode_with_a_reader_inside() {
+    let database = Database::create();
+    let pool = SqlitePool::connect_with(options(&database).journal_mode(SqliteJournalMode::Wal)).await.unwrap();
+    migrate(&ups("sqlite", &[ONE]), &pool).await.unwrap();
+    let mut reader = pool.begin().await.unwrap();
+    let before: i64 = sqlx::query_scalar("SELECT count(*) FROM one").fetch_one(&mut *reader).await.unwrap();
+    let report = migrate(&ups("sqlite", &[ONE, REBUILD_ONE, THREE]), &pool).await.unwrap();
+    assert_eq!(outcomes(&report), ["done", "done"]);
+    let after: i64 = sqlx::query_scalar("SELECT count(*) FROM one").fetch_one(&mut *reader).await.unwrap();
+    assert_eq!((before, after), (1, 1));
+    reader.rollback().await.unwrap();
+    assert_eq!(number(&pool, "SELECT count(*) FROM one").await, 2);
+    let mode: String = sqlx::query_scalar("PRAGMA journal_mode").fetch_one(&pool).await.unwrap();
+    assert_eq!(mode, "wal");
+}
+
+const REBUILD_ONE: &str = "PRAGMA foreign_keys=OFF;
+CREATE TABLE new_one (id INTEGER PRIMARY KEY, name TEXT);
+INSERT INTO new_one (id) SELECT id FROM one UNION ALL VALUES (2);
+DROP TABLE one;
+ALTER TABLE new_one RENAME TO one;";
+
+#[tokio::test]
+async fn a_script_can_switch_to_wal() {
+    let database = Database::create();
+    let pool = narrow_pool(&database).await;
+    let report = migrate(&ups("sqlite", &[ONE, "PRAGMA journal_mode = WAL;", THREE]), &pool).await.unwrap();
+    assert_eq!(outcomes(&report), ["done"; 3]);
+    let mode: String = sqlx::query_scalar("PRAGMA journal_mode").fetch_one(&pool).await.unwrap();
+    assert_eq!(mode, "wal");
+    assert_clean(&pool).await;
+}
+
+#[tokio::test]
+async fn an_in_memory_database_is_migrated_where_its_pool_holds_it() {
+    let set = ups("sqlite", &[ONE, REBUILD_ONE, THREE]);
+    let narrow = SqlitePoolOptions::new().max_connections(1).connect("sqlite::memory:").await.unwrap();
+    let wide = SqlitePool::connect("sqlite::memory:").await.unwrap();
+    for pool in [narrow, wide] {
+        assert_eq!(outcomes(&migrate(&set, &pool).await.unwrap()), ["done"; 3]);
+        assert!(migrate(&set, &pool).await.unwrap().is_up_to_date());
+        assert_eq!(tables(&pool).await, ["one", "three"]);
+        assert_clean(&pool).await;
+    }
+}
+
+#[tokio::test]
+async fn an_in_memory_database_is_migrated_while_others_use_its_pool() {
+    let set = ups("sqlite", &[ONE, TWO, THREE]);
+    let pool = SqlitePool::connect("sqlite::memory:").await.unwrap();
+    let idle = pool.acquire().await.unwrap();
+    let all = async { tokio::join!(migrate(&set, &pool), migrate(&set, &pool), migrate(&set, &pool)) };
+    let (a, b, c) = tokio::time::timeout(Duration::from_secs(30), all).await.expect("nobody hangs");
+    let applied: usize = [a, b, c].map(|report| report.unwrap().steps().len()).into_iter().sum();
+    assert_eq!(applied, 3);
+    drop(idle);
+    assert_eq!(tables(&pool).await, ["one", "three", "two"]);
+}
+
+// ------------------------------------------------------------------------------------------------- the session's state
+
+#[tokio::test]
+async fn pragmas_that_outlive_a_rollback_are_restored() {
+    const SETTINGS: [&str; 10] = [
+        "recursive_triggers",
+        "legacy_alter_table",
+        "writable_schema",
+        "temp_store",
+        "reverse_unordered_selects",
+        "ignore_check_constraints",
+        "cache_size",
+        "query_only",
+        "read_uncommitted",
+        "cell_size_check",
+    ];
+    let set_all = SETTINGS.map(|name| format!("PRAGMA {name} = {};\n", if name == "cache_size" { 77 } else { 1 }));
+    let sets = format!("CREATE TABLE two (id INTEGER);\n{}", set_all.concat());
+    for script in [sets.clone(), format!("{sets}SELECT nonsense;"), format!("-- whimbrel:no-transaction\n{sets}")] {
+        let database = Database::create();
+        let pool = narrow_pool(&database).await;
+        let mut before = Vec::new();
+        for name in SETTINGS {
+            before.push((name, number(&pool, &format!("PRAGMA {name}")).await));
+        }
+        // A script after it finds the settings as they were: this one would fail under `query_only`.
+        let result =
+            migrate(&ups("sqlite", &[ONE, &script, "CREATE TABLE three (id INTEGER CHECK (id > 0));"]), &pool).await;
+        if script.contains("nonsense") {
+            assert_eq!(outcomes_before(&result.unwrap_err()), ["done", "failed", "not run"]);
+        } else {
+            assert_eq!(outcomes(&result.unwrap_or_else(|error| panic!("{error:?}\n{script}"))), ["done"; 3]);
+        }
+        let mut after = Vec::new();
+        for name in SETTINGS {
+            after.push((name, number(&pool, &format!("PRAGMA {name}")).await));
+        }
+        assert_eq!(before, after, "{script}");
+        assert_clean(&pool).await;
+    }
+}
+
+#[tokio::test]
+async fn an_exclusive_locking_mode_does_not_stay() {
+    let database = Database::create();
+    let pool = narrow_pool(&database).await;
+    migrate(&ups("sqlite", &[ONE, "PRAGMA locking_mode = EXCLUSIVE; CREATE TABLE two (id INTEGER);"]), &pool)
+        .await
+        .unwrap();
+    let other = narrow_pool_with(options(&database).busy_timeout(Duration::from_millis(100))).await;
+    run(&other, "INSERT INTO one VALUES (2)").await;
+    assert_clean(&pool).await;
+}
+
+#[tokio::test]
+async fn a_callers_connection_keeps_its_own_settings() {
+    let database = Database::create();
+    let own = options(&database).foreign_keys(false).busy_timeout(Duration::from_millis(123));
+    let mut connection = SqliteConnection::connect_with(&own).await.unwrap();
+    let set = ups("sqlite", &[PARENTS, REBUILD, "PRAGMA recursive_triggers = ON;"]);
+    migrate(&set, &mut connection).await.unwrap();
+    for (name, value) in [("foreign_keys", 0), ("busy_timeout", 123), ("recursive_triggers", 0)] {
+        let sql = AssertSqlSafe(format!("PRAGMA {name}"));
+        let now: i64 = sqlx::query_scalar(sql).fetch_one(&mut connection).await.unwrap();
+        assert_eq!(now, value, "{name}");
+    }
+}
+
+#[tokio::test]
+async fn a_connection_inside_a_transaction_of_sqlx_is_refused() {
+    let database = Database::create();
+    let pool = narrow_pool(&database).await;
+    run(&pool, "CREATE TABLE work (id INTEGER)").await;
+    let mut transaction = pool.begin().await.unwrap();
+    sqlx::query("INSERT INTO work VALUES (1)").execute(&mut *transaction).await.unwrap();
+    let error = migrate(&ups("sqlite", &[ONE]), &mut *transaction).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Refused, "{error:?}");
+    sqlx::query("INSERT INTO work VALUES (2)").execute(&mut *transaction).await.unwrap();
+    transaction.rollback().await.unwrap();
+    assert_eq!(number(&pool, "SELECT count(*) FROM work").await, 0);
+    assert_eq!(tables(&pool).await, ["work"]);
+}
+
+#[tokio::test]
+async fn a_connection_inside_a_raw_transaction_is_refused() {
+    for applied_before in [false, true] {
+        let database = Database::create();
+        let set = ups("sqlite", &[ONE]);
+        if applied_before {
+            migrate(&set, &narrow_pool(&database).await).await.unwrap();
+        }
+        let mut connection = SqliteConnection::connect_with(&options(&database)).await.unwrap();
+        sqlx::raw_sql("BEGIN; CREATE TABLE work (id INTEGER)").execute(&mut connection).await.unwrap();
+        let error = migrate(&set, &mut connection).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Refused, "{error:?}");
+        assert!(error.to_string().contains("inside a transaction"), "{error}");
+        sqlx::raw_sql("INSERT INTO work VALUES (1); ROLLBACK").execute(&mut connection).await.unwrap();
+        let left: i64 = sqlx::query_scalar("SELECT count(*) FROM sqlite_master WHERE name = 'work'")
+            .fetch_one(&mut connection)
+            .await
+            .unwrap();
+        assert_eq!(left, 0);
+        let busy: i64 = sqlx::query_scalar("PRAGMA busy_timeout").fetch_one(&mut connection).await.unwrap();
+        assert_eq!(busy, 5000);
+        assert_eq!(migrate(&set, &mut connection).await.unwrap().applied(), 1);
+    }
+}
+
+#[tokio::test]
+async fn two_histories_live_in_one_database() {
+    let database = Database::create();
+    let pool = narrow_pool(&database).await;
+    let (a, b) = (ups("sqlite", &[ONE]), ups("sqlite", &[TWO, THREE]));
+    for _ in 0..2 {
+        Migrator::new(&a, &pool).history_table("a_history").unwrap().up().await.unwrap();
+        Migrator::new(&b, &pool).history_table("b_history").unwrap().up().await.unwrap();
+    }
+    let histories = ["a_events", "a_history", "b_events", "b_history"];
+    assert_eq!(tables(&pool).await, [&histories[..], &["one", "three", "two"]].concat());
+}
+
+#[tokio::test]
+async fn a_script_that_commits_in_the_middle() {
+    let database = Database::create();
+    let pool = narrow_pool(&database).await;
+    let two = "CREATE TABLE two (id INTEGER);\nBEGIN;\nINSERT INTO two VALUES (1);\nCOMMIT;\nBEGIN;\nINSERT INTO two VALUES (2);\nINSERT INTO nowhere VALUES (3);\nCOMMIT;";
+    let error = migrate(&ups("sqlite", &[ONE, two, THREE]), &pool).await.unwrap_err();
+    assert_eq!(outcomes_before(&error), ["done", "failed", "not run"], "{error:?}");
+    assert_eq!(number(&pool, "SELECT count(*) FROM two").await, 1);
+    assert_clean(&pool).await;
+    // It goes on where its last own transaction ended.
+    let mended = two.replace("nowhere", "two");
+    let report =
+        migrate(&ups("sqlite", &[ONE, &mended, THREE]), &pool).await.unwrap_or_else(|error| panic!("{error:?}"));
+    assert_eq!(outcomes(&report), ["done", "done"]);
+    assert_eq!(number(&pool, "SELECT sum(id) FROM two").await, 6);
+    assert_eq!(number(&pool, "SELECT count(*) FROM two").await, 3);
+}
