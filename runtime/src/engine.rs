@@ -107,13 +107,15 @@ impl<'a> Engine<'_, 'a> {
             return Err(error);
         }
         let holder = self.driver.history(Detail::Entries).await.map(|history| history.holder);
-        let who = match holder {
-            Ok(Holder::Session(who)) => who,
-            _ => waiting.what.to_owned(),
+        let (who, help) = match holder {
+            Ok(Holder::Session(who)) => (who, "see what it is doing; if it hangs, end that session; then run it again"),
+            _ => (
+                waiting.what.to_owned(),
+                "end what else writes to the database, or wait longer with `.lock_timeout(…)`; then run it again",
+            ),
         };
         let message = format!("waited {} for {who}; nothing more was run", Took(self.settings.lock_timeout));
-        Err(Error::new(ErrorKind::Locked, message)
-            .help("see what it is doing; if it hangs, end that session, then run it again"))
+        Err(Error::new(ErrorKind::Locked, message).help(help))
     }
 
     async fn act(&mut self, batch: Batch<'_>) -> Ended {
@@ -184,10 +186,7 @@ impl<'a> Engine<'_, 'a> {
             Some("57014" | "9") => ErrorKind::Timeout,
             _ => ErrorKind::Failed,
         };
-        let help = match step.mode {
-            Mode::Outside => "correct the statement and run it again: it goes on with it",
-            _ => "correct the script and run it again: what is applied stays, nothing of this migration does",
-        };
+        let help = help_of(step, &failure, kind);
         Error::new(kind, message).source(failure.cause).at(place).help(help)
     }
 }
@@ -251,8 +250,24 @@ fn name_of(part: Part, step: &Step<'_>) -> String {
     }
 }
 
+fn help_of(step: &Step<'_>, failure: &Failure, kind: ErrorKind) -> &'static str {
+    match (step.mode, failure.part) {
+        (Mode::Outside, Part::Verify(_)) => {
+            "correct the data or the query, and run it again: it goes on with the query"
+        }
+        (Mode::Outside, _) if step.action == Action::RollBack => "correct the script: it runs from its beginning again",
+        (Mode::Outside, _) => "correct the statement and run it again: it goes on with it",
+        _ if kind == ErrorKind::Timeout => "make it faster, or raise `-- whimbrel:timeout`, and run it again",
+        _ if step.action == Action::RollBack => {
+            "correct the down script and run it again: this migration is still applied"
+        }
+        _ => "correct the script and run it again: what is applied stays, nothing of this migration does",
+    }
+}
+
 fn left_of(step: &Step<'_>, failure: &Failure) -> String {
     match (step.mode, failure.kept) {
+        (Mode::Transaction | Mode::ForeignKeysOff, _) if step.action == Action::RollBack => "still applied".to_owned(),
         (Mode::Outside, 0) => "nothing before it".to_owned(),
         (Mode::Outside, 1) => "the statement before it stays".to_owned(),
         (Mode::Outside, kept) => format!("the {kept} statements before it stay"),

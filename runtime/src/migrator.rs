@@ -61,8 +61,9 @@ pub struct Migrator<'a> {
 impl<'a> Migrator<'a> {
     /// A migrator for a pool (`&SqlitePool`, `&PgPool`), or for a `&mut` connection outside a transaction.
     ///
-    /// With a PostgreSQL pool it reads on an idle connection, and acts on one of its own, made from the pool's options:
-    /// `after_connect` does not run on it.
+    /// With a pool it looks on an idle connection, and acts on one of its own, made from the pool's options but without
+    /// a log of its statements: `after_connect` does not run on it. Only on a SQLite database in memory, and on a
+    /// caller's connection, statements are logged as that connection's options say.
     pub fn new(migrations: &'a Migrations, database: impl Database<'a>) -> Self {
         Self {
             migrations,

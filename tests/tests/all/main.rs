@@ -8,3 +8,4 @@ mod postgres_cases;
 mod proxy;
 mod sqlite_cases;
 mod starters;
+mod stories;

@@ -131,8 +131,17 @@ impl Postgres<'_> {
             Ok(answer) => answer,
             // The first statement reads no table of ours.
             Err(fault) if fault.says("42P01") => {
-                self.link.note_session(fault.answer().rows.first())?;
-                return Ok(History { holder: holder(fault.answer().rows.first()), ..History::default() });
+                let session = fault.answer().rows.first();
+                self.link.note_session(session)?;
+                if let Some(found) = session.and_then(|row| row.get(5).cloned().flatten()) {
+                    return Err(foreign(&self.tables, &format!("there is {found}, but not all that belongs to it")));
+                }
+                return Ok(History { holder: holder(session), ..History::default() });
+            }
+            // On a fresh database the fast path has met its missing table inside the caller's transaction.
+            Err(fault) if fault.says("25P02") => {
+                self.link.refuse_transaction()?;
+                return Err(fault.into_error(&self.tables));
             }
             Err(fault) => return Err(fault.into_error(&self.tables)),
         };

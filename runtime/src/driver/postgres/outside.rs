@@ -16,7 +16,7 @@ use crate::driver::{Batch, Done, Ended, Failure, Part, Stop, kept_before, rows_o
 use crate::plan::Step;
 use crate::report::Action;
 use crate::table_name::Tables;
-use whimbrel_core::{Script, Statement};
+use whimbrel_core::{Kind, Script, Statement};
 
 /// Runs the first step of the batch.
 pub(crate) async fn run(link: &mut Link<'_>, tables: &Tables, batch: Batch<'_>) -> Ended {
@@ -31,14 +31,22 @@ pub(crate) async fn run(link: &mut Link<'_>, tables: &Tables, batch: Batch<'_>) 
         Err(stop) => Ended::stopped(Vec::new(), stop),
     };
     if let Some(Stop::Failed(failure)) = &mut ended.stop {
-        failure.cause.hint = failure.cause.hint.take().or_else(|| hint(failure));
+        failure.cause.hint = failure.cause.hint.take().or_else(|| hint(step, failure));
     }
     ended
 }
 
-fn hint(failure: &Failure) -> Option<String> {
-    let blocked = failure.cause.code() == Some("55P03");
-    blocked.then(|| "raise `-- whimbrel:lock-timeout`, or end the session that holds the table".to_owned())
+fn hint(step: &Step<'_>, failure: &Failure) -> Option<String> {
+    if failure.cause.code() == Some("55P03") {
+        return Some("raise `-- whimbrel:lock-timeout`, or end the session that holds the table".to_owned());
+    }
+    let Part::Statement(index) = failure.part else { return None };
+    let script = step.script.as_deref()?;
+    let text = script.text_of(&script.statement(index)?).to_ascii_uppercase();
+    // What is wrong with its words is found before it begins.
+    let begun = !failure.cause.code().is_some_and(|code| code.starts_with("42"));
+    let builds = text.contains("CONCURRENTLY") && text.contains("INDEX") && text.starts_with("CREATE");
+    (begun && builds).then(|| "it leaves an invalid index behind: drop that before you run it again".to_owned())
 }
 
 async fn lock(link: &mut Link<'_>, tables: &Tables) -> Result<(), Stop> {
@@ -116,7 +124,15 @@ async fn statements(
     let limits = request::limits(link, batch, step);
     let set: Vec<String> = limits.iter().map(|(name, value)| format!("SET {name} = '{value}'")).collect();
     link.send(set.join(";\n"), NONE).await.map_err(broken)?;
-    for (index, statement) in script.statements().enumerate().skip(step.skip) {
+    let mut roles: Vec<&str> = Vec::new();
+    for (index, statement) in script.statements().enumerate() {
+        // What is done is not repeated, but what it has set on its session is gone.
+        if index < step.skip && statement.kind != Kind::Session {
+            continue;
+        }
+        if is_role(script.text_of(&statement)) {
+            roles.push(script.text_of(&statement));
+        }
         let answer = link.send(script.text_of(&statement).to_owned(), NONE).await;
         let answer = match answer {
             Ok(answer) => answer,
@@ -132,15 +148,34 @@ async fn statements(
             }
             Err(fault) => return Err(broken(fault)),
         };
+        if index < step.skip {
+            continue;
+        }
         done.statements += 1;
         let changed = answer.statements.iter().map(|statement| statement.changed).sum();
         done.rows += rows_of(step, index, changed);
         if step.action == Action::Apply {
             // A transaction of the script's own holds its progress too: it goes with it when it is rolled back.
-            link.send(TONGUE.progress(tables, step, index + 1), NONE).await.map_err(broken)?;
+            let progress = as_ourselves(TONGUE.progress(tables, step, index + 1), &roles);
+            link.send(progress, NONE).await.map_err(broken)?;
         }
     }
     verify(link, tables, step).await
+}
+
+/// Whether a statement makes its session somebody else.
+fn is_role(text: &str) -> bool {
+    let mut words = text.split_ascii_whitespace().map(str::to_ascii_uppercase);
+    matches!(words.next().as_deref(), Some("SET" | "RESET"))
+        && words.take(2).any(|word| matches!(word.as_str(), "ROLE" | "AUTHORIZATION"))
+}
+
+/// The role that a script has taken on may have no right to our tables; it is taken on again afterwards.
+fn as_ourselves(sql: String, roles: &[&str]) -> String {
+    if roles.is_empty() {
+        return sql;
+    }
+    format!("SET SESSION AUTHORIZATION DEFAULT;\nRESET ROLE;\n{sql};\n{}", roles.join(";\n"))
 }
 
 async fn verify(link: &mut Link<'_>, tables: &Tables, step: &Step<'_>) -> Result<(), Stop> {
