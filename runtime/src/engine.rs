@@ -8,7 +8,7 @@ use whimbrel_core::{Migrations, Place};
 use crate::backoff::Backoff;
 use crate::driver::{Batch, Detail, Done, Driver, Ended, Failure, Part, Stop};
 use crate::error::{DatabaseError, Error, ErrorKind, Result};
-use crate::history::{Head, History, Holder, State};
+use crate::history::{Entry, Head, History, Holder, State};
 use crate::identity::Identity;
 use crate::plan::{self, Facts, Goal, Mode, Plan, Step};
 use crate::report::{Action, Failed, Outcome, Report, StepReport, Took};
@@ -33,7 +33,7 @@ impl<'a> Engine<'_, 'a> {
         let mut backoff = Backoff::new(self.settings.lock_timeout);
         loop {
             let history = self.driver.history(detail(&goal)).await?;
-            if let Some(waiting) = running(&history)? {
+            if let Some(waiting) = running(&history, self.driver.history_table())? {
                 self.wait(&mut backoff, report, waiting).await?;
                 continue;
             }
@@ -199,23 +199,30 @@ struct Waiting {
 }
 
 /// An entry that says *running*: somebody is at it, or was killed at it.
-fn running(history: &History) -> Result<Option<Waiting>> {
+fn running(history: &History, table: &str) -> Result<Option<Waiting>> {
     let Some(entry) = history.entries.iter().find(|entry| entry.state == State::Running) else { return Ok(None) };
-    let message = format!(
-        "{} was interrupted at statement {} of {}, by {} at {}; nothing was run",
-        entry.label(),
-        entry.applied + 1,
-        entry.statements,
-        entry.applied_by,
-        entry.started_at
-    );
-    let in_doubt = Error::new(ErrorKind::InDoubt, message)
-        .help("look whether the statement took effect, then correct the entry's `state` and `applied` in the history");
+    let (at, of) = (entry.applied + 1, entry.statements);
+    let part = if at > of { "after its last statement".to_owned() } else { format!("at statement {at} of {of}") };
+    let (label, by, since) = (entry.label(), &entry.applied_by, &entry.started_at);
+    let message = format!("{label} was interrupted {part}, by {by} at {since}; nothing was run");
+    let in_doubt = Error::new(ErrorKind::InDoubt, message).help(way_out(entry, table));
     match history.holder {
         Holder::Nobody => Err(in_doubt),
         Holder::Session(_) => Ok(Some(Waiting { what: "another runner", otherwise: None })),
         Holder::Unknown => Ok(Some(Waiting { what: "another runner", otherwise: Some(in_doubt) })),
     }
+}
+
+/// What settles an entry that is in doubt: only a person can see whether the statement took effect.
+fn way_out(entry: &Entry, table: &str) -> String {
+    let (done, at) = (entry.applied, entry.applied + 1);
+    let update =
+        |applied| format!("`UPDATE {table} SET state = 'failed', applied = {applied} WHERE version = '{}'`", entry.key);
+    if at > entry.statements {
+        return format!("its statements are done: {}, then run it again", update(done));
+    }
+    let (done, before) = (update(at), done);
+    format!("look whether it took effect; if so {done}, if not with `applied = {before}`; then run it again")
 }
 
 fn detail(goal: &Goal) -> Detail {
