@@ -106,9 +106,8 @@ impl Driver for Postgres<'_> {
 
 impl Postgres<'_> {
     async fn read_head(&mut self, key: &str) -> Result<Head> {
-        // A raw `BEGIN` before us shows in the clock: the transaction began before this request did.
-        let begun = ", CAST(transaction_timestamp() <> statement_timestamp() AS TEXT)";
-        let sql = TONGUE.head(&self.tables, key, begun);
+        self.link.refuse_transaction(&self.tables).await?;
+        let sql = TONGUE.head(&self.tables, key);
         let answer = self.link.read_first(sql).await;
         let rows = match answer {
             Ok(answer) => answer.rows,
@@ -118,27 +117,24 @@ impl Postgres<'_> {
         let mut row = rows.into_iter().next().unwrap_or_default().into_iter();
         let mut next = || row.next().flatten();
         let number = |text: Option<String>| text.and_then(|text| text.parse().ok()).unwrap_or(0);
-        let (completed, unfinished, chain) = (number(next()), number(next()), next());
-        if next().as_deref() == Some("true") {
-            self.link.refuse_transaction()?;
-        }
-        Ok(Head::Present { completed, unfinished, chain })
+        Ok(Head::Present { completed: number(next()), unfinished: number(next()), chain: next() })
     }
 
     async fn read_history(&mut self, detail: Detail) -> Result<History> {
+        self.link.refuse_transaction(&self.tables).await?;
         let sql = request::history(&self.tables, detail);
         let answer = match self.link.send(sql, ALL).await {
             Ok(answer) => answer,
             // The first statement reads no table of ours.
             Err(fault) if fault.says("42P01") => {
-                self.link.note_session(fault.answer().rows.first())?;
+                self.link.note_session(fault.answer().rows.first());
                 return Ok(History { holder: holder(fault.answer().rows.first()), ..History::default() });
             }
             Err(fault) => return Err(fault.into_error(&self.tables)),
         };
         let mut rows = answer.rows.into_iter();
         let session = rows.next();
-        self.link.note_session(session.as_ref())?;
+        self.link.note_session(session.as_ref());
         let last_event = rows.next().and_then(|row| row.into_iter().next().flatten());
         let entries: Result<Vec<Entry>, _> = rows.map(Entry::from_row).collect();
         Ok(History {

@@ -175,7 +175,7 @@ fn point(statement: &Statement, script: &Script, position: Option<usize>) -> std
 fn cleanup(link: &Link<'_>) -> String {
     let mut sql = vec!["ROLLBACK", "SET SESSION AUTHORIZATION DEFAULT", "RESET ROLE", "RESET ALL"];
     if !link.is_callers() {
-        sql.extend(["CLOSE ALL", "UNLISTEN *", "DISCARD TEMP"]);
+        sql.extend(["CLOSE ALL", "DEALLOCATE ALL", "UNLISTEN *", "DISCARD TEMP"]);
     }
     sql.extend(link.restore().iter().map(String::as_str));
     sql.join(";\n")
