@@ -136,11 +136,25 @@ async fn statements(
         let changed = answer.statements.iter().map(|statement| statement.changed).sum();
         done.rows += rows_of(step, index, changed);
         if step.action == Action::Apply {
-            // A transaction of the script's own holds its progress too: it goes with it when it is rolled back.
-            link.send(TONGUE.progress(tables, step, index + 1), NONE).await.map_err(broken)?;
+            let sql = progress(link, script, index + 1, TONGUE.progress(tables, step, index + 1));
+            link.send(sql, NONE).await.map_err(broken)?;
         }
     }
     verify(link, tables, step).await
+}
+
+/// Notes the statements that are done, as who we are: the script may have set another role, or made its session
+/// read-only, and goes on with that.
+///
+/// A transaction of the script's own holds its progress too: it goes with it when it is rolled back.
+fn progress(link: &Link<'_>, script: &Script, done: usize, update: String) -> String {
+    if kept_before(script, done) < done {
+        return update;
+    }
+    let ours = ["SET LOCAL SESSION AUTHORIZATION DEFAULT".to_owned(), "SET LOCAL ROLE NONE".to_owned()];
+    let callers = link.restore().iter().filter_map(|sql| Some(format!("SET LOCAL {}", sql.strip_prefix("SET ")?)));
+    let who: Vec<String> = ours.into_iter().chain(callers).collect();
+    format!("BEGIN READ WRITE;\n{};\n{update};\nCOMMIT", who.join(";\n"))
 }
 
 async fn verify(link: &mut Link<'_>, tables: &Tables, step: &Step<'_>) -> Result<(), Stop> {
