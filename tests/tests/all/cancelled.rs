@@ -6,7 +6,8 @@ use std::time::Duration;
 use sqlx::sqlite::{SqliteConnectOptions, SqlitePoolOptions};
 use sqlx::{AssertSqlSafe, PgPool, SqlitePool};
 use whimbrel::{ErrorKind, Migrations, Migrator};
-use whimbrel_tests::{postgres, sqlite};
+use whimbrel_tests::proxy::Fault;
+use whimbrel_tests::{Proxy, postgres, sqlite};
 
 use crate::cases::{Drop, dropped, ups};
 use crate::postgres_cases::{nothing_is_locked, number};
@@ -157,6 +158,11 @@ async fn schema(pool: &PgPool, name: &str, scripts: &[&str]) -> (Migrations, Str
     (ups("postgres", &scripts), format!("{name}.history"))
 }
 
+/// All of the first awaits, then ever fewer: reading an answer is hundreds of them.
+fn awaits() -> impl Iterator<Item = usize> {
+    std::iter::successors(Some(1), |n| Some(n + 1 + n / 12))
+}
+
 async fn assert_clean_postgres(pool: &PgPool, when: Drop) {
     // On every connection that the pool has.
     let mut held = Vec::new();
@@ -182,7 +188,7 @@ async fn a_dropped_run_leaves_a_clean_postgres_pool_and_the_next_one_completes()
         "INSERT INTO {s}.ran VALUES (3)",
     ];
     let mut completed = 0;
-    for n in 1.. {
+    for n in awaits() {
         for (way, when) in ways(n).into_iter().enumerate() {
             let (set, history) = schema(&pool, &format!("s{n}_{way}"), &scripts).await;
             let mut migrator = Migrator::new(&set, &pool).history_table(&history).unwrap();
@@ -213,7 +219,7 @@ async fn a_dropped_run_outside_a_transaction_leaves_nothing_locked_on_postgres()
         "INSERT INTO {s}.a VALUES (1)",
     ];
     let mut completed = 0;
-    for n in 1.. {
+    for n in awaits() {
         for (way, when) in ways(n).into_iter().enumerate() {
             let (set, history) = schema(&pool, &format!("s{n}_{way}"), &scripts).await;
             let mut migrator = Migrator::new(&set, &pool).history_table(&history).unwrap();
@@ -233,4 +239,44 @@ async fn a_dropped_run_outside_a_transaction_leaves_nothing_locked_on_postgres()
         }
     }
     nothing_is_locked(&pool).await;
+}
+
+#[tokio::test]
+async fn a_run_dropped_at_each_request_leaves_postgres_to_the_next_one() {
+    let Some(database) = postgres::Database::create().await else { return };
+    let pool = database.pool().await;
+    let scripts =
+        ["CREATE TABLE {s}.ran (n INTEGER); INSERT INTO {s}.ran VALUES (1)", "INSERT INTO {s}.ran VALUES (2)"];
+    for fault in [Fault::HoldBefore, Fault::HoldAnswer] {
+        for request in 1.. {
+            let (set, history) = schema(&pool, &format!("s{request}_{fault:?}").to_lowercase(), &scripts).await;
+            let proxy = Proxy::start(&database.url()).await;
+            proxy.at(request, fault);
+            let mut migrator = Migrator::connect(&set, &proxy.url()).unwrap().history_table(&history).unwrap();
+            let first = tokio::select! {
+                run = migrator.up() => Some(run),
+                () = held(&proxy, request, fault) => None,
+            };
+            drop(migrator);
+            let mut migrator = Migrator::new(&set, &pool).history_table(&history).unwrap();
+            migrator.up().await.unwrap_or_else(|error| panic!("{fault:?} at {request}: {error:?}"));
+            let ran = format!("SELECT sum(n) * 10 + count(*) FROM {}.ran", history.trim_end_matches(".history"));
+            assert_eq!(number(&pool, &ran).await, 32, "{fault:?} at {request}");
+            if let Some(first) = first {
+                first.unwrap();
+                assert!(request > 2, "a run has more requests than {request}");
+                break;
+            }
+        }
+    }
+    nothing_is_locked(&pool).await;
+}
+
+/// Waits until the proxy holds what it should.
+async fn held(proxy: &Proxy, request: usize, fault: Fault) {
+    if fault == Fault::HoldAnswer {
+        proxy.answered(request).await;
+    } else {
+        proxy.reached(request).await;
+    }
 }
