@@ -22,7 +22,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 use sqlx::{AnyPool, FromRow};
 use uuid::Uuid;
-use whimbrel::{Migrations, Migrator, embed_migrations};
+use whimbrel::{Migrations, Migrator, Standing, embed_migrations};
 
 static MIGRATIONS: Migrations = embed_migrations!("../migrations");
 
@@ -37,7 +37,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let address = env::var("LISTEN").unwrap_or_else(|_| "127.0.0.1:8080".to_owned());
 
     // Nobody is served by half a schema: a failure ends the program here, and says what to do.
-    let report = Migrator::connect(&MIGRATIONS, &url).await?.up().await?;
+    let report = Migrator::connect(&MIGRATIONS, &url)?.up().await?;
     println!("{report}");
 
     sqlx::any::install_default_drivers();
@@ -66,13 +66,24 @@ async fn interrupted() {
     }
 }
 
-/// 200 while the schema is the one that this binary was built for, 503 otherwise: a load balancer's question.
+/// A load balancer's question: 200 while all that this binary needs is applied as it knows it, 503 otherwise. What a
+/// newer release has added is told, and no reason to stop the older one.
 ///
 /// It only reads, and connects for itself: it must answer also when the pool is exhausted.
 async fn health(State(service): State<Arc<Service>>) -> Result<Response, Failure> {
-    let status = Migrator::connect(&MIGRATIONS, &service.url).await?.status().await?;
-    let code = if status.is_up_to_date() { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
-    Ok((code, Json(json!({ "schema": status.to_string() }))).into_response())
+    let status = Migrator::connect(&MIGRATIONS, &service.url)?.status().await?;
+    let count = |standing| status.standing(standing).count();
+    let (applied, unknown) = (count(Standing::Applied), count(Standing::Unknown));
+    let is_healthy = applied + unknown == status.migrations.len();
+    let body = json!({
+        "healthy": is_healthy,
+        "version": status.current.as_ref().map(ToString::to_string),
+        "applied": applied,
+        "pending": count(Standing::Pending),
+        "unknown": unknown,
+    });
+    let code = if is_healthy { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    Ok((code, Json(body)).into_response())
 }
 
 #[derive(Serialize, FromRow)]

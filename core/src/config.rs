@@ -13,14 +13,23 @@ pub(crate) const FILE: &str = "whimbrel.toml";
 /// What `whimbrel.toml` says; `None` where it says nothing.
 #[derive(Default)]
 pub(crate) struct Config {
+    /// What a plain `.sql` is written in; the macro may say otherwise.
     pub(crate) dialect: Option<Plain>,
+    /// Found from the versions, unless it is said.
     pub(crate) numbering: Option<Numbering>,
+    /// Whether a sequence may have gaps.
     pub(crate) gaps: Leave,
+    /// Whether each migration must have a down script, for each dialect.
     pub(crate) down: Need,
+    /// Whether there must be a sum file.
     pub(crate) sum: Need,
+    /// Whether files, and the set, may be empty.
     pub(crate) empty: Leave,
+    /// Found from the names, unless it is said.
     pub(crate) layout: Option<&'static Layout>,
+    /// The oldest version that a database may be at.
     pub(crate) minimum_supported: Option<Version>,
+    /// Files that are none of ours.
     pub(crate) ignore: Vec<Glob>,
 }
 
@@ -36,8 +45,11 @@ pub(crate) enum Plain {
 /// How versions follow one another.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Numbering {
+    /// 1, 2, 3, without gaps.
     Sequence,
+    /// Eight digits or more, such as `20250110120000`.
     Timestamp,
+    /// Anything.
     Free,
 }
 

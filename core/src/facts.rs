@@ -18,7 +18,7 @@ pub(crate) fn statement(text: &str, dialect: Dialect, piece: &Piece) -> Statemen
 }
 
 /// Whether the dialect refuses the statement inside a transaction, or ignores it there.
-pub(crate) fn needs_no_transaction(text: &str, dialect: Dialect, piece: &Piece) -> bool {
+fn needs_no_transaction(text: &str, dialect: Dialect, piece: &Piece) -> bool {
     let table = match dialect {
         Dialect::Postgres => OUTSIDE_POSTGRES,
         Dialect::Sqlite => OUTSIDE_SQLITE,
@@ -105,7 +105,7 @@ const OUTSIDE_SQLITE: &[Outside] = &[
 ];
 
 /// The kind of a statement by its first word.
-pub(crate) fn kind(text: &str, dialect: Dialect, piece: &Piece) -> Kind {
+fn kind(text: &str, dialect: Dialect, piece: &Piece) -> Kind {
     let word = first_word(text, piece);
     let mut index = 0;
     while index < VERBS.len() && !is(word, VERBS[index].0) {
@@ -227,5 +227,10 @@ pub(crate) fn first_word<'a>(text: &'a str, piece: &Piece) -> &'a [u8] {
 
 /// Whether the word is the known one, which is given in lower case.
 pub(crate) fn is(word: &[u8], known: &str) -> bool {
-    word.len() == known.len() && word[0] | 0x20 == known.as_bytes()[0] && word.eq_ignore_ascii_case(known.as_bytes())
+    // The last letters tell most words of one length and first letter apart.
+    let (length, known) = (word.len(), known.as_bytes());
+    length == known.len()
+        && word[0] | 0x20 == known[0]
+        && word[length - 1] | 0x20 == known[length - 1]
+        && word.eq_ignore_ascii_case(known)
 }

@@ -86,6 +86,9 @@ pub(crate) struct Note {
     pub(crate) inner: (usize, usize),
 }
 
+/// More are not kept: the work on each is not free.
+const MOST_FAULTS: usize = 100;
+
 pub(crate) struct Lexer<'a> {
     bytes: &'a [u8],
     dialect: Dialect,
@@ -129,25 +132,47 @@ impl<'a> Lexer<'a> {
     }
 
     pub(crate) fn fault(&mut self, kind: FaultKind, start: usize, end: usize) {
-        self.faults.push(Fault { kind, start, end });
+        // Of a file that is something else altogether, the first faults tell enough; those that hide the end are few.
+        if self.faults.len() < MOST_FAULTS || kind.hides_the_end() {
+            self.faults.push(Fault { kind, start, end });
+        }
     }
 
     /// The next token; comments and blanks are passed over.
+    ///
+    /// Blanks and words, which are most of a script, are read here: a call costs as much as a short word.
     pub(crate) fn next(&mut self) -> Token {
+        let (bytes, class, len) = (self.bytes, self.class, self.bytes.len());
         loop {
-            self.blanks();
-            let start = self.at;
-            if start >= self.bytes.len() {
+            let mut at = self.at;
+            let mut found = class::MARK;
+            while at < len {
+                found = class[bytes[at] as usize];
+                if found == class::NEWLINE {
+                    self.line += 1;
+                } else if found != class::BLANK {
+                    break;
+                }
+                at += 1;
+            }
+            self.at = at;
+            if at >= len {
                 return self.end();
             }
-            let byte = self.bytes[start];
-            if self.delimiter.0 < self.delimiter.1 && self.at_delimiter(start) {
-                let line = self.line;
-                self.at = start + self.delimiter.1 - self.delimiter.0;
-                return Token { kind: TokenKind::Delimiter, byte, start, end: self.at, line };
+            let byte = bytes[at];
+            if self.delimiter.0 < self.delimiter.1 && self.at_delimiter(at) {
+                return self.delimiter(byte);
             }
-            if self.class[byte as usize] >= class::DIGIT {
-                return self.word(byte);
+            if found >= class::DIGIT {
+                // PostgreSQL lets a name go on with `$`, a number not: `1$$a$$` is a number and a string (PG manual
+                // 4.1.1).
+                let least = if found == class::DIGIT { class::DIGIT } else { class::DOLLAR };
+                let start = at;
+                at += 1;
+                while at < len && class[bytes[at] as usize] >= least {
+                    at += 1;
+                }
+                return self.word(byte, start, at);
             }
             if !self.comment(byte) {
                 return self.literal(byte);
@@ -155,20 +180,22 @@ impl<'a> Lexer<'a> {
         }
     }
 
-    fn blanks(&mut self) {
-        let (bytes, class, len) = (self.bytes, self.class, self.bytes.len());
-        let (mut at, mut line) = (self.at, self.line);
-        while at < len {
-            let found = class[bytes[at] as usize];
-            if found == class::NEWLINE {
-                line += 1;
-            } else if found != class::BLANK {
-                break;
-            }
-            at += 1;
+    fn word(&mut self, byte: u8, start: usize, mut end: usize) -> Token {
+        if self.delimiter.0 < self.delimiter.1 {
+            end = self.word_before_delimiter(start, end);
         }
-        self.at = at;
-        self.line = line;
+        self.at = end;
+        // E'…', B'…', N'…', X'…' are one token: `E 'a'` is something else. CQL has no prefixes.
+        if end == start + 1 && self.byte_at(end) == b'\'' && !matches!(self.dialect, Dialect::Cql) {
+            return self.prefixed_string(start);
+        }
+        Token { kind: TokenKind::Word, byte, start, end, line: self.line }
+    }
+
+    fn delimiter(&mut self, byte: u8) -> Token {
+        let start = self.at;
+        self.at = start + self.delimiter.1 - self.delimiter.0;
+        Token { kind: TokenKind::Delimiter, byte, start, end: self.at, line: self.line }
     }
 
     fn end(&mut self) -> Token {
@@ -176,26 +203,6 @@ impl<'a> Lexer<'a> {
             self.fault(FaultKind::Comment, start, start + 2);
         }
         Token { kind: TokenKind::End, byte: 0, start: self.at, end: self.at, line: self.line }
-    }
-
-    fn word(&mut self, first: u8) -> Token {
-        let (bytes, class, len) = (self.bytes, self.class, self.bytes.len());
-        // PostgreSQL lets a name go on with `$`, a number not: `1$$a$$` is a number and a string (PG manual 4.1.1).
-        let least = if class[first as usize] == class::DIGIT { class::DIGIT } else { class::DOLLAR };
-        let start = self.at;
-        let mut at = start + 1;
-        while at < len && class[bytes[at] as usize] >= least {
-            at += 1;
-        }
-        if self.delimiter.0 < self.delimiter.1 {
-            at = self.word_before_delimiter(start, at);
-        }
-        self.at = at;
-        // E'…', B'…', N'…', X'…' are one token: `E 'a'` is something else. CQL has no prefixes.
-        if at == start + 1 && at < len && bytes[at] == b'\'' && self.dialect != Dialect::Cql {
-            return self.prefixed_string(start);
-        }
-        Token { kind: TokenKind::Word, byte: first, start, end: at, line: self.line }
     }
 
     /// A token of one byte.

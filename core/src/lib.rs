@@ -32,6 +32,7 @@ pub mod split;
 pub mod packed;
 mod sections;
 mod set;
+mod spread;
 pub mod sum;
 mod variants;
 mod versions;

@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Component, Path};
+use std::sync::{Mutex, PoisonError};
 
 use crate::set::{Recorded, set};
 use crate::{Migrations, Problem, Problems};
@@ -54,10 +55,12 @@ impl Migrations {
                 Err(problem) => listing.faults.push((path.as_ref().to_string_lossy().into_owned(), problem)),
             }
         }
-        let mut open = |path: &str| {
-            contents.remove(path).ok_or_else(|| Problem::new("unreadable", format!("`{path}` was read before")))
+        let contents = Mutex::new(contents);
+        let open = |path: &str| {
+            let bytes = contents.lock().unwrap_or_else(PoisonError::into_inner).remove(path);
+            bytes.ok_or_else(|| Problem::new("unreadable", format!("`{path}` was read before")))
         };
-        set(listing, &mut open, "", None, Recorded::Check).map(|loaded| loaded.migrations)
+        set(listing, &open, "", None, Recorded::Check).map(|loaded| loaded.migrations)
     }
 }
 

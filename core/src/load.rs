@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use crate::listing::{Listing, checked, not_utf8};
 use crate::migrations::join;
 use crate::set::{Recorded, set};
-use crate::{Dialect, Migrations, Place, Problem, Problems};
+use crate::{Dialect, Migrations, Place, Problem, Problems, sum};
 
 /// A set, and what a rebuild must watch.
 #[derive(Debug, Clone)]
@@ -50,13 +50,17 @@ pub fn load_unrecorded(directory: &Path, shown: &str, dialect: Option<Dialect>) 
 }
 
 fn load_with(directory: &Path, shown: &str, dialect: Option<Dialect>, recorded: Recorded) -> Result<Loaded, Problems> {
-    let listing = list(directory, shown)?;
-    let mut open = |path: &str| match fs::read(directory.join(path)) {
+    let mut listing = list(directory, shown)?;
+    if recorded == Recorded::Leave {
+        // It may even be unreadable.
+        listing.paths.remove(sum::FILE);
+    }
+    let open = |path: &str| match fs::read(directory.join(path)) {
         Ok(bytes) => Ok(Cow::Owned(bytes)),
         Err(error) => Err(unreadable(&error, &join(shown, path))),
     };
     let names = counted(&listing);
-    Ok(Loaded { names, ..set(listing, &mut open, shown, dialect, recorded)? })
+    Ok(Loaded { names, ..set(listing, &open, shown, dialect, recorded)? })
 }
 
 impl Migrations {
@@ -164,7 +168,7 @@ impl Walk<'_> {
             Ok(path) => path,
             Err(problem) => return self.fault(&lossy, problem.at(Place::file(self.shown(parent)))),
         };
-        match fs::metadata(entry.path()) {
+        match kind(entry) {
             Ok(found) if found.is_dir() => self.directory(&entry.path(), &path),
             Ok(found) if found.is_file() => {
                 self.listing.paths.insert(path);
@@ -196,6 +200,12 @@ impl Walk<'_> {
     fn shown(&self, path: &str) -> String {
         if path.is_empty() { self.shown.to_owned() } else { join(self.shown, path) }
     }
+}
+
+/// What the entry is, or what its link leads to; most systems tell without being asked for each file.
+fn kind(entry: &fs::DirEntry) -> io::Result<fs::FileType> {
+    let kind = entry.file_type()?;
+    if kind.is_symlink() { fs::metadata(entry.path()).map(|found| found.file_type()) } else { Ok(kind) }
 }
 
 fn below(parent: &str, name: &str) -> String {

@@ -98,6 +98,8 @@ pub struct Migrations {
     minimum_supported: Option<Version>,
     /// As the user wrote it; for messages.
     directory: Cow<'static, str>,
+    /// The package that embeds the set.
+    application: Option<&'static str>,
     source: Option<Source>,
 }
 
@@ -144,7 +146,7 @@ impl Migrations {
         directory: String,
     ) -> Self {
         let (migrations, supported) = (Held::Here(migrations), bits(supported));
-        Self { migrations, supported, minimum_supported, directory: directory.into(), source: None }
+        Self { migrations, supported, minimum_supported, directory: directory.into(), application: None, source: None }
     }
 
     /// What the macro emits.
@@ -154,6 +156,7 @@ impl Migrations {
         supported: u8,
         minimum_supported: Option<&'static str>,
         directory: &'static str,
+        application: Option<&'static str>,
         source: Option<Source>,
     ) -> Self {
         let minimum_supported = match minimum_supported {
@@ -161,7 +164,7 @@ impl Migrations {
             None => None,
         };
         let migrations = Held::Embedded(embedded);
-        Self { migrations, supported, minimum_supported, directory: Cow::Borrowed(directory), source }
+        Self { migrations, supported, minimum_supported, directory: Cow::Borrowed(directory), application, source }
     }
 
     /// The set that stands where an error is reported.
@@ -172,6 +175,7 @@ impl Migrations {
             supported: 0,
             minimum_supported: None,
             directory: Cow::Borrowed(""),
+            application: None,
             source: None,
         }
     }
@@ -201,6 +205,11 @@ impl Migrations {
     /// The dialects that the set is written for.
     pub fn dialects(&self) -> impl Iterator<Item = Dialect> + '_ {
         Dialect::ALL.into_iter().filter(|dialect| self.supports(*dialect))
+    }
+
+    /// The name and version of the package that embeds the set, such as `shop 2.3.0`; `None` for one made at run time.
+    pub fn application(&self) -> Option<&str> {
+        self.application
     }
 
     /// The directory, as the user wrote it.

@@ -13,7 +13,7 @@ use std::borrow::Cow;
 
 use crate::script::Options;
 use crate::split::{Collect, Cut, cut};
-use crate::{Dialect, Digest, Direction, Problem, Script, Statement, facts};
+use crate::{Dialect, Digest, Direction, Kind, Problem, Script, Statement, facts};
 use page::Page;
 
 /// What is known of a script before its text is read.
@@ -142,6 +142,9 @@ fn cut_all(read_as: &[Dialect], text: &str) -> Vec<Cut> {
 }
 
 /// The statements as the first dialect has them, with what each of the others says about transactions.
+///
+/// A portable script is often meant for one database, which knows best: `START TRANSACTION` is nothing to SQLite, and
+/// only PostgreSQL writes in a `WITH`.
 fn statements(read_as: &[Dialect], text: &str, cuts: &[Cut]) -> Vec<Statement> {
     let (Some(&dialect), Some(first)) = (read_as.first(), cuts.first()) else {
         return Vec::new();
@@ -149,8 +152,10 @@ fn statements(read_as: &[Dialect], text: &str, cuts: &[Cut]) -> Vec<Statement> {
     let mut statements: Vec<_> = first.pieces.iter().map(|piece| facts::statement(text, dialect, piece)).collect();
     for (&dialect, cut) in read_as.iter().zip(cuts).skip(1) {
         for (statement, piece) in statements.iter_mut().zip(&cut.pieces) {
-            if facts::needs_no_transaction(text, dialect, piece) {
-                statement.outside |= dialect.bit();
+            let theirs = facts::statement(text, dialect, piece);
+            statement.outside |= theirs.outside;
+            if matches!(statement.kind, Kind::Other | Kind::Query) && theirs.kind != Kind::Other {
+                statement.kind = theirs.kind;
             }
         }
     }

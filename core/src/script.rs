@@ -286,10 +286,10 @@ mod table {
         table.extend(millis(options.timeout));
         table.extend(millis(options.lock_timeout));
         for statement in statements {
-            table.extend(statement.start.to_le_bytes());
-            table.extend(statement.end.to_le_bytes());
-            table.extend(statement.line.to_le_bytes());
-            table.extend([statement.kind as u8, statement.outside]);
+            table.extend_from_slice(&statement.start.to_le_bytes());
+            table.extend_from_slice(&statement.end.to_le_bytes());
+            table.extend_from_slice(&statement.line.to_le_bytes());
+            table.extend_from_slice(&[statement.kind as u8, statement.outside]);
         }
         table
     }

@@ -11,7 +11,9 @@ use crate::sections;
 use crate::sources::{self, File, Files, Open, Sources};
 use crate::text::text;
 use crate::variants::{self, Dialects};
-use crate::{Dialect, Direction, Migration, Migrations, Place, Problem, Problems, Script, Version, sum, versions};
+use crate::{
+    Dialect, Direction, Migration, Migrations, Place, Problem, Problems, Script, Version, spread, sum, versions,
+};
 
 /// What to do about `whimbrel.sum`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -25,7 +27,7 @@ pub(crate) enum Recorded {
 /// Checks the files of a listing; `dialect` overrides `whimbrel.toml`.
 pub(crate) fn set(
     listing: Listing,
-    open: &mut Open<'_>,
+    open: &Open<'_>,
     shown: &str,
     dialect: Option<Dialect>,
     recorded: Recorded,
@@ -39,9 +41,12 @@ pub(crate) fn set(
     }
     problems.extend(versions::check(&sources, shown));
     problems.extend(variants::check(&sources, &dialects, shown));
-    let mut read = Texts { sources: &sources, dialects: &dialects, shown, problems };
-    let migrations: Vec<Option<Migration>> = sources.versions.iter().map(|files| read.migration(files, open)).collect();
-    let mut problems = read.problems;
+    let read = |files: &Files| {
+        let mut texts = Texts { sources: &sources, dialects: &dialects, shown, problems: Vec::new() };
+        (texts.migration(files, open), texts.problems)
+    };
+    let (migrations, found): (Vec<_>, Vec<_>) = spread::map(&sources.versions, read).into_iter().unzip();
+    problems.extend(found.into_iter().flatten());
     if recorded == Recorded::Check {
         problems.extend(check_sum(&sources, &migrations, shown));
     }
@@ -73,7 +78,7 @@ struct Texts<'a> {
 
 impl Texts<'_> {
     /// The migration of a version; `None` when one of its files is wrong.
-    fn migration(&mut self, files: &Files, open: &mut Open<'_>) -> Option<Migration> {
+    fn migration(&mut self, files: &Files, open: &Open<'_>) -> Option<Migration> {
         // Under the wrong dialect, every script would be wrong as well.
         if self.sources.is_dialect_unknown {
             return None;
@@ -89,7 +94,7 @@ impl Texts<'_> {
         Some(Migration::new(name.version.clone(), name.name.clone(), task, folder, scripts))
     }
 
-    fn script(&mut self, file: &File, open: &mut Open<'_>) -> Option<Script> {
+    fn script(&mut self, file: &File, open: &Open<'_>) -> Option<Script> {
         let shown = join(self.shown, &file.path);
         let text = match open(&file.path).and_then(|bytes| text(bytes, &shown)) {
             Ok(text) => text,

@@ -13,7 +13,7 @@ use crate::text::text;
 use crate::{Dialect, Direction, Place, Problem, Version, sum};
 
 /// Reads a file below the directory.
-pub(crate) type Open<'a> = dyn FnMut(&str) -> Result<Cow<'static, [u8]>, Problem> + 'a;
+pub(crate) type Open<'a> = dyn Fn(&str) -> Result<Cow<'static, [u8]>, Problem> + Sync + 'a;
 
 /// The files that make up a set, told apart.
 pub(crate) struct Sources {
@@ -92,8 +92,16 @@ struct Search<'a> {
     problems: Vec<Problem>,
 }
 
+/// What the names of the files say.
+struct Names<'p> {
+    files: Vec<File>,
+    companions: Vec<&'p str>,
+    misnamed: Vec<Version>,
+    naming: Naming,
+}
+
 /// Tells the files apart; `dialect` overrides `whimbrel.toml`.
-pub(crate) fn sources(listing: Listing, open: &mut Open<'_>, shown: &str, dialect: Option<Dialect>) -> Sources {
+pub(crate) fn sources(listing: Listing, open: &Open<'_>, shown: &str, dialect: Option<Dialect>) -> Sources {
     let mut search = Search { shown, problems: Vec::new() };
     let mut config = search.config(&listing, open);
     let is_misread = !search.problems.is_empty();
@@ -102,17 +110,20 @@ pub(crate) fn sources(listing: Listing, open: &mut Open<'_>, shown: &str, dialec
     let kept: Vec<&str> = listing.paths.iter().map(String::as_str).filter(|path| !ignored(path)).collect();
     let (known, candidates): (Vec<&str>, Vec<&str>) = kept.into_iter().partition(|path| is_known(path));
     let layout = search.layout(&config, &candidates);
-    let (named, companions, misnamed, naming) = search.names(layout, &candidates);
-    let without_transaction = search.metadata(&companions, &named, open);
+    let names = search.names(layout, &candidates);
+    let without_transaction = search.metadata(&names.companions, &names.files, open);
     if config.dialect.is_none() && known.contains(&LOCK) {
         config.dialect = search.locked(open).map(Plain::One);
     }
     config.dialect = dialect.map(Plain::One).or(config.dialect);
     let sum = known.contains(&sum::FILE).then(|| search.text(sum::FILE, open)).flatten();
-    let mut files: Vec<String> = named.iter().map(|file| file.path.clone()).collect();
-    files.extend(companions.iter().chain(known.iter().filter(|path| is_read(path))).map(|path| (*path).to_owned()));
+    let mut files: Vec<String> = names.files.iter().map(|file| file.path.clone()).collect();
+    files.extend(
+        names.companions.iter().chain(known.iter().filter(|path| is_read(path))).map(|path| (*path).to_owned()),
+    );
     files.sort_unstable();
     let is_dialect_unknown = is_misread && config.dialect.is_none();
+    let Names { files: named, misnamed, naming, .. } = names;
     let (versions, problems) = (by_version(named), search.problems);
     Sources { config, files, versions, misnamed, without_transaction, sum, is_dialect_unknown, naming, problems }
 }
@@ -150,12 +161,12 @@ fn by_version(mut named: Vec<File>) -> Vec<Files> {
 
 impl Search<'_> {
     /// The text of a known file; a file that cannot be read is a problem.
-    fn text(&mut self, path: &str, open: &mut Open<'_>) -> Option<Cow<'static, str>> {
+    fn text(&mut self, path: &str, open: &Open<'_>) -> Option<Cow<'static, str>> {
         let read = open(path).and_then(|bytes| text(bytes, &join(self.shown, path)));
         read.map_err(|problem| self.problems.push(problem)).ok()
     }
 
-    fn config(&mut self, listing: &Listing, open: &mut Open<'_>) -> Config {
+    fn config(&mut self, listing: &Listing, open: &Open<'_>) -> Config {
         let there = listing.paths.contains(config::FILE);
         let Some(text) = there.then(|| self.text(config::FILE, open)).flatten() else { return Config::default() };
         let (config, problems) = config::read(&text, &join(self.shown, config::FILE));
@@ -174,41 +185,38 @@ impl Search<'_> {
     }
 
     /// Reads the names under the layout; without one, each under the layout that it has, so that the texts are checked.
-    fn names<'p>(
-        &mut self,
-        layout: Option<&'static Layout>,
-        paths: &[&'p str],
-    ) -> (Vec<File>, Vec<&'p str>, Vec<Version>, Naming) {
-        let (mut named, mut companions, mut misnamed, mut foreign) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+    fn names<'p>(&mut self, layout: Option<&'static Layout>, paths: &[&'p str]) -> Names<'p> {
+        let (mut files, mut companions, mut misnamed, mut foreign) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
         for path in paths {
             match read(layout, path) {
-                Reading::Script(name) => named.push(File { path: (*path).to_owned(), name }),
+                Reading::Script(name) => files.push(File { path: (*path).to_owned(), name }),
                 Reading::Companion => companions.push(*path),
                 Reading::Misnamed(wrong) => misnamed.push((*path, wrong)),
                 Reading::Foreign => foreign.push(*path),
             }
         }
-        let style = Style::of(named.iter().map(|file| (file.path.as_str(), &file.name)));
-        let naming = Naming { layout: layout.unwrap_or(layout::LAYOUTS[0]), style };
-        for (path, wrong) in &misnamed {
-            self.problems.push(self.misnamed(path, wrong, &naming));
+        let meant = misnamed.iter().filter_map(|(_, wrong)| wrong.meant.version.as_ref()?.parse().ok());
+        let meant: Vec<Version> = meant.collect();
+        let style = Style::of(files.iter().map(|file| (file.path.as_str(), &file.name)), &meant);
+        let mut naming = Naming { layout: layout.unwrap_or(layout::LAYOUTS[0]), style };
+        for (path, wrong) in misnamed {
+            self.misnamed(path, wrong, &mut naming);
         }
         for path in foreign {
             self.problems.push(self.unknown(path, naming.layout));
         }
-        let versions = misnamed.iter().filter_map(|(_, wrong)| wrong.meant.version.as_ref()?.parse().ok());
-        (named, companions, versions.collect(), naming)
+        Names { files, companions, misnamed: meant, naming }
     }
 
-    fn misnamed(&self, path: &str, wrong: &Misnamed, naming: &Naming) -> Problem {
+    fn misnamed(&mut self, path: &str, mut wrong: Misnamed, naming: &mut Naming) {
+        // Each file without a version gets one of its own.
+        wrong.meant.version.get_or_insert_with(|| naming.style.take_next());
         let (folder, file) = path.rsplit_once('/').unwrap_or(("", path));
         let renamed = (naming.layout.write)(&wrong.meant, &naming.style);
-        let help = match renamed.strip_prefix(folder).and_then(|rest| rest.strip_prefix('/')) {
-            Some(renamed) => format!("rename it to `{renamed}`"),
-            None => format!("rename it to `{renamed}`"),
-        };
+        let beside = renamed.strip_prefix(folder).and_then(|rest| rest.strip_prefix('/'));
+        let help = format!("rename it to `{}`", beside.unwrap_or(&renamed));
         let message = format!("`{file}` {}", wrong.fault);
-        Problem::new("misnamed", message).at(Place::file(join(self.shown, path))).help(help)
+        self.problems.push(Problem::new("misnamed", message).at(Place::file(join(self.shown, path))).help(help));
     }
 
     fn unknown(&self, path: &str, layout: &Layout) -> Problem {
@@ -228,7 +236,7 @@ impl Search<'_> {
     }
 
     /// The folders whose `metadata.toml` wants no transaction.
-    fn metadata(&mut self, companions: &[&str], named: &[File], open: &mut Open<'_>) -> BTreeSet<String> {
+    fn metadata(&mut self, companions: &[&str], named: &[File], open: &Open<'_>) -> BTreeSet<String> {
         let folders: BTreeSet<&str> = named.iter().map(File::parent).collect();
         let mut without = BTreeSet::new();
         for path in companions {
@@ -253,7 +261,7 @@ impl Search<'_> {
     }
 
     /// The dialect of `migration_lock.toml`.
-    fn locked(&mut self, open: &mut Open<'_>) -> Option<Dialect> {
+    fn locked(&mut self, open: &Open<'_>) -> Option<Dialect> {
         let text = self.text(LOCK, open)?;
         let mut settings = Settings::read(&text, LOCK, &["provider"]);
         settings.take("provider", |value| value.as_str().and_then(Dialect::from_name).ok_or_else(String::new))

@@ -67,7 +67,8 @@ pub(crate) fn cut(text: &str, dialect: Dialect, collect: Collect) -> Cut {
         grammar: Grammar::of(dialect),
         tokens: Tokens::new(if collect == Collect::Tokens { text.len() } else { 0 }),
         collect,
-        piece: None,
+        piece: Piece::default(),
+        is_open: false,
         pieces: Vec::new(),
     };
     cutter.run();
@@ -82,8 +83,9 @@ struct Cutter<'a> {
     grammar: Grammar,
     tokens: Tokens,
     collect: Collect,
-    /// The statement that is open.
-    piece: Option<Piece>,
+    /// The statement that is open, if one is. (An `Option` would be asked for each token; that is not free here.)
+    piece: Piece,
+    is_open: bool,
     pieces: Vec<Piece>,
 }
 
@@ -91,20 +93,16 @@ impl Cutter<'_> {
     fn run(&mut self) {
         loop {
             let token = self.lexer.next();
-            let is_semicolon = token.byte == b';' && token.kind == TokenKind::Mark;
-            if token.kind == TokenKind::End {
-                break;
-            } else if token.kind == TokenKind::Delimiter {
-                self.finish();
-            } else if is_semicolon {
-                self.semicolon();
-            } else {
-                self.token(&token);
+            match token.kind {
+                TokenKind::End => break,
+                TokenKind::Delimiter => self.finish(),
+                TokenKind::Mark if token.byte == b';' => self.semicolon(),
+                _ => self.token(&token),
             }
         }
         // A literal that runs to the end has swallowed whatever closes the rest.
         let has_run_on = self.lexer.faults.iter().any(|fault| fault.kind.runs_to_the_end());
-        if self.piece.is_some()
+        if self.is_open
             && !has_run_on
             && let Some((kind, start, end)) = self.grammar.unfinished()
         {
@@ -123,22 +121,21 @@ impl Cutter<'_> {
     }
 
     fn token(&mut self, token: &Token) {
-        if self.piece.is_none() {
+        if !self.is_open {
             if self.is_for_the_client(token) {
                 return;
             }
-            self.piece = Some(Piece { start: token.start, line: token.line, ..Piece::default() });
+            self.is_open = true;
+            self.piece = Piece { start: token.start, end: token.end, line: token.line, word: (0, 0) };
         }
-        if let Some(piece) = &mut self.piece {
-            piece.end = token.end;
-            if token.kind == TokenKind::Word && piece.word.1 == 0 {
-                piece.word = (token.start, token.end);
-            }
+        self.piece.end = token.end;
+        if self.piece.word.1 == 0 && matches!(token.kind, TokenKind::Word) {
+            self.piece.word = (token.start, token.end);
         }
         if let Some(kind) = self.grammar.token(token, self.bytes) {
             self.lexer.fault(kind, token.start, token.end);
         }
-        if self.collect == Collect::Tokens {
+        if matches!(self.collect, Collect::Tokens) {
             self.tokens.push(self.bytes, token.start, token.end);
         }
     }
@@ -162,8 +159,9 @@ impl Cutter<'_> {
     }
 
     fn finish(&mut self) {
-        if let Some(piece) = self.piece.take() {
-            self.pieces.push(piece);
+        if self.is_open {
+            self.is_open = false;
+            self.pieces.push(self.piece);
             self.tokens.end_statement();
             if self.grammar.data_follows() {
                 self.lexer.skip_copied_data();
@@ -249,7 +247,7 @@ pub(crate) fn is_word(token: &Token, bytes: &[u8], keyword: &[u8]) -> bool {
     // The first two comparisons answer nearly always, and cost nothing without optimization.
     token.end - token.start == keyword.len()
         && token.byte | 0x20 == keyword[0]
-        && token.kind == TokenKind::Word
+        && matches!(token.kind, TokenKind::Word)
         && bytes[token.start..token.end].eq_ignore_ascii_case(keyword)
 }
 

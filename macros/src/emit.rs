@@ -18,12 +18,19 @@ pub(crate) fn emit(loaded: &Loaded, directory: &Path, shown: &str) -> Result<Tok
     // cargo reads the names from rustc's list of dependencies: an edit, a removal and a rename rebuild the crate.
     let watched = loaded.files.iter().map(|file| format!("{directory}/{file}"));
     let source = source(directory, &loaded.names.join("\n"));
+    let application = option(application().as_deref());
     Ok(quote! {
         __whimbrel::watch!(#(#watched)*);
         #source
         static EMBEDDED: __whimbrel::Embedded = __whimbrel::Embedded::new(#text, #table);
-        __whimbrel::Migrations::__embedded(&EMBEDDED, #supported, #minimum, #shown, SOURCE)
+        __whimbrel::Migrations::__embedded(&EMBEDDED, #supported, #minimum, #shown, #application, SOURCE)
     })
+}
+
+/// The name and version of the package that embeds the set, as cargo tells them: what the history says has migrated.
+fn application() -> Option<String> {
+    let variable = |name: &str| std::env::var(name).ok();
+    Some(format!("{} {}", variable("CARGO_PKG_NAME")?, variable("CARGO_PKG_VERSION")?))
 }
 
 fn option(text: Option<&str>) -> TokenStream {

@@ -2,7 +2,8 @@
 
 use std::time::{Duration, Instant};
 
-use whimbrel_core::{Migrations, Place, Version};
+use tracing::Instrument as _;
+use whimbrel_core::{Migrations, Place};
 
 use crate::backoff::Backoff;
 use crate::driver::{Batch, Detail, Done, Driver, Ended, Failure, Part, Stop};
@@ -32,30 +33,37 @@ impl<'a> Engine<'_, 'a> {
         let mut backoff = Backoff::new(self.settings.lock_timeout);
         loop {
             let history = self.driver.history(detail(&goal)).await?;
-            if let Some(waiting) = self.wait_for_running(&history)? {
+            if let Some(waiting) = running(&history)? {
                 self.wait(&mut backoff, report, waiting).await?;
                 continue;
             }
             let plan = self.plan(&history, &goal).await?;
             report.begin(&history, &plan);
-            if plan.is_empty() {
-                return Ok(());
-            }
+            let Some(first) = plan.steps.first() else { return Ok(()) };
             // A repeated plan must not take two more steps.
-            goal = Goal::Only(plan.steps[0].action, plan.steps.iter().map(|step| step.version.clone()).collect());
-            let batch = leading(&plan, &history, self, backoff.left());
-            let ended = self.act(batch).await;
+            goal = Goal::Only(first.action, plan.steps.iter().map(|step| step.version.clone()).collect());
+            let ended = self.act(leading(&plan, &history, self, backoff.left())).await;
             if !ended.done.is_empty() {
                 backoff.reset();
             }
-            let complete = ended.stop.is_none() && ended.done.len() == plan.steps.len();
-            if let Some(waiting) = self.settle(&plan, &history, ended, report).await? {
-                self.wait(&mut backoff, report, waiting).await?;
-            }
-            if complete {
-                return Ok(());
+            report.steps_done(&plan, &ended.done);
+            let rest = &plan.steps[ended.done.len()..];
+            match ended.stop {
+                Some(stop) => {
+                    let present = history.present || !ended.done.is_empty();
+                    let waiting = self.stopped(rest, present, stop, report).await?;
+                    self.wait(&mut backoff, report, waiting).await?;
+                }
+                None if rest.is_empty() => return Ok(()),
+                None => {}
             }
         }
+    }
+
+    /// Plans without acting.
+    pub(crate) async fn decide(&mut self, goal: &Goal) -> Result<Plan<'a>> {
+        let history = self.driver.history(detail(goal)).await?;
+        self.plan(&history, goal).await
     }
 
     /// The fast path: one request, no write.
@@ -85,81 +93,61 @@ impl<'a> Engine<'_, 'a> {
         }
     }
 
-    /// An entry that says *running*: somebody is at it, or was killed at it.
-    fn wait_for_running(&self, history: &History) -> Result<Option<Waiting>> {
-        let Some(entry) = history.entries.iter().find(|entry| entry.state == State::Running) else { return Ok(None) };
-        let statement = entry.applied + 1;
-        let in_doubt = Error::new(
-            ErrorKind::InDoubt,
-            format!(
-                "{} was interrupted at statement {statement} of {}, by {} at {}; nothing was run",
-                entry.label(),
-                entry.statements,
-                entry.applied_by,
-                entry.started_at
-            ),
-        )
-        .help("look whether the statement took effect, then correct the entry's `state` and `applied` in the history");
-        match &history.holder {
-            Holder::Nobody => Err(in_doubt),
-            Holder::Session(who) => Ok(Some(Waiting { who: Some(who.clone()), otherwise: None })),
-            Holder::Unknown => Ok(Some(Waiting { who: None, otherwise: Some(in_doubt) })),
-        }
-    }
-
+    /// Sleeps, within the budget; says once for whom.
     async fn wait(&mut self, backoff: &mut Backoff, report: &mut Report, waiting: Waiting) -> Result<()> {
-        tracing::debug!(for_whom = waiting.who.as_deref(), "waiting");
+        if backoff.slept().is_zero() {
+            tracing::info!(budget = %Took(self.settings.lock_timeout), "waiting for {}", waiting.what);
+        }
         let slept = backoff.sleep().await;
         report.waited = backoff.slept();
         if slept {
             return Ok(());
         }
-        let budget = Took(self.settings.lock_timeout);
-        Err(waiting.otherwise.unwrap_or_else(|| {
-            let who = waiting.who.unwrap_or_else(|| "another connection".to_owned());
-            Error::new(ErrorKind::Locked, format!("waited {budget} for {who}; nothing more was run"))
-                .help("see what it is doing; if it hangs, end that session, then run it again")
-        }))
+        if let Some(error) = waiting.otherwise {
+            return Err(error);
+        }
+        let holder = self.driver.history(Detail::Entries).await.map(|history| history.holder);
+        let (who, help) = match holder {
+            Ok(Holder::Session(who)) => (who, "see what it is doing; if it hangs, end that session; then run it again"),
+            _ => (
+                waiting.what.to_owned(),
+                "end what else writes to the database, or wait longer with `.lock_timeout(…)`; then run it again",
+            ),
+        };
+        let message = format!("waited {} for {who}; nothing more was run", Took(self.settings.lock_timeout));
+        Err(Error::new(ErrorKind::Locked, message).help(help))
     }
 
     async fn act(&mut self, batch: Batch<'_>) -> Ended {
-        let first = batch.steps.first();
+        let Some(first) = batch.steps.first() else { return Ended::default() };
         let span = tracing::info_span!(
-            "migrate",
-            first = first.map(Step::label),
-            steps = batch.steps.len(),
-            dialect = self.driver.dialect().name()
+            "whimbrel",
+            dialect = self.driver.dialect().name(),
+            action = first.action.past(),
+            first = first.label(),
+            steps = batch.steps.len()
         );
-        span.in_scope(|| tracing::info!("running"));
-        if first.is_some_and(|step| step.mode == Mode::Outside) {
-            self.driver.outside(batch).await
-        } else {
-            self.driver.transactional(batch).await
-        }
+        let running = match first.mode {
+            Mode::Outside => self.driver.outside(batch),
+            _ => self.driver.transactional(batch),
+        };
+        running.instrument(span).await
     }
 
-    /// Enters what was done into the report; says whom to wait for, or why it cannot go on.
-    async fn settle(
-        &mut self,
-        plan: &Plan<'a>,
-        history: &History,
-        ended: Ended,
-        report: &mut Report,
-    ) -> Result<Option<Waiting>> {
-        for (step, done) in plan.steps.iter().zip(&ended.done) {
-            report.step_done(step, *done);
-        }
-        let Some(stop) = ended.stop else { return Ok(None) };
-        let rest = &plan.steps[ended.done.len()..];
+    /// What there is to wait for, or why it cannot go on; `rest` is what the plan has left, `present` says that the
+    /// history is there by now.
+    async fn stopped(&mut self, rest: &[Step<'_>], present: bool, stop: Stop, report: &mut Report) -> Result<Waiting> {
         match stop {
-            Stop::Busy => Ok(Some(Waiting { who: self.who().await, otherwise: None })),
-            Stop::Stale => Ok(Some(Waiting { who: None, otherwise: None })),
-            Stop::Contended(cause) => Ok(Some(Waiting { who: None, otherwise: Some(contended(rest, cause)) })),
+            Stop::Busy => Ok(Waiting { what: "another runner", otherwise: None }),
+            Stop::Stale => Ok(Waiting { what: "another runner, which was faster", otherwise: None }),
+            Stop::Contended(cause) => {
+                Ok(Waiting { what: "the tables that a statement needs", otherwise: Some(contended(rest, cause)) })
+            }
             Stop::Broken(error) => Err(error),
             Stop::Failed(failure) => {
                 let batch = Batch {
                     steps: &rest[..1],
-                    history: &History { present: history.present || !ended.done.is_empty(), ..History::default() },
+                    history: &History { present, ..History::default() },
                     settings: self.settings,
                     identity: self.identity,
                     patience: self.settings.statement_lock_timeout,
@@ -169,13 +157,6 @@ impl<'a> Engine<'_, 'a> {
                 }
                 Err(self.failed(rest, *failure, report))
             }
-        }
-    }
-
-    async fn who(&mut self) -> Option<String> {
-        match self.driver.history(Detail::Entries).await.ok()?.holder {
-            Holder::Session(who) => Some(who),
-            _ => None,
         }
     }
 
@@ -205,19 +186,36 @@ impl<'a> Engine<'_, 'a> {
             Some("57014" | "9") => ErrorKind::Timeout,
             _ => ErrorKind::Failed,
         };
-        let help = match step.mode {
-            Mode::Outside => "correct the statement and run it again: it goes on with it",
-            _ => "correct the script and run it again: what is applied stays, nothing of this migration does",
-        };
+        let help = help_of(step, &failure, kind);
         Error::new(kind, message).source(failure.cause).at(place).help(help)
     }
 }
 
-/// Somebody to wait for.
+/// Something to wait for.
 struct Waiting {
-    who: Option<String>,
-    /// The error when the patience is spent.
+    what: &'static str,
+    /// The error when the patience is spent, where it is not simply that.
     otherwise: Option<Error>,
+}
+
+/// An entry that says *running*: somebody is at it, or was killed at it.
+fn running(history: &History) -> Result<Option<Waiting>> {
+    let Some(entry) = history.entries.iter().find(|entry| entry.state == State::Running) else { return Ok(None) };
+    let message = format!(
+        "{} was interrupted at statement {} of {}, by {} at {}; nothing was run",
+        entry.label(),
+        entry.applied + 1,
+        entry.statements,
+        entry.applied_by,
+        entry.started_at
+    );
+    let in_doubt = Error::new(ErrorKind::InDoubt, message)
+        .help("look whether the statement took effect, then correct the entry's `state` and `applied` in the history");
+    match history.holder {
+        Holder::Nobody => Err(in_doubt),
+        Holder::Session(_) => Ok(Some(Waiting { what: "another runner", otherwise: None })),
+        Holder::Unknown => Ok(Some(Waiting { what: "another runner", otherwise: Some(in_doubt) })),
+    }
 }
 
 fn detail(goal: &Goal) -> Detail {
@@ -252,8 +250,24 @@ fn name_of(part: Part, step: &Step<'_>) -> String {
     }
 }
 
+fn help_of(step: &Step<'_>, failure: &Failure, kind: ErrorKind) -> &'static str {
+    match (step.mode, failure.part) {
+        (Mode::Outside, Part::Verify(_)) => {
+            "correct the data or the query, and run it again: it goes on with the query"
+        }
+        (Mode::Outside, _) if step.action == Action::RollBack => "correct the script: it runs from its beginning again",
+        (Mode::Outside, _) => "correct the statement and run it again: it goes on with it",
+        _ if kind == ErrorKind::Timeout => "make it faster, or raise `-- whimbrel:timeout`, and run it again",
+        _ if step.action == Action::RollBack => {
+            "correct the down script and run it again: this migration is still applied"
+        }
+        _ => "correct the script and run it again: what is applied stays, nothing of this migration does",
+    }
+}
+
 fn left_of(step: &Step<'_>, failure: &Failure) -> String {
     match (step.mode, failure.kept) {
+        (Mode::Transaction | Mode::ForeignKeysOff, _) if step.action == Action::RollBack => "still applied".to_owned(),
         (Mode::Outside, 0) => "nothing before it".to_owned(),
         (Mode::Outside, 1) => "the statement before it stays".to_owned(),
         (Mode::Outside, kept) => format!("the {kept} statements before it stay"),
@@ -274,38 +288,34 @@ impl Report {
         self.current = history.current().cloned();
     }
 
-    fn step_done(&mut self, step: &Step<'_>, done: Done) {
-        tracing::info!(
-            version = %step.version,
-            name = step.name,
-            statements = done.statements,
-            rows = done.rows,
-            duration_ms = done.duration.as_millis() as u64,
-            "{}",
-            step.action.past()
-        );
-        if step.action == Action::RollBack {
-            self.versions.retain(|version| *version != step.version);
-        } else {
-            self.versions.push(step.version.clone());
+    /// Enters the steps that are done, the first ones of the plan.
+    fn steps_done(&mut self, plan: &Plan<'_>, done: &[Done]) {
+        let first = self.steps.len() - plan.steps.len();
+        for ((step, done), place) in plan.steps.iter().zip(done).zip(&mut self.steps[first..]) {
+            tracing::info!(
+                version = %step.version,
+                name = step.name,
+                statements = done.statements,
+                rows = done.rows,
+                duration_ms = done.duration.as_millis() as u64,
+                "{}",
+                step.action.past()
+            );
+            *place = line(step, Outcome::Done, *done);
+            match step.action {
+                Action::RollBack => self.versions.remove(&step.version),
+                _ => self.versions.insert(step.version.clone()),
+            };
         }
         self.applied = self.versions.len();
-        self.current = self.versions.iter().max().cloned();
-        if let Some(place) = self.place_of(&step.version) {
-            *place = line(step, Outcome::Done, done);
-        }
+        self.current = self.versions.last().cloned();
     }
 
     fn step_failed(&mut self, rest: &[Step<'_>], failed: Failed) {
         let step = &rest[0];
         tracing::error!(version = %step.version, name = step.name, part = failed.part, "failed");
-        if let Some(place) = self.place_of(&step.version) {
-            place.outcome = Outcome::Failed(Box::new(failed));
-        }
-    }
-
-    fn place_of(&mut self, version: &Version) -> Option<&mut StepReport> {
-        self.steps.iter_mut().find(|step| step.version == *version)
+        let at = self.steps.len() - rest.len();
+        self.steps[at].outcome = Outcome::Failed(Box::new(failed));
     }
 
     /// Notes how long all of it took.

@@ -1,27 +1,68 @@
-//! Database migrations, embedded.
+//! Database migrations, embedded into a binary: checked by the compiler, safe to run from many instances at once.
+//!
+//! ```
+//! # #[cfg(feature = "sqlite")]
+//! # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! use whimbrel::{Migrations, Migrator, Rollback, Target, embed_migrations};
+//!
+//! // Reads and checks the files while the crate compiles; the build fails on anything that is wrong with them.
+//! static MIGRATIONS: Migrations = embed_migrations!("../migrations");
+//!
+//! let pool = whimbrel::sqlx::SqlitePool::connect("sqlite::memory:").await?;
+//! let report = whimbrel::migrate(&MIGRATIONS, &pool).await?;
+//! println!("{report}");
+//!
+//! let mut migrator = Migrator::new(&MIGRATIONS, &pool);
+//! println!("{}", migrator.status().await?);
+//! let report = migrator.down(Rollback::Steps(1)).await?;
+//! assert_eq!(report.steps().len(), 1);
+//! # Ok(()) }
+//! # #[cfg(not(feature = "sqlite"))] fn main() {}
+//! ```
+//!
+//! # Features
+//!
+//! | feature | gives |
+//! |---|---|
+//! | `sqlite` (default) | SQLite, compiled in |
+//! | `sqlite-unbundled` | SQLite, the system's library; needs libclang to build |
+//! | `postgres` | PostgreSQL 12 and newer; tested on 15 |
+//! | `tls-rustls`, `tls-native-tls` | TLS, forwarded to sqlx; none is chosen for you |
+//! | `include_dir` | [`from_include_dir`](https://docs.rs/whimbrel/latest/whimbrel/fn.from_include_dir.html) |
+//!
+//! It runs on tokio. sqlx is part of the API and re-exported; its major versions are ours.
 
+// A build for one database uses only its part of what all drivers share.
+#![cfg_attr(not(all(feature = "_sqlite", feature = "postgres")), allow(dead_code))]
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
+// What a user sees.
 mod database;
+mod embed;
+#[cfg(feature = "include_dir")]
+mod from_include_dir;
 mod migrator;
 mod settings;
 mod target;
 
+// What comes out.
 mod error;
 mod report;
 mod status;
 
+// Read, decide, act.
 mod backoff;
 mod engine;
 mod plan;
 mod refusal;
 mod stale;
 
+// What a database is told and asked.
 mod driver;
 mod history;
 mod identity;
 mod literal;
 mod table_name;
-
-mod embed;
 
 #[doc(hidden)]
 pub mod __private;
@@ -40,6 +81,11 @@ pub use whimbrel_core::{
     Dialect, Digest, Direction, Kind, Migration, Migrations, Place, Problem, Problems, Script, Statement, Version,
 };
 
+#[cfg(feature = "include_dir")]
+pub use from_include_dir::from_include_dir;
+/// The crate whose directories [`from_include_dir`] takes.
+#[cfg(feature = "include_dir")]
+pub use include_dir;
 /// The version of sqlx that pools and connections must come from.
 #[cfg(any(feature = "_sqlite", feature = "postgres"))]
 pub use sqlx;

@@ -1,5 +1,6 @@
 //! The API.
 
+use std::collections::HashSet;
 use std::time::{Duration, Instant};
 
 use whimbrel_core::{Direction, Migrations, Place, Version};
@@ -10,7 +11,7 @@ use crate::engine::Engine;
 use crate::error::{Error, ErrorKind, Result};
 use crate::history::{Entry, State};
 use crate::identity::Identity;
-use crate::plan::{self, Facts, Goal, Plan};
+use crate::plan::{Facts, Goal, Plan};
 use crate::refusal;
 use crate::report::{Report, Took};
 use crate::settings::{Missing, Newer, OutOfOrder, Settings};
@@ -25,6 +26,7 @@ use crate::target::{Rollback, Target};
 /// one round trip.
 ///
 /// ```
+/// # #[cfg(feature = "sqlite")]
 /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// use whimbrel::{Migrations, embed_migrations};
 ///
@@ -35,6 +37,7 @@ use crate::target::{Rollback, Target};
 /// println!("{report}");
 /// # assert_eq!(report.applied(), MIGRATIONS.len());
 /// # Ok(()) }
+/// # #[cfg(not(feature = "sqlite"))] fn main() {}
 /// ```
 ///
 /// # Errors
@@ -58,14 +61,15 @@ pub struct Migrator<'a> {
 impl<'a> Migrator<'a> {
     /// A migrator for a pool (`&SqlitePool`, `&PgPool`), or for a `&mut` connection outside a transaction.
     ///
-    /// With a PostgreSQL pool it reads on an idle connection, and acts on one of its own, made from the pool's options:
-    /// `after_connect` does not run on it.
+    /// With a pool it looks on an idle connection, and acts on one of its own, made from the pool's options but without
+    /// a log of its statements: `after_connect` does not run on it. Only on a SQLite database in memory, and on a
+    /// caller's connection, statements are logged as that connection's options say.
     pub fn new(migrations: &'a Migrations, database: impl Database<'a>) -> Self {
         Self {
             migrations,
             driver: database.into_driver().map(|ready| ready.0).map_err(Some),
             settings: Settings::default(),
-            identity: Identity::of_process(),
+            identity: Identity::new(migrations),
         }
     }
 
@@ -77,7 +81,7 @@ impl<'a> Migrator<'a> {
     /// echoed. Whether the database can be reached shows in the first method.
     pub fn connect(migrations: &'a Migrations, url: &str) -> Result<Self> {
         let driver = database::open(url)?;
-        let (settings, identity) = (Settings::default(), Identity::of_process());
+        let (settings, identity) = (Settings::default(), Identity::new(migrations));
         Ok(Self { migrations, driver: Ok(driver), settings, identity })
     }
 
@@ -137,8 +141,8 @@ impl<'a> Migrator<'a> {
         self
     }
 
-    /// The name and version that the history records as having migrated, such as `shop 2.3.0`; the name of the
-    /// executable by default.
+    /// The name and version that the history records as having migrated, such as `shop 2.3.0`; by default the package
+    /// that embeds the set, or the name of the executable.
     pub fn application(mut self, name: impl Into<String>) -> Self {
         self.identity.application = name.into();
         self
@@ -256,12 +260,11 @@ impl<'a> Migrator<'a> {
 
     fn decide(&mut self, goal: Goal) -> Answer<'_, Result<Plan<'a>>> {
         Box::pin(async move {
-            let set = self.migrations;
-            let driver = opened(&mut self.driver, set)?;
-            let history = driver.history(Detail::Scripts).await;
+            let (migrations, settings, identity) = (self.migrations, &self.settings, &self.identity);
+            let driver = opened(&mut self.driver, migrations)?;
+            let decided = Engine { set: migrations, driver: &mut **driver, settings, identity }.decide(&goal).await;
             driver.release().await;
-            let facts = Facts { set, dialect: driver.dialect(), history: &history?, settings: &self.settings };
-            plan::plan(facts, &goal)
+            decided
         })
     }
 
@@ -304,7 +307,8 @@ async fn validate(set: &Migrations, driver: &mut dyn Driver, settings: &Settings
     for entry in history.entries.iter().filter(|entry| matches!(entry.state, State::Failed | State::Running)) {
         validation.problems.push(format!("{} is {}", entry.label(), entry.state));
     }
-    for migration in set.iter().filter(|it| history.completed().any(|entry| entry.version == *it.version())) {
+    let applied: HashSet<&Version> = history.completed().map(|entry| &entry.version).collect();
+    for migration in set.iter().filter(|migration| applied.contains(migration.version())) {
         let Some(script) = migration.script(Direction::Verify, dialect) else { continue };
         validation.verified += 1;
         if let Some(failure) = driver.verify(script).await? {

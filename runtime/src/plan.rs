@@ -232,7 +232,8 @@ pub(crate) fn pending<'a>(facts: Facts<'a, '_>) -> impl Iterator<Item = &'a Migr
 fn apply<'a>(facts: Facts<'a, '_>, migration: &'a Migration) -> Step<'a> {
     let script = migration.script(Direction::Up, facts.dialect);
     let verify = migration.script(Direction::Verify, facts.dialect);
-    let unfinished = facts.history.get(migration.version()).filter(|entry| entry.state == State::Failed);
+    let mut failed = facts.history.entries.iter().filter(|entry| entry.state == State::Failed);
+    let unfinished = failed.find(|entry| entry.version == *migration.version());
     let mode = script.map_or(Mode::Transaction, |script| mode(script, facts.dialect));
     Step {
         action: Action::Apply,

@@ -58,7 +58,9 @@ fn difference(facts: Facts<'_, '_>, entry: &Entry, migration: &Migration) -> Str
         let Some(before) = before.as_deref().or(lines.is_empty().then_some("").filter(|_| entry.up.is_some())) else {
             continue;
         };
-        let diff = TextDiff::from_lines(before, after);
+        // A last line is none the other for its line end.
+        let [before, after] = [before, after].map(|text| format!("{}\n", text.trim_end()));
+        let diff = TextDiff::from_lines(&before, &after);
         let changes = diff.iter_all_changes().filter(|change| change.tag() != ChangeTag::Equal);
         let changes = changes.filter(|change| !change.value().trim().is_empty());
         for (index, change) in changes.enumerate() {
@@ -72,23 +74,37 @@ fn difference(facts: Facts<'_, '_>, entry: &Entry, migration: &Migration) -> Str
     lines
 }
 
-/// A migration that failed half-way goes on only with the statements that it began with.
+/// A migration that failed half-way goes on only when the statements that are done are as they were; the others may be
+/// corrected.
 fn check_resumable(facts: Facts<'_, '_>) -> Result<()> {
     let halfway = facts.history.entries.iter().filter(|entry| entry.state == State::Failed && entry.applied > 0);
     let is_edited = |entry: &&Entry| changed(facts, entry).is_some_and(|migration| !goes_on(facts, entry, migration));
-    check_changed(facts, &halfway.filter(is_edited).collect::<Vec<_>>())
+    let edited: Vec<&Entry> = halfway.filter(is_edited).collect();
+    let Some(first) = edited.first() else { return Ok(()) };
+    let message = format!("{} failed half-way, and what is done was edited since; nothing was run", first.label());
+    let shown = edited.iter().filter_map(|entry| Some(difference(facts, entry, facts.set.get(&entry.version)?)));
+    let details: Vec<String> = shown.collect();
+    let help = match first.applied {
+        1 => "restore its first statement, which is done; those after it may be corrected".to_owned(),
+        done => format!("restore its first {done} statements, which are done; those after them may be corrected"),
+    };
+    Err(Error::new(ErrorKind::Changed, message).details(details.join("")).help(help))
 }
 
-/// Whether the statements that are done stand in the script as they ran; what has not run yet may be corrected.
+/// Whether the statements that are done stand in the script as they ran, but for blanks and comments; what has not run
+/// yet may be corrected. Unknown, and so no, when the history was read without scripts.
 fn goes_on(facts: Facts<'_, '_>, entry: &Entry, migration: &Migration) -> bool {
     let (Some(ran), Some(script)) = (entry.up.clone(), migration.script(Direction::Up, facts.dialect)) else {
         return false;
     };
-    let Ok(ran) = read_stored(Direction::Up, facts.dialect, &entry.path, ran) else { return false };
-    let done = |script: &Script| -> Vec<String> {
-        script.statements().take(entry.applied).map(|statement| script.text_of(&statement).to_owned()).collect()
+    let read = |text: String| read_stored(Direction::Up, facts.dialect, &entry.path, text).ok();
+    let done = |script: &Script| {
+        let last = script.statement(entry.applied.checked_sub(1)?)?;
+        let script = read(script.text().get(..last.range().end)?.to_owned())?;
+        Some((script.len(), script.digest()))
     };
-    done(&ran) == done(script)
+    let Some(ran) = read(ran) else { return false };
+    done(&ran).is_some() && done(&ran) == done(script)
 }
 
 /// Entries that this binary does not know.
@@ -117,7 +133,9 @@ fn missing_error(facts: Facts<'_, '_>, missing: &[&Entry]) -> Error {
         format!("  {:<22} applied {} by {}, {}", entry.label(), entry.started_at, entry.applied_by, entry.application)
     };
     let lines: Vec<String> = missing.iter().map(line).collect();
-    let help = format!("bring the files back into `{}`, or set `.missing(Missing::Allow)`", facts.set.directory());
+    let directory = facts.set.directory();
+    let into = if directory.is_empty() { String::new() } else { format!(" into `{directory}`") };
+    let help = format!("bring the files back{into}, or set `.missing(Missing::Allow)`");
     Error::new(ErrorKind::Missing, message).details(lines.join("\n")).help(help)
 }
 
@@ -128,7 +146,8 @@ fn newer_error(facts: Facts<'_, '_>, newer: &[&Entry]) -> Error {
     let names: Vec<String> = newer.iter().map(|entry| entry.label()).collect();
     let application = newer.last().map_or("", |entry| &entry.application);
     let details = format!("  unknown: {}, applied by {application}", names.join(", "));
-    let help = format!("deploy {application} or newer, or roll back: the down scripts are stored");
+    let back = facts.set.last().map_or_else(String::new, |last| format!(" to {}", last.version()));
+    let help = format!("deploy {application} or newer, or roll back{back}: the down scripts are stored in the history");
     Error::new(ErrorKind::Newer, message).details(details).help(help)
 }
 
@@ -179,18 +198,21 @@ pub(crate) fn check_ways_back(closed: &[&Entry]) -> Result<()> {
         format!("  {:<22} {why}", entry.label())
     };
     let lines: Vec<String> = closed.iter().map(why).collect();
-    let help = format!(
-        "write the down script of {}, or restore a backup; rolling back only some of them is refused",
-        first.label()
-    );
+    let help = match closed.iter().find(|entry| entry.kind != "baseline") {
+        // A down script that is added now counts as an edit of what is applied.
+        Some(open) => {
+            format!("write a new migration that takes {} back, or roll back only what comes after it", open.label())
+        }
+        None => format!("roll back to {} at the most", first.version),
+    };
     Err(Error::new(ErrorKind::NoWayBack, message).details(lines.join("\n")).help(help))
 }
 
 /// A version that no migration has.
 pub(crate) fn unknown_version(set: &Migrations, version: &Version) -> Error {
     let around = match (set.iter().next(), set.last()) {
-        (Some(first), Some(last)) => format!("the set goes from {} to {}", first.version(), last.version()),
-        _ => "the set is empty".to_owned(),
+        (Some(first), Some(last)) => format!("name one of {} to {}", first.version(), last.version()),
+        _ => "the set is empty: write a migration first".to_owned(),
     };
     Error::new(ErrorKind::Refused, format!("there is no migration {version}; nothing was run")).help(around)
 }

@@ -1,5 +1,6 @@
 //! What a run did, step by step.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::time::Duration;
 
@@ -94,7 +95,7 @@ pub struct Report {
     /// Migrations that are applied now.
     pub(crate) applied: usize,
     /// Their versions, as far as the run had to look at them.
-    pub(crate) versions: Vec<Version>,
+    pub(crate) versions: BTreeSet<Version>,
     pub(crate) duration: Duration,
     pub(crate) waited: Duration,
 }

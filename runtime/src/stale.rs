@@ -43,3 +43,33 @@ pub(crate) fn refuse_stale(set: &Migrations) -> Result<()> {
     );
     Err(Error::new(ErrorKind::Stale, message).details(lines.join("\n")).help(help))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::__private::{Embedded, Source};
+
+    #[test]
+    fn a_file_that_is_newer_than_the_build_is_named_with_the_way_out() {
+        let folder = std::env::temp_dir().join(format!("whimbrel-stale-{}", std::process::id()));
+        std::fs::create_dir_all(&folder).unwrap();
+        std::fs::write(folder.join("0001_init.sql"), "select 1;").unwrap();
+        std::fs::write(folder.join("0002_late.sql"), "select 2;").unwrap();
+        let directory: &'static str = folder.to_str().unwrap().to_owned().leak();
+        static EMBEDDED: Embedded = Embedded::new("", &[]);
+        let built = |files| {
+            let source = Some(Source { directory, caller: "src/main.rs", files });
+            Migrations::__embedded(&EMBEDDED, 0, None, "migrations", None, source)
+        };
+        let error = refuse_stale(&built("0001_init.sql")).unwrap_err();
+        assert_eq!(
+            format!("{error:?}"),
+            "1 migration file is newer than this build; nothing was run\n\
+             \u{20} migrations/0002_late.sql\n\
+             \u{20} help: `touch src/main.rs` now, and for the next time add this build.rs: \
+             `fn main() { println!(\"cargo::rerun-if-changed=migrations\") }`"
+        );
+        assert!(refuse_stale(&built("0001_init.sql\n0002_late.sql")).is_ok());
+        std::fs::remove_dir_all(&folder).unwrap();
+    }
+}

@@ -1,5 +1,6 @@
 //! Where a database stands.
 
+use std::collections::HashMap;
 use std::fmt;
 
 use whimbrel_core::{Migrations, Version};
@@ -68,8 +69,9 @@ impl fmt::Display for Standing {
 
 impl Status {
     pub(crate) fn new(set: &Migrations, dialect: whimbrel_core::Dialect, history: &History, table: &str) -> Self {
+        let entries: HashMap<&Version, &Entry> = history.entries.iter().map(|entry| (&entry.version, entry)).collect();
         let known = set.iter().map(|migration| {
-            let entry = history.get(migration.version());
+            let entry = entries.get(migration.version()).copied();
             let changed = |entry: &Entry| entry.checksum.is_some_and(|sum| sum != migration.checksum(dialect));
             let standing = match entry.map(|entry| entry.state) {
                 None | Some(State::RolledBack) => Standing::Pending,

@@ -32,8 +32,9 @@ impl TableName {
             if part.len() > LONGEST {
                 return Err(refuse("a part of it is longer than 56 bytes"));
             }
-            if part.chars().any(|character| character.is_control() || matches!(character, '"' | '.' | '`')) {
-                return Err(refuse("it holds a character that no name should have"));
+            let forbidden = |character: &char| character.is_control() || matches!(character, '"' | '.' | '`');
+            if let Some(character) = part.chars().find(forbidden) {
+                return Err(refuse(&format!("no part of it may hold {character:?}")));
             }
         }
         Ok(Self { schema: schema.map(str::to_owned), name: name.to_owned() })

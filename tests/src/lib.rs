@@ -6,5 +6,6 @@ pub mod oracle;
 pub mod postgres;
 pub mod proxy;
 pub mod sqlite;
+pub mod starters;
 
 pub use proxy::Proxy;

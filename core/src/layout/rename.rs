@@ -52,8 +52,7 @@ impl Wording {
 
     /// The version in the style of the set; the next free one when there is none.
     pub(crate) fn version(&self, style: &Style) -> String {
-        // A time cannot be guessed from a number.
-        let width = if style.width < 8 { style.width } else { 0 };
+        let width = style.width;
         self.version.as_ref().map_or_else(|| style.next.clone(), |version| format!("{version:0>width$}"))
     }
 
@@ -95,10 +94,13 @@ pub(crate) fn words(text: &str, between: &str) -> Option<String> {
     Some(words.collect::<Vec<_>>().join(between)).filter(|words| !words.is_empty())
 }
 
+/// The digits of the shortest time: `20250110`.
+const TIME: usize = 8;
+
 /// How the valid names of a set are written.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Style {
-    /// The digits of a version; 0 when they differ.
+    /// The digits of a version; 0 when they differ, or make a time, which no zeros make of a number.
     width: usize,
     /// The version after the last.
     next: String,
@@ -107,8 +109,8 @@ pub(crate) struct Style {
 }
 
 impl Style {
-    /// The style of the names; for a set without any it is `0001_init.up.sql`.
-    pub(crate) fn of<'a>(names: impl Iterator<Item = (&'a str, &'a FileName)>) -> Self {
+    /// The style of the names; for a set without any it is `0001_init.up.sql`. The misnamed take versions too.
+    pub(crate) fn of<'a>(names: impl Iterator<Item = (&'a str, &'a FileName)>, misnamed: &[Version]) -> Self {
         let mut width = None;
         let mut last: Option<&Version> = None;
         let (mut says, mut omits) = (false, false);
@@ -120,10 +122,16 @@ impl Style {
             omits |= name.direction == Direction::Up && !path.contains(".up.");
         }
         let up = (says || !omits).then_some(Direction::Up);
-        match last {
-            Some(last) => Self { width: width.unwrap_or(0), next: after(last.as_written()), up },
-            None => Self { width: 4, next: "0001".to_owned(), up: Some(Direction::Up) },
-        }
+        let width = width.unwrap_or(4);
+        let last = last.max(misnamed.iter().max()).map_or("0", Version::as_written);
+        let padded = if width < TIME { width } else { 0 };
+        Self { width: padded, next: after(&format!("{last:0>padded$}")), up }
+    }
+
+    /// The version after the last, which is the last from now on.
+    pub(crate) fn take_next(&mut self) -> String {
+        let next = after(&self.next);
+        std::mem::replace(&mut self.next, next)
     }
 
     /// The version after the last of the set.

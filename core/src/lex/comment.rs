@@ -10,9 +10,9 @@ impl Lexer<'_> {
         match (first, next) {
             (b'-', b'-') => self.dashes(),
             (b'/', b'*') => self.block(),
-            (b'/', b'/') if self.dialect == Dialect::Cql => self.line_comment(2),
+            (b'/', b'/') if matches!(self.dialect, Dialect::Cql) => self.line_comment(2),
             // MySQL manual 11.7: "From a # character to the end of the line."
-            (b'#', _) if self.dialect == Dialect::Mysql => self.line_comment(1),
+            (b'#', _) if matches!(self.dialect, Dialect::Mysql) => self.line_comment(1),
             (b'\\', _) => self.backslash(next),
             _ => false,
         }
@@ -21,7 +21,7 @@ impl Lexer<'_> {
     fn dashes(&mut self) -> bool {
         // MySQL manual 11.7: the second dash must be "followed by at least one whitespace or control character".
         let after = self.byte_at(self.at + 2);
-        if self.dialect == Dialect::Mysql && after > b' ' && after != 0x7f {
+        if matches!(self.dialect, Dialect::Mysql) && after > b' ' && after != 0x7f {
             if !self.says(self.at + 2, b"whimbrel:") {
                 return false;
             }
@@ -42,12 +42,12 @@ impl Lexer<'_> {
 
     fn block(&mut self) -> bool {
         let start = self.at;
-        if self.dialect == Dialect::Mysql && self.opens_version_comment() {
+        if matches!(self.dialect, Dialect::Mysql) && self.opens_version_comment() {
             return false;
         }
         let (bytes, len) = (self.bytes, self.bytes.len());
         // PostgreSQL nests block comments (PG manual 4.1.5); SQLite, MySQL and CQL do not.
-        let nests = self.dialect == Dialect::Postgres;
+        let nests = matches!(self.dialect, Dialect::Postgres);
         let (mut at, mut line, mut depth) = (start + 2, self.line, 1);
         while at < len && depth > 0 {
             let byte = bytes[at];
@@ -65,7 +65,7 @@ impl Lexer<'_> {
         self.at = at;
         self.line = line;
         // SQLite: "C-style comments … extend to the next */ or to the end of input" (lang_comment.html).
-        if depth > 0 && self.dialect != Dialect::Sqlite {
+        if depth > 0 && !matches!(self.dialect, Dialect::Sqlite) {
             self.fault(FaultKind::Comment, start, start + 2);
         }
         self.note(start, at, start + 2, if depth > 0 { at } else { at - 2 });

@@ -15,7 +15,7 @@ impl Lexer<'_> {
     pub(super) fn literal(&mut self, first: u8) -> Token {
         match first {
             b'\'' => self.string(self.at, self.backslash_in_strings()),
-            b'"' if self.dialect == Dialect::Mysql => {
+            b'"' if matches!(self.dialect, Dialect::Mysql) => {
                 // MySQL manual 11.1.1: "enclosed within either single quote or double quote characters"; sql_mode
                 // ANSI_QUOTES is pinned off.
                 self.quoted(TokenKind::String, b'"', Backslash::Escapes)
@@ -25,9 +25,9 @@ impl Lexer<'_> {
             b'`' if matches!(self.dialect, Dialect::Mysql | Dialect::Sqlite) => {
                 self.quoted(TokenKind::QuotedName, b'`', Backslash::IsPlain)
             }
-            b'[' if self.dialect == Dialect::Sqlite => self.bracketed(),
+            b'[' if matches!(self.dialect, Dialect::Sqlite) => self.bracketed(),
             b'$' => self.dollar(),
-            b'/' | b'*' if self.dialect == Dialect::Mysql => match self.version_comment(first) {
+            b'/' | b'*' if matches!(self.dialect, Dialect::Mysql) => match self.version_comment(first) {
                 Some(token) => token,
                 None => self.mark(first),
             },
@@ -37,7 +37,7 @@ impl Lexer<'_> {
 
     /// A string after a prefix of one letter, which is already read.
     pub(super) fn prefixed_string(&mut self, start: usize) -> Token {
-        let is_escape = matches!(self.bytes[start], b'e' | b'E') && self.dialect == Dialect::Postgres;
+        let is_escape = matches!(self.bytes[start], b'e' | b'E') && matches!(self.dialect, Dialect::Postgres);
         // PG manual 4.1.2.2: "An escape string constant is specified by writing the letter E … just before the
         // opening single quote".
         let backslash = if is_escape { Backslash::Escapes } else { self.backslash_in_strings() };
@@ -51,20 +51,23 @@ impl Lexer<'_> {
     /// PG manual 4.1.2.1: strings "separated only by whitespace with at least one newline" are one; so the escapes of
     /// the first hold in the next. Moves to its quote.
     fn string_goes_on(&mut self) -> bool {
-        let (at, line) = (self.at, self.line);
-        self.blanks();
-        if self.line > line && self.byte_at(self.at) == b'\'' {
-            return true;
+        let (mut at, mut line) = (self.at, self.line);
+        while matches!(self.class[self.byte_at(at) as usize], class::BLANK | class::NEWLINE) {
+            line += u32::from(self.byte_at(at) == b'\n');
+            at += 1;
         }
-        self.at = at;
-        self.line = line;
-        false
+        let goes_on = line > self.line && self.byte_at(at) == b'\'';
+        if goes_on {
+            self.at = at;
+            self.line = line;
+        }
+        goes_on
     }
 
     /// PG manual 4.1.2.1: with `standard_conforming_strings` on, a backslash is plain. MySQL manual 11.1.1: it
     /// escapes, NO_BACKSLASH_ESCAPES being pinned off. SQLite and CQL know no escapes but `''`.
     fn backslash_in_strings(&self) -> Backslash {
-        if self.dialect == Dialect::Mysql { Backslash::Escapes } else { Backslash::IsPlain }
+        if matches!(self.dialect, Dialect::Mysql) { Backslash::Escapes } else { Backslash::IsPlain }
     }
 
     fn string(&mut self, start: usize, backslash: Backslash) -> Token {

@@ -6,6 +6,7 @@ use crate::{Dialect, Kind, Statement};
 /// Notes a `BEGIN` without its `COMMIT`, the other way round, and between them what cannot run there.
 pub(super) fn check(page: &mut Page<'_>, statements: &[Statement]) {
     let mut open: Option<&Statement> = None;
+    let mut begins_by_itself = false;
     for statement in statements {
         match statement.kind {
             Kind::Begin => {
@@ -15,12 +16,15 @@ pub(super) fn check(page: &mut Page<'_>, statements: &[Statement]) {
                 open = Some(statement);
             }
             Kind::Commit | Kind::Rollback => {
-                if open.is_none() {
+                if open.is_none() && !begins_by_itself {
                     without_begin(page, statement);
                 }
                 if !chains(&page.text[statement.range()]) {
                     open = None;
                 }
+            }
+            Kind::Session if page.reads_as(Dialect::Mysql) => {
+                begins_by_itself |= sets_autocommit(&page.text[statement.range()]);
             }
             _ if open.is_some() && statement.outside != 0 => refused(page, statement),
             _ => {}
@@ -55,6 +59,12 @@ fn refused(page: &mut Page<'_>, statement: &Statement) {
         format!("{database} does not run this inside a transaction, and the script has one open"),
         "move it before the `BEGIN` or after the `COMMIT`, or to a migration of its own",
     );
+}
+
+/// With `SET autocommit = 0` each statement begins a transaction where none is open (MySQL manual 15.3.1).
+fn sets_autocommit(statement: &str) -> bool {
+    let is_part = |c: char| c.is_ascii_alphanumeric() || c == '_';
+    statement.split(|c| !is_part(c)).any(|word| word.eq_ignore_ascii_case("autocommit"))
 }
 
 /// `COMMIT AND CHAIN` begins the next transaction (PG manual, COMMIT; MySQL manual 15.3.1).

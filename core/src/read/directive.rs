@@ -34,11 +34,14 @@ const DIRECTIVES: [Directive; 6] = [
 pub(super) fn options(page: &mut Page<'_>, cut: &Cut) -> Options {
     let mut options = page.outline.options;
     let first = cut.pieces.first().map_or(page.text.len(), |piece| piece.start);
+    let mut given = Vec::new();
     for note in &cut.notes {
         let text = &page.text[note.inner.0..note.inner.1];
         match text.get(..PREFIX.len()) {
             Some(prefix) if prefix.eq_ignore_ascii_case(PREFIX) => {
-                ours(page, note, &text[PREFIX.len()..], first, &mut options);
+                if let Some(name) = ours(page, note, &text[PREFIX.len()..], first, &mut options) {
+                    check_given(page, note, name, &mut given);
+                }
             }
             _ if note.start < first => options.no_transaction |= is_of_a_peer(note, text),
             _ => {}
@@ -57,28 +60,41 @@ fn is_of_a_peer(note: &Note, text: &str) -> bool {
     words == ["no-transaction"] || words == ["atlas:txmode", "none"]
 }
 
-fn ours(page: &mut Page<'_>, note: &Note, text: &str, first: usize, options: &mut Options) {
+/// Notes a directive that was given before; rules are allowed one by one.
+fn check_given(page: &mut Page<'_>, note: &Note, name: &'static str, given: &mut Vec<&'static str>) {
+    if given.contains(&name) && name != "allow" {
+        let message = format!("`{name}` is given twice");
+        page.wrong(note.start..note.end, "repeated-directive", message, "keep one of them");
+    }
+    given.push(name);
+}
+
+/// Takes a directive of ours; gives its name where nothing is wrong with it.
+fn ours(page: &mut Page<'_>, note: &Note, text: &str, first: usize, options: &mut Options) -> Option<&'static str> {
     let place = note.start..note.end;
     let (name, value) = text.split_once(|c: char| c.is_ascii_whitespace()).unwrap_or((text, ""));
     let Some(directive) = DIRECTIVES.iter().find(|directive| directive.name == name) else {
-        return page.wrong(place, "unknown-directive", format!("unknown directive `{name}`"), instead(name));
+        page.wrong(place, "unknown-directive", format!("unknown directive `{name}`"), instead(name));
+        return None;
     };
     if note.start > first {
         let help = format!("move `-- whimbrel:{name}` up, before the first statement");
-        return page.wrong(place, "late-directive", "a directive stands before the first statement", help);
+        page.wrong(place, "late-directive", "a directive stands before the first statement", help);
+        return None;
     }
     if page.text[place.clone()].starts_with("/*") {
         let help = format!("write `-- whimbrel:{}`", text.trim());
-        return page.wrong(place, "directive-form", "a directive is a line of its own", help);
+        page.wrong(place, "directive-form", "a directive is a line of its own", help);
+        return None;
     }
-    if (directive.set)(options, value.trim()).is_err() {
-        let message = if value.trim().is_empty() {
-            format!("`{name}` needs a value")
-        } else {
-            format!("`{}` is no value of `{name}`", value.trim())
-        };
-        page.wrong(place, "directive-value", message, directive.order);
+    let value = value.trim();
+    if (directive.set)(options, value).is_ok() {
+        return Some(directive.name);
     }
+    let message =
+        if value.is_empty() { format!("`{name}` needs a value") } else { format!("`{value}` is no value of `{name}`") };
+    page.wrong(place, "directive-value", message, directive.order);
+    None
 }
 
 fn instead(name: &str) -> String {

@@ -10,11 +10,16 @@ pub(super) struct Page<'a> {
     pub(super) text: &'a str,
     /// Where each problem begins, for their order.
     found: Vec<(usize, Problem)>,
+    /// The number of problems that are not told.
+    untold: usize,
 }
+
+/// More problems of one script are only counted: it is likely no script at all.
+const MOST: usize = 100;
 
 impl<'a> Page<'a> {
     pub(super) fn new(outline: &'a Outline<'a>, text: &'a str) -> Self {
-        Self { outline, text, found: Vec::new() }
+        Self { outline, text, found: Vec::new(), untold: 0 }
     }
 
     pub(super) fn reads_as(&self, dialect: Dialect) -> bool {
@@ -30,6 +35,10 @@ impl<'a> Page<'a> {
         help: impl Into<String>,
     ) {
         if self.found.iter().any(|(start, known)| *start == range.start && known.code() == code) {
+            return;
+        }
+        if self.found.len() == MOST {
+            self.untold += 1;
             return;
         }
         let start = range.start;
@@ -64,6 +73,12 @@ impl<'a> Page<'a> {
             return Ok(());
         }
         self.found.sort_by_key(|&(start, _)| start);
+        if self.untold > 0 {
+            let message = format!("{} more problems in this file", self.untold);
+            let place = Place::file(self.outline.shown);
+            let problem = Problem::new("more-problems", message).at(place).help("mend those above, then build again");
+            self.found.push((self.text.len(), problem));
+        }
         Err(self.found.drain(..).map(|(_, problem)| problem).collect())
     }
 }

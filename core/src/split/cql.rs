@@ -32,10 +32,10 @@ pub(super) struct Cql {
 
 impl Cql {
     pub(super) fn token(&mut self, token: &Token, bytes: &[u8]) -> Option<FaultKind> {
-        if token.kind != TokenKind::Word {
-            return if token.kind == TokenKind::Mark { self.mark(token) } else { None };
+        if !matches!(token.kind, TokenKind::Word) {
+            return if matches!(token.kind, TokenKind::Mark) { self.mark(token) } else { None };
         }
-        if self.state != State::Plain {
+        if !matches!(self.state, State::Plain) {
             self.word(token, bytes);
         }
         if self.colon == token.start && self.colon > 0 && token.byte > b'9' {

@@ -98,7 +98,7 @@ impl Mysql {
     }
 
     pub(super) fn token(&mut self, token: &Token, bytes: &[u8]) {
-        if self.state == State::Plain {
+        if matches!(self.state, State::Plain) {
             return;
         }
         match token.kind {

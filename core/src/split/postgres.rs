@@ -43,8 +43,8 @@ pub(super) struct Postgres {
 
 impl Postgres {
     pub(super) fn token(&mut self, token: &Token, bytes: &[u8]) {
-        if token.kind == TokenKind::Word {
-            if self.state != State::Plain && self.parentheses == 0 {
+        if matches!(token.kind, TokenKind::Word) {
+            if !matches!(self.state, State::Plain) && self.parentheses == 0 {
                 self.word(token, bytes);
             }
         } else if token.byte == b'(' {
@@ -55,7 +55,7 @@ impl Postgres {
         } else if token.byte == b')' {
             self.parentheses = self.parentheses.saturating_sub(1);
         }
-        self.next_is_name = token.byte == b'.' || self.state == State::Body && is_word(token, bytes, b"as");
+        self.next_is_name = token.byte == b'.' || matches!(self.state, State::Body) && is_word(token, bytes, b"as");
     }
 
     fn word(&mut self, token: &Token, bytes: &[u8]) {

@@ -81,6 +81,11 @@ const DIRECTIVES: &[Case] = &[
     ),
     (
         Postgres,
+        "-- whimbrel:timeout 3s\n-- whimbrel:timeout 5s\n-- whimbrel:allow a b\n-- whimbrel:allow c d\nselect 1;",
+        &[("repeated-directive", (2, 1), "`timeout` is given twice", "keep one of them")],
+    ),
+    (
+        Postgres,
         "select 1;\n -- whimbrel:no-transaction\nvacuum;",
         &[(
             "late-directive",

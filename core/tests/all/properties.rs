@@ -180,6 +180,21 @@ proptest! {
     }
 }
 
+/// Were anything quadratic in the length of a script, this would not end: each takes milliseconds.
+#[test]
+fn a_long_script_of_anything_is_read_in_linear_time() {
+    for fragment in FRAGMENTS.iter().chain(&["ALTER TABLE a DETACH PARTITION ", "SELECT 'x';", "COMMIT;", "USE a;"]) {
+        for gap in ["", " "] {
+            let text = format!("{fragment}{gap}").repeat(40_000 / fragment.len());
+            for dialect in Dialect::ALL {
+                if let Err(problems) = read_as(dialect, &text) {
+                    assert!(problems.len() <= 101);
+                }
+            }
+        }
+    }
+}
+
 const TOKENS: &[&str] =
     &["insert", "into", "a", "(", "b", ",", "c", ")", "values", "(", "'it''s;  '", ",", "12", ")", ";"];
 

@@ -95,6 +95,19 @@ fn directives_are_read_wherever_the_leading_comments_are() {
 }
 
 #[test]
+fn a_portable_script_is_wrapped_in_the_words_of_any_dialect() {
+    for text in ["start transaction; select 1; commit;", "begin; select 1; end;", "begin work; select 1; commit"] {
+        let whole = read_portable(text).map(|script| script.wrapping());
+        assert_eq!(whole, Ok(Wrapping::Whole), "{text}");
+    }
+}
+
+#[test]
+fn with_autocommit_off_a_commit_needs_no_begin() {
+    assert!(read_as(Mysql, "set autocommit = 0; insert into a values (1); commit;").is_ok());
+}
+
+#[test]
 fn what_the_file_name_asks_for_is_kept() {
     let options = Options { no_transaction: true, ..Options::default() };
     let outline = Outline {

@@ -1,5 +1,6 @@
 //! What is accepted, and what it means: dialects, configuration, numbering.
 
+use proptest::prelude::*;
 use whimbrel_core::{Dialect, Direction, Migrations};
 
 use Dialect::{Cql, Mysql, Postgres, Sqlite};
@@ -180,4 +181,19 @@ fn the_argument_of_the_macro_overrides_the_configuration() {
         std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/sets/bad/duplicate-version-plain/migrations");
     let loaded = whimbrel_core::load::load(&path, "migrations", Some(Sqlite)).unwrap();
     assert_eq!(loaded.migrations.dialects().collect::<Vec<_>>(), [Sqlite, Postgres]);
+}
+
+proptest! {
+    #[test]
+    fn whatever_stands_in_the_other_files_no_line_of_it_panics(
+        config in r#"((dialect|ignore|gaps|layout|x|é|minimum_supported)? ?=? ?("[a-zé*]{0,9}"|\[("sql[a-z]*",?){0,2}\]|[0-9.]{0,4})\n){0,4}"#,
+        sum in r"(whimbrel-sum 1 [0-9a-f]{64}\r?\n)?([0-9.]{0,3} ([0-9a-f]{64})? ?[a-zé ]{0,5}\n){0,4}",
+        bytes in proptest::collection::vec(any::<u8>(), 0..20),
+    ) {
+        let script = b"select 1;".to_vec();
+        let files = |config: Vec<u8>, sum: Vec<u8>| [("1_a.sql", script.clone()), ("whimbrel.toml", config), ("whimbrel.sum", sum)];
+        let print = |result: Result<Migrations, whimbrel_core::Problems>| result.err().map(|problems| problems.to_string());
+        print(Migrations::from_files(files(config.into_bytes(), sum.into_bytes())));
+        print(Migrations::from_files(files(bytes.clone(), bytes)));
+    }
 }

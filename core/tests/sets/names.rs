@@ -1,6 +1,7 @@
 //! The names of each layout: what a valid one says, and what an invalid one should be.
 
-use whimbrel_core::{Dialect, Direction};
+use proptest::prelude::*;
+use whimbrel_core::{Dialect, Direction, Problem};
 
 /// Path; version, name, task, folder, direction, dialect.
 type Case =
@@ -117,6 +118,8 @@ const RENAMED: &[(&[&str], &str, &str)] = &[
     (&["1.9_init.sql"], "init.sql", "1.10_init.sql"),
     (&["20250110120000_init.sql"], "2-add.sql", "2_add.sql"),
     (&["20250110120000_init.sql"], "add.sql", "20250110120001_add.sql"),
+    (&["0001_a.sql", "5-x.sql"], "add.sql", "0006_add.sql"),
+    (&[], "init.up.sql", "0001_init.up.sql"),
     (&[], "V1__init.sql", "0001_init.up.sql"),
     (&["0001_init/up.sql"], "0002-add-email/up.sql", "0002_add_email/up.sql"),
     (&["0001_init/up.sql"], "0002_x/Up.sql", "up.sql"),
@@ -133,7 +136,8 @@ const RENAMED: &[(&[&str], &str, &str)] = &[
 fn a_misnamed_file_is_told_its_name() {
     for (valid, misnamed, renamed) in RENAMED {
         let problems = crate::named(&[valid, &[*misnamed][..]].concat()).unwrap_err();
-        let problem = problems.iter().find(|problem| problem.code() == "misnamed");
+        let is_of_it = |problem: &&Problem| problem.place().is_some_and(|place| place.path() == *misnamed);
+        let problem = problems.iter().filter(is_of_it).find(|problem| problem.code() == "misnamed");
         let problem = problem.unwrap_or_else(|| panic!("{misnamed}\n{problems}"));
         assert_eq!(problem.help_text(), Some(format!("rename it to `{renamed}`").as_str()), "{misnamed}");
         let folder = misnamed.rsplit_once('/').map_or("", |(folder, _)| folder);
@@ -143,7 +147,31 @@ fn a_misnamed_file_is_told_its_name() {
             format!("{folder}/{renamed}")
         };
         let again = crate::named(&[valid, &[whole.as_str()][..]].concat());
-        let misnamed_again = again.err().is_some_and(|found| found.iter().any(|p| p.code() == "misnamed"));
+        let is_misnamed = |problem: &Problem| {
+            problem.code() == "misnamed" && problem.place().is_some_and(|place| place.path() == whole)
+        };
+        let misnamed_again = again.err().is_some_and(|found| found.iter().any(is_misnamed));
         assert!(!misnamed_again, "`{whole}` is misnamed too");
+    }
+}
+
+proptest! {
+    #[test]
+    fn any_name_is_valid_or_told_a_valid_one(
+        folder in "((0001|2025-01-10|[0-9]{0,5}[-_.a-z é]{0,4})/)?",
+        name in "[0-9]{0,4}[-_. ]?[0-9]{0,6}[-_.a-zT é]{0,8}",
+        suffix in r"(\.up|_up|\.postgres|\.donw|\.[a-zA-Z]{0,3})?",
+        extension in "(sql|SQL|cql|rs)",
+    ) {
+        let path = format!("{folder}{name}{suffix}.{extension}");
+        let Err(problems) = crate::named(&[&path]) else { return Ok(()) };
+        for problem in problems.iter().filter(|problem| problem.code() == "misnamed") {
+            let help = problem.help_text().unwrap_or_default();
+            let renamed = help.trim_start_matches("rename it to `").trim_end_matches('`');
+            let whole = if renamed.contains('/') { renamed.to_owned() } else { format!("{folder}{renamed}") };
+            let again = crate::named(&[&whole]).err().into_iter().flatten();
+            let wrong: Vec<_> = again.filter(|found| ["misnamed", "unknown-file"].contains(&found.code())).collect();
+            prop_assert!(wrong.is_empty(), "{path} {whole} {wrong:?}");
+        }
     }
 }

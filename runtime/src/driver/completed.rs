@@ -58,3 +58,17 @@ pub(crate) async fn collect<D, R>(
     }
     Ok(completed)
 }
+
+/// A sentence without what it quotes: a value that could not be read may be a password in the wrong place.
+pub(crate) fn without_values(sentence: &str) -> String {
+    let sentence = sentence.strip_prefix("error with configuration: ").unwrap_or(sentence);
+    // It quotes names of its own in backticks, but for this one.
+    let quote = if sentence.starts_with("unknown query parameter") { '`' } else { '"' };
+    let mut parts = sentence.split(quote);
+    let mut text = parts.next().unwrap_or_default().to_owned();
+    while let (Some(_), after) = (parts.next(), parts.next()) {
+        text.push('…');
+        text.push_str(after.unwrap_or_default());
+    }
+    text
+}

@@ -11,3 +11,5 @@ mod postgres_sessions;
 mod proxy;
 mod sqlite_cases;
 mod starters;
+mod stories;
+mod twenty_starters;

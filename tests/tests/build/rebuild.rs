@@ -2,6 +2,9 @@
 
 use std::fs;
 
+use whimbrel::Migrations;
+use whimbrel_core::sum;
+
 use crate::package::Package;
 
 const PROGRAM: &str = r#"
@@ -51,6 +54,29 @@ fn an_addition_is_seen_through_a_build_script() {
     assert_eq!(lines(&package).len(), 2);
     package.write("migrations/0003_tags.sql", "create table tags (id integer);\n");
     assert_eq!(lines(&package).len(), 3);
+}
+
+#[test]
+fn an_addition_is_seen_through_the_sum_file() {
+    let package = package("add-with-sum");
+    let record = || {
+        drop(fs::remove_file(package.path("migrations/whimbrel.sum")));
+        let set = Migrations::from_directory(package.path("migrations")).unwrap();
+        package.write("migrations/whimbrel.sum", &sum::write(&set));
+    };
+    record();
+    assert_eq!(lines(&package).len(), 2);
+    package.write("migrations/0003_tags.sql", "create table tags (id integer);\n");
+    record();
+    assert_eq!(lines(&package).len(), 3);
+}
+
+#[test]
+fn an_addition_that_nothing_tells_cargo_of_is_not_seen() {
+    let package = package("add-unseen");
+    assert_eq!(lines(&package).len(), 2);
+    package.write("migrations/0003_tags.sql", "create table tags (id integer);\n");
+    assert_eq!(lines(&package).len(), 2, "cargo has learned it: the stale check and its advice can go");
 }
 
 #[test]

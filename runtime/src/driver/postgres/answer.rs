@@ -3,7 +3,7 @@
 use sqlx::postgres::{PgConnection, PgDatabaseError, PgErrorPosition, PgQueryResult, PgRow};
 use sqlx::{AssertSqlSafe, Row as _};
 
-use crate::driver::completed::{self, Completed, Keep, Row};
+use crate::driver::completed::{self, Completed, Keep, Row, without_values};
 use crate::error::{DatabaseError, Error, ErrorKind};
 use crate::table_name::Tables;
 
@@ -112,7 +112,11 @@ fn plain(error: sqlx::Error) -> Box<dyn std::error::Error + Send + Sync> {
     let server = error.as_database_error().and_then(|error| error.try_downcast_ref::<PgDatabaseError>());
     match server.map(database_error) {
         Some(cause) => cause.into(),
-        None => error.into(),
+        // sqlx's sentence holds the cause, and its chain would tell it again.
+        None => match error {
+            sqlx::Error::Io(cause) => cause.into(),
+            other => other.into(),
+        },
     }
 }
 
@@ -131,7 +135,7 @@ fn connect_error(error: sqlx::Error, host: &str, port: u16) -> Error {
 /// A URL that cannot be read; it is not echoed, since it may hold a password.
 pub(crate) fn bad_url(error: &sqlx::Error) -> Error {
     let why = match error {
-        sqlx::Error::Configuration(cause) => cause.to_string(),
+        sqlx::Error::Configuration(cause) => without_values(&cause.to_string()),
         _ => "it cannot be read".to_owned(),
     };
     Error::new(ErrorKind::Refused, format!("the database URL is not valid: {why}"))
@@ -142,12 +146,17 @@ pub(crate) fn bad_url(error: &sqlx::Error) -> Error {
 pub(crate) fn setup_error(cause: DatabaseError, tables: &Tables) -> Error {
     let table = &tables.shown;
     let (kind, message, help) = match cause.code() {
+        Some("42501") if cause.message().contains("schema") => (
+            ErrorKind::Refused,
+            format!("this role may not create the history {table}; nothing was run"),
+            format!("GRANT USAGE, CREATE ON SCHEMA \"{}\" to it, or migrate with another role", tables.schema),
+        ),
         Some("42501") => (
             ErrorKind::Refused,
             format!("this role may not read or write the history {table}; nothing was run"),
-            format!("GRANT USAGE, CREATE ON SCHEMA {}, or migrate with the role that owns {table}", tables.schema),
+            format!("migrate with the role that owns {table}; one that only looks needs SELECT on it and its events"),
         ),
-        Some("42703" | "42804" | "42P10" | "42809" | "42883") => (
+        Some("42703" | "42804" | "42P10" | "42809" | "42883" | "55000") => (
             ErrorKind::History,
             format!("the table {table} is not a history of ours"),
             "name another one with `.history_table(\"schema.table\")`".to_owned(),
@@ -160,12 +169,12 @@ pub(crate) fn setup_error(cause: DatabaseError, tables: &Tables) -> Error {
         Some("3F000") => (
             ErrorKind::Refused,
             format!("the schema {} does not exist; nothing was run", tables.schema),
-            format!("CREATE SCHEMA {}, or name another one with `.history_table(…)`", tables.schema),
+            format!("CREATE SCHEMA \"{}\", or name another one with `.history_table(…)`", tables.schema),
         ),
         _ => (
             ErrorKind::History,
             format!("the history {table} could not be read or written"),
-            "run it again; if it stays, look at what the database says above".to_owned(),
+            "look at what the database says; what is applied is recorded, so it can run again at any time".to_owned(),
         ),
     };
     Error::new(kind, message).source(cause).help(help)

@@ -25,7 +25,7 @@ pub(crate) async fn run(link: &mut Link<'_>, tables: &Tables, batch: Batch<'_>) 
             bound.failure = Some((culprit, failure));
         }
         let first = done.len();
-        let last = bound.last(first);
+        let last = bound.last(first).min(batch.steps.len());
         let part = Batch { steps: &batch.steps[..last], ..batch };
         let event = batch.history.last_event + first as i64;
         let chunk = request::chunk(link, tables, &part, first, event);

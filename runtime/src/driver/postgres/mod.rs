@@ -26,6 +26,9 @@ use request::TONGUE;
 /// make a second history.
 const SCHEMA: &str = "public";
 
+/// The column of the session's row that names a table of ours.
+const FOUND_TABLE: usize = 4;
+
 pub(crate) struct Postgres<'a> {
     link: Link<'a>,
     tables: Tables,
@@ -127,8 +130,12 @@ impl Postgres<'_> {
             Ok(answer) => answer,
             // The first statement reads no table of ours.
             Err(fault) if fault.says("42P01") => {
-                self.link.note_session(fault.answer().rows.first());
-                return Ok(History { holder: holder(fault.answer().rows.first()), ..History::default() });
+                let session = fault.answer().rows.first();
+                self.link.note_session(session);
+                if let Some(found) = session.and_then(|row| row.get(FOUND_TABLE).cloned().flatten()) {
+                    return Err(foreign(&self.tables, &format!("there is {found}, but not all that belongs to it")));
+                }
+                return Ok(History { holder: holder(session), ..History::default() });
             }
             Err(fault) => return Err(fault.into_error(&self.tables)),
         };

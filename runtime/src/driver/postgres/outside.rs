@@ -16,7 +16,7 @@ use crate::driver::{Batch, Done, Ended, Failure, Part, Stop, kept_before, rows_o
 use crate::plan::Step;
 use crate::report::Action;
 use crate::table_name::Tables;
-use whimbrel_core::{Script, Statement};
+use whimbrel_core::{Kind, Script, Statement};
 
 /// Runs the first step of the batch.
 pub(crate) async fn run(link: &mut Link<'_>, tables: &Tables, batch: Batch<'_>) -> Ended {
@@ -31,14 +31,22 @@ pub(crate) async fn run(link: &mut Link<'_>, tables: &Tables, batch: Batch<'_>) 
         Err(stop) => Ended::stopped(Vec::new(), stop),
     };
     if let Some(Stop::Failed(failure)) = &mut ended.stop {
-        failure.cause.hint = failure.cause.hint.take().or_else(|| hint(failure));
+        failure.cause.hint = failure.cause.hint.take().or_else(|| hint(step, failure));
     }
     ended
 }
 
-fn hint(failure: &Failure) -> Option<String> {
-    let blocked = failure.cause.code() == Some("55P03");
-    blocked.then(|| "raise `-- whimbrel:lock-timeout`, or end the session that holds the table".to_owned())
+fn hint(step: &Step<'_>, failure: &Failure) -> Option<String> {
+    if failure.cause.code() == Some("55P03") {
+        return Some("raise `-- whimbrel:lock-timeout`, or end the session that holds the table".to_owned());
+    }
+    let Part::Statement(index) = failure.part else { return None };
+    let script = step.script.as_deref()?;
+    let text = script.text_of(&script.statement(index)?).to_ascii_uppercase();
+    // What is wrong with its words is found before it begins.
+    let begun = !failure.cause.code().is_some_and(|code| code.starts_with("42"));
+    let builds = text.contains("CONCURRENTLY") && text.contains("INDEX") && text.starts_with("CREATE");
+    (begun && builds).then(|| "it leaves an invalid index behind: drop that before you run it again".to_owned())
 }
 
 async fn lock(link: &mut Link<'_>, tables: &Tables) -> Result<(), Stop> {
@@ -116,7 +124,11 @@ async fn statements(
     let limits = request::limits(link, batch, step);
     let set: Vec<String> = limits.iter().map(|(name, value)| format!("SET {name} = '{value}'")).collect();
     link.send(set.join(";\n"), NONE).await.map_err(broken)?;
-    for (index, statement) in script.statements().enumerate().skip(step.skip) {
+    for (index, statement) in script.statements().enumerate() {
+        // What is done is not repeated, but what it has set on its session is gone.
+        if index < step.skip && statement.kind != Kind::Session {
+            continue;
+        }
         let answer = link.send(script.text_of(&statement).to_owned(), NONE).await;
         let answer = match answer {
             Ok(answer) => answer,
@@ -132,6 +144,9 @@ async fn statements(
             }
             Err(fault) => return Err(broken(fault)),
         };
+        if index < step.skip {
+            continue;
+        }
         done.statements += 1;
         let changed = answer.statements.iter().map(|statement| statement.changed).sum();
         done.rows += rows_of(step, index, changed);

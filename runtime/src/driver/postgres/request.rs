@@ -9,6 +9,7 @@ use crate::driver::entry::{Standing, Tongue};
 use crate::driver::postgres::{halves, link::Link};
 use crate::driver::request::Request;
 use crate::driver::{Batch, Detail, Failure, Part};
+use crate::literal::literal;
 use crate::plan::{Step, drops_border};
 use crate::report::Action;
 use crate::table_name::Tables;
@@ -34,13 +35,15 @@ pub(crate) const MUST_FIND: (&str, &str) = ("SELECT sqrt(EXISTS(\n", "\n)::int -
 /// Invalid argument for power function (manual, appendix A).
 pub(crate) const FOUND_NOTHING: &str = "2201F";
 
-/// The history in one request: who holds the lock and what the session has set, the last event, the entries.
+/// The history in one request: who holds the lock, what the session has set and whether a table of ours is there;
+/// the last event; the entries.
 ///
 /// The event is read first, so that a change in between makes the plan stale, not wrong.
 pub(crate) fn history(tables: &Tables, detail: Detail) -> String {
     let (high, low) = halves(tables.key);
     let entries = TONGUE.select(tables, detail == Detail::Scripts);
     let last_event = TONGUE.last_event(tables);
+    let [history, events] = [&tables.history, &tables.events].map(|name| literal(Dialect::Postgres, &**name));
     format!(
         "SELECT (SELECT format('pid %s (%s, %s) since %s', a.pid, a.usename, coalesce(nullif(a.application_name, ''), \
          'unnamed'), to_char(coalesce(a.xact_start, a.state_change) AT TIME ZONE 'UTC', 'HH24:MI:SS\"Z\"')) \
@@ -49,7 +52,8 @@ pub(crate) fn history(tables: &Tables, detail: Detail) -> String {
          AND l.objid = {low}::oid AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database()) \
          LIMIT 1), session_user::text, \
          current_setting('role'), (SELECT string_agg(name || E'\\x1f' || setting, E'\\x1e') FROM pg_settings \
-         WHERE source = 'session' AND context IN ('user', 'superuser'));\n{last_event};\n{entries};"
+         WHERE source = 'session' AND context IN ('user', 'superuser')), \
+         coalesce(to_regclass({history}), to_regclass({events}))::text;\n{last_event};\n{entries};"
     )
 }
 

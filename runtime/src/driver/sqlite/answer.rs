@@ -5,7 +5,7 @@ use std::ops::Range;
 use sqlx::sqlite::{SqliteConnection, SqliteQueryResult, SqliteRow};
 use sqlx::{AssertSqlSafe, Row as _};
 
-use crate::driver::completed::{self, Completed, Keep, Row};
+use crate::driver::completed::{self, Completed, Keep, Row, without_values};
 use crate::driver::sqlite::link::IN_TRANSACTION;
 use crate::error::{DatabaseError, Error, ErrorKind};
 use crate::table_name::Tables;
@@ -116,7 +116,7 @@ impl Fault {
             Some(1) if self.message().starts_with("cannot start a transaction within a transaction") => {
                 of(ErrorKind::Refused, IN_TRANSACTION.0, IN_TRANSACTION.1)
             }
-            Some(1) if self.message().contains("no such column") || self.message().contains("has no column") => (
+            Some(1) if FOREIGN.iter().any(|words| self.message().contains(words)) => (
                 ErrorKind::History,
                 format!("the table {table} is not a history of ours"),
                 "name another one with `.history_table(\"table\")`",
@@ -124,7 +124,7 @@ impl Fault {
             Some(_) => (
                 ErrorKind::History,
                 format!("the history {table} could not be read or written"),
-                "run it again; if it stays, look at what the database says",
+                "look at what the database says; what is applied is recorded, so it can run again at any time",
             ),
             None if matches!(self.error, sqlx::Error::PoolTimedOut) => of(
                 ErrorKind::Connection,
@@ -140,10 +140,13 @@ impl Fault {
     }
 }
 
+/// What SQLite says of a table that is not as ours are.
+const FOREIGN: [&str; 3] = ["no such column", "has no column", "because it is a view"];
+
 /// A URL that cannot be read.
 pub(crate) fn bad_url(error: &sqlx::Error) -> Error {
     let why = match error {
-        sqlx::Error::Configuration(cause) => cause.to_string(),
+        sqlx::Error::Configuration(cause) => without_values(&cause.to_string()),
         _ => "it cannot be read".to_owned(),
     };
     Error::new(ErrorKind::Refused, format!("the database URL is not valid: {why}"))
@@ -163,8 +166,12 @@ pub(crate) fn found_nothing() -> DatabaseError {
 pub(crate) fn point(message: &str, text: &str, start: usize) -> Range<usize> {
     let quoted = message.strip_prefix("near \"").and_then(|rest| rest.split('"').next());
     let named = || message.strip_prefix("no such ")?.split_once(": ").map(|(_, name)| name.trim_matches('"'));
-    let word =
-        quoted.or_else(named).map(|word| word.rsplit('.').next().unwrap_or(word)).filter(|word| !word.is_empty());
+    let of_table = || message.split_once(" has no column named ").map(|(_, name)| name);
+    let word = quoted
+        .or_else(named)
+        .or_else(of_table)
+        .map(|word| word.rsplit('.').next().unwrap_or(word))
+        .filter(|word| !word.is_empty());
     match word.and_then(|word| Some((find_word(text, word)?, word.len()))) {
         Some((at, length)) => start + at..start + at + length,
         None => start..start + text.len(),

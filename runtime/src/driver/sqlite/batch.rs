@@ -4,8 +4,6 @@
 //! drop the whole transaction, and a deferred key that is violated shows only at COMMIT, naming nobody. So on any
 //! error everything is rolled back and the steps run again one by one; nothing is sent after an error.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use whimbrel_core::Script;
@@ -281,14 +279,9 @@ pub(crate) async fn run_script(
             sql.push_str(";\n");
             count += 1;
         }
-        let deadline = match timeout {
-            Some(timeout) => Some(set_deadline(begun, tables, timeout).await?),
-            None => None,
-        };
+        begun.deadline().set(timeout.map(|timeout| Instant::now() + timeout));
         let sent = begun.send(sql, NONE).await;
-        if deadline.is_some() {
-            clear_deadline(begun, tables).await?;
-        }
+        begun.deadline().set(None);
         let completed = match &sent {
             Ok(answer) => answer,
             Err(fault) => &fault.before,
@@ -327,33 +320,6 @@ pub(crate) fn blame(
     }
     let range = point(&cause.message, script.text_of(statement), statement.range().start);
     failed(Part::Statement(index), Some(range), cause)
-}
-
-/// Interrupts no more once it is dropped: a cancelled run leaves the handler on the connection.
-struct Deadline(Arc<AtomicBool>);
-
-impl Drop for Deadline {
-    fn drop(&mut self) {
-        self.0.store(false, Ordering::Relaxed);
-    }
-}
-
-async fn set_deadline(begun: &mut Begun<'_>, tables: &Tables, timeout: Duration) -> Result<Deadline, Stop> {
-    let armed = Arc::new(AtomicBool::new(true));
-    let guard = Deadline(Arc::clone(&armed));
-    let deadline = Instant::now() + timeout;
-    let connection = begun.connection().map_err(|fault| stop(tables, fault))?;
-    let mut handle = connection.lock_handle().await.map_err(|error| stop(tables, error.into()))?;
-    // Asked every thousand instructions of SQLite's virtual machine; `false` interrupts.
-    handle.set_progress_handler(1_000, move || !armed.load(Ordering::Relaxed) || Instant::now() < deadline);
-    Ok(guard)
-}
-
-async fn clear_deadline(begun: &mut Begun<'_>, tables: &Tables) -> Result<(), Stop> {
-    let connection = begun.connection().map_err(|fault| stop(tables, fault))?;
-    let mut handle = connection.lock_handle().await.map_err(|error| stop(tables, error.into()))?;
-    handle.remove_progress_handler();
-    Ok(())
 }
 
 async fn run_verify(begun: &mut Begun<'_>, tables: &Tables, script: &Script) -> Result<(), Stop> {

@@ -1,14 +1,17 @@
 //! The connection: the caller's, one of the pool's, or our own.
 //!
-//! A pool's connection is never closed or detached, since `sqlite::memory:` lives in it; whatever we set on it is set
-//! back before it returns, also when a run is cancelled.
+//! sqlx logs statements with their text, slow ones as warnings, so on a file we act on a connection of our own that
+//! does not; the fast path, which sends no script, reads on one of the pool's. A database in memory lives in the pool's
+//! connections: there we act on one of them, which is never closed or detached, and whatever we set on it is set back
+//! before it returns, also when a run is cancelled.
 
-use std::time::Duration;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use futures_util::FutureExt as _;
 use sqlx::pool::PoolConnection;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
-use sqlx::{Connection as _, SqlitePool, Transaction};
+use sqlx::{ConnectOptions as _, Connection as _, SqlitePool, Transaction};
 
 use crate::driver::completed::{ALL, Completed, Keep, NONE};
 use crate::driver::sqlite::answer::{self, Fault};
@@ -21,6 +24,21 @@ pub(crate) struct Link<'a> {
     patience: Option<String>,
     /// The SQL that takes back what was set for a step.
     restore: Vec<String>,
+    deadline: Arc<Deadline>,
+}
+
+/// When SQLite shall give up the statement that runs; shared with its thread.
+#[derive(Debug, Default)]
+pub(crate) struct Deadline(Mutex<Option<Instant>>);
+
+impl Deadline {
+    pub(crate) fn set(&self, time: Option<Instant>) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = time;
+    }
+
+    fn is_over(&self) -> bool {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).is_some_and(|time| time <= Instant::now())
+    }
 }
 
 enum Source<'a> {
@@ -47,11 +65,17 @@ const BEGIN_PATIENCE: Duration = Duration::from_millis(200);
 
 impl<'a> Link<'a> {
     pub(crate) fn of_pool(pool: &'a SqlitePool) -> Self {
-        Self { source: Source::Pool(pool), held: None, patience: None, restore: Vec::new() }
+        Self { source: Source::Pool(pool), held: None, patience: None, restore: Vec::new(), deadline: Arc::default() }
     }
 
     pub(crate) fn of_options(options: SqliteConnectOptions) -> Self {
-        Self { source: Source::Options(Box::new(options)), held: None, patience: None, restore: Vec::new() }
+        Self {
+            source: Source::Options(Box::new(options)),
+            held: None,
+            patience: None,
+            restore: Vec::new(),
+            deadline: Arc::default(),
+        }
     }
 
     /// # Errors
@@ -60,7 +84,13 @@ impl<'a> Link<'a> {
         if connection.is_in_transaction() {
             return Err(Error::new(ErrorKind::Refused, IN_TRANSACTION.0).help(IN_TRANSACTION.1));
         }
-        Ok(Self { source: Source::Caller(connection), held: None, patience: None, restore: Vec::new() })
+        Ok(Self {
+            source: Source::Caller(connection),
+            held: None,
+            patience: None,
+            restore: Vec::new(),
+            deadline: Arc::default(),
+        })
     }
 
     /// Sends statements outside a transaction of ours.
@@ -68,16 +98,36 @@ impl<'a> Link<'a> {
         answer::send(self.connection().await?, sql, keep).await
     }
 
+    /// Sends the fast path's request: on one of the pool's connections, since opening our own would take longer.
+    pub(crate) async fn read_first(&mut self, sql: String) -> Result<Completed, Fault> {
+        if let (Source::Pool(pool), None) = (&self.source, &self.held)
+            && let Some(mut idle) = pool.try_acquire()
+        {
+            match answer::send(&mut idle, sql.clone(), ALL).await {
+                Err(fault) if fault.is_busy() => {}
+                answer => return answer,
+            }
+        }
+        self.send(sql, ALL).await
+    }
+
     /// Begins a transaction that is rolled back when it is dropped.
     pub(crate) async fn begin(&mut self) -> Result<Begun<'_>, Fault> {
         self.set_patience(BEGIN_PATIENCE).await?;
+        self.connection().await?;
+        let deadline = Arc::clone(&self.deadline);
         let connection = self.connection().await?;
-        Ok(Begun(Some(connection.begin_with("BEGIN IMMEDIATE").await?)))
+        Ok(Begun(Some(connection.begin_with("BEGIN IMMEDIATE").await?), deadline))
     }
 
     /// How long SQLite itself waits for other connections.
     pub(crate) async fn set_patience(&mut self, time: Duration) -> Result<(), Fault> {
         self.send(format!("PRAGMA busy_timeout = {}", time.as_millis()), NONE).await.map(drop)
+    }
+
+    /// When SQLite shall give up the statement that runs.
+    pub(crate) fn deadline(&self) -> &Deadline {
+        &self.deadline
     }
 
     /// Remembers what must be set back.
@@ -95,8 +145,11 @@ impl<'a> Link<'a> {
         }
     }
 
-    /// Gives the connection back as it was.
+    /// Gives the connection back as it was; a statement that still runs is interrupted.
     pub(crate) async fn release(&mut self) {
+        if self.patience.is_some() {
+            self.interrupt().await;
+        }
         self.restore.extend(self.patience.clone());
         self.restore().await;
         self.patience = None;
@@ -106,14 +159,32 @@ impl<'a> Link<'a> {
         }
     }
 
+    /// Ends the statement that a run has left behind when its time was over, and takes the progress handler away.
+    async fn interrupt(&mut self) {
+        self.deadline.set(Some(Instant::now()));
+        if let Ok(connection) = self.connection().await
+            && let Ok(mut handle) = connection.lock_handle().await
+        {
+            handle.remove_progress_handler();
+        }
+        self.deadline.set(None);
+    }
+
     pub(crate) async fn connection(&mut self) -> Result<&mut SqliteConnection, Fault> {
         let is_callers = matches!(self.source, Source::Caller(_));
         let connection = match (&mut self.source, &mut self.held) {
             (Source::Caller(connection), _) => connection,
             (_, Some(held)) => held.connection(),
-            (Source::Pool(pool), held) => held.insert(Held::Pooled(pool.acquire().await?)).connection(),
+            (Source::Pool(pool), held) if is_in_memory(pool) => {
+                held.insert(Held::Pooled(pool.acquire().await?)).connection()
+            }
+            (Source::Pool(pool), held) => {
+                let quiet = (*pool.connect_options()).clone().disable_statement_logging();
+                held.insert(Held::Own(quiet.connect().await?)).connection()
+            }
             (Source::Options(options), held) => {
-                held.insert(Held::Own(SqliteConnection::connect_with(options).await?)).connection()
+                let quiet = (**options).clone().disable_statement_logging();
+                held.insert(Held::Own(quiet.connect().await?)).connection()
             }
         };
         if self.patience.is_none() {
@@ -126,9 +197,21 @@ impl<'a> Link<'a> {
             self.patience = Some(format!("PRAGMA busy_timeout = {}", before.as_deref().unwrap_or("5000")));
             let patience = format!("PRAGMA busy_timeout = {}", READ_PATIENCE.as_millis());
             answer::send(connection, patience, NONE).await?;
+            self.deadline = Arc::default();
+            let (deadline, mut handle) = (Arc::clone(&self.deadline), connection.lock_handle().await?);
+            // Asked every thousand instructions of SQLite's virtual machine; `false` interrupts.
+            handle.set_progress_handler(1_000, move || !deadline.is_over());
         }
         Ok(connection)
     }
+}
+
+/// An empty name is a temporary database, which goes with its connection as well.
+fn is_in_memory(pool: &SqlitePool) -> bool {
+    let options = pool.connect_options();
+    let name = options.get_filename().to_string_lossy();
+    let is_memory = |(key, value): (std::borrow::Cow<'_, str>, _)| key == "mode" && value == "memory";
+    name.is_empty() || name == ":memory:" || options.to_url_lossy().query_pairs().any(is_memory)
 }
 
 impl Held {
@@ -143,6 +226,9 @@ impl Held {
 /// A cancelled run: the connection's next user gets it as it was.
 impl Drop for Link<'_> {
     fn drop(&mut self) {
+        // The handler stays on a connection that is not ours, whose next statement is none of ours either.
+        let is_own = matches!(self.held, Some(Held::Own(_)));
+        self.deadline.set(is_own.then(Instant::now));
         let connection = match (&mut self.source, &mut self.held) {
             (Source::Caller(connection), _) => connection,
             (_, Some(held)) => held.connection(),
@@ -164,15 +250,19 @@ fn start(connection: &mut SqliteConnection, sql: String) {
 /// SQLite ends a transaction by itself on `INSERT OR ROLLBACK`, `RAISE(ROLLBACK)` and a full disk. sqlx would go on
 /// believing in it, since its `ROLLBACK` fails then, and the connection would never begin a transaction again. So
 /// before sqlx ends one there is always one: a `BEGIN` of ours, which fails harmlessly inside an open transaction.
-pub(crate) struct Begun<'c>(Option<Transaction<'c, sqlx::Sqlite>>);
+pub(crate) struct Begun<'c>(Option<Transaction<'c, sqlx::Sqlite>>, Arc<Deadline>);
 
 impl Begun<'_> {
     pub(crate) async fn send(&mut self, sql: String, keep: Keep<'_>) -> Result<Completed, Fault> {
         answer::send(self.connection()?, sql, keep).await
     }
 
-    /// The connection, for a progress handler.
-    pub(crate) fn connection(&mut self) -> Result<&mut SqliteConnection, Fault> {
+    /// When SQLite shall give up the statement that runs.
+    pub(crate) fn deadline(&self) -> &Deadline {
+        &self.1
+    }
+
+    fn connection(&mut self) -> Result<&mut SqliteConnection, Fault> {
         match &mut self.0 {
             Some(transaction) => Ok(transaction),
             None => Err(sqlx::Error::PoolClosed.into()),

@@ -14,6 +14,7 @@ use crate::driver::entry::{Standing, Tongue};
 use crate::driver::{Answer, Batch, Detail, Driver, Ended, Failure, Part};
 use crate::error::{Error, ErrorKind, Result};
 use crate::history::{Entry, Head, History, Holder};
+use crate::literal::literal;
 use crate::table_name::{TableName, Tables};
 
 pub(crate) use link::Link;
@@ -107,7 +108,7 @@ impl Driver for Sqlite<'_> {
 impl Sqlite<'_> {
     async fn read_head(&mut self, key: &str) -> Result<Head> {
         let sql = TONGUE.head(&self.tables, key);
-        let answer = match self.link.send(sql, ALL).await {
+        let answer = match self.link.read_first(sql).await {
             Ok(answer) => answer,
             Err(fault) if fault.is_missing_table() => return Ok(Head::Absent),
             Err(fault) => return Err(fault.into_error(&self.tables)),
@@ -124,7 +125,7 @@ impl Sqlite<'_> {
         // The event is read first, so that a change in between makes the plan stale, not wrong.
         let answer = match self.link.send(format!("{last_event};\n{entries}"), ALL).await {
             Ok(answer) => answer,
-            Err(fault) if fault.is_missing_table() => return Ok(History::default()),
+            Err(fault) if fault.is_missing_table() => return self.no_history().await,
             Err(fault) => return Err(fault.into_error(&self.tables)),
         };
         let mut rows = answer.rows.into_iter();
@@ -133,12 +134,29 @@ impl Sqlite<'_> {
         Ok(History {
             present: true,
             last_event: last_event.and_then(|text| text.parse().ok()).unwrap_or(0),
-            entries: entries.map_err(|column| {
-                let why = format!("the table {} is not a history of ours: column `{column}`", self.tables.shown);
-                Error::new(ErrorKind::History, why).help("name another one with `.history_table(\"table\")`")
-            })?,
+            entries: entries.map_err(|column| self.foreign(&format!("column `{column}` holds no value of ours")))?,
             holder: Holder::Unknown,
         })
+    }
+
+    /// A table of ours is missing: a fresh database, unless the other one is there.
+    async fn no_history(&mut self) -> Result<History> {
+        let columns = [&self.tables.history, &self.tables.events].map(|name| {
+            let name = name.rsplit_once('.').map_or(&**name, |(_, name)| name).trim_matches('"');
+            literal(Dialect::Sqlite, name)
+        });
+        let sql = format!("SELECT name FROM main.sqlite_master WHERE name IN ({})", columns.join(", "));
+        let answer = self.link.send(sql, ALL).await.map_err(|fault| fault.into_error(&self.tables))?;
+        match &answer.rows.into_iter().flatten().flatten().collect::<Vec<_>>()[..] {
+            [found] => Err(self.foreign(&format!("there is {found}, but not all that belongs to it"))),
+            // With both, somebody has just made them: the plan will be stale.
+            _ => Ok(History::default()),
+        }
+    }
+
+    fn foreign(&self, why: &str) -> Error {
+        let message = format!("the table {} is not a history of ours: {why}", self.tables.shown);
+        Error::new(ErrorKind::History, message).help("name another one with `.history_table(\"table\")`")
     }
 
     async fn write_failure(&mut self, batch: Batch<'_>, failure: &Failure) -> Result<()> {

@@ -25,7 +25,7 @@ pub(crate) async fn run(link: &mut Link<'_>, tables: &Tables, batch: Batch<'_>) 
         return Ended::stopped(Vec::new(), stop);
     }
     let mut done = Done::default();
-    let ran = statements(link, tables, step, &mut done).await;
+    let ran = statements(link, tables, &batch, step, &mut done).await;
     link.restore().await;
     let ran = match ran {
         Ok(()) => end(link, tables, &batch, step).await,
@@ -66,8 +66,15 @@ async fn begin(link: &mut Link<'_>, tables: &Tables, batch: &Batch<'_>, step: &S
     begun.commit().await.map_err(broken(tables))
 }
 
-async fn statements(link: &mut Link<'_>, tables: &Tables, step: &Step<'_>, done: &mut Done) -> Result<(), Stop> {
+async fn statements(
+    link: &mut Link<'_>,
+    tables: &Tables,
+    batch: &Batch<'_>,
+    step: &Step<'_>,
+    done: &mut Done,
+) -> Result<(), Stop> {
     let Some(script) = step.script.as_deref() else { return Ok(()) };
+    let timeout = script.options().timeout.or(batch.settings.statement_timeout);
     for name in pragma::named(script) {
         let answer = link.send(format!("PRAGMA {name}"), crate::driver::completed::ALL).await;
         let value = answer.map_err(broken(tables))?.rows.into_iter().flatten().flatten().next();
@@ -77,8 +84,15 @@ async fn statements(link: &mut Link<'_>, tables: &Tables, step: &Step<'_>, done:
         // For a run that is cancelled inside a transaction of the script's own.
         link.remember(["ROLLBACK".to_owned()]);
     }
-    for (index, statement) in script.statements().enumerate().skip(step.skip) {
-        match link.send(script.text_of(&statement).to_owned(), NONE).await {
+    for (index, statement) in script.statements().enumerate() {
+        // What is done is not repeated, but what it has set on its connection is gone.
+        if index < step.skip && statement.kind != Kind::Session {
+            continue;
+        }
+        link.deadline().set(timeout.map(|timeout| Instant::now() + timeout));
+        let sent = link.send(script.text_of(&statement).to_owned(), NONE).await;
+        link.deadline().set(None);
+        match sent {
             Ok(answer) => {
                 let changed = answer.statements.iter().map(|statement| statement.changed).sum();
                 done.rows += rows_of(step, index, changed);
@@ -86,13 +100,16 @@ async fn statements(link: &mut Link<'_>, tables: &Tables, step: &Step<'_>, done:
             Err(fault) if fault.is_database() => {
                 // The script may have begun a transaction of its own.
                 drop(link.send("ROLLBACK".to_owned(), NONE).await);
-                let Stop::Failed(mut failure) = blame(fault, script, index, &statement, None) else {
+                let Stop::Failed(mut failure) = blame(fault, script, index, &statement, timeout) else {
                     return Err(Stop::Busy);
                 };
                 failure.kept = kept_before(script, index);
                 return Err(Stop::Failed(failure));
             }
             Err(fault) => return Err(Stop::Broken(fault.into_error(tables))),
+        }
+        if index < step.skip {
+            continue;
         }
         done.statements += 1;
         if step.action == Action::Apply {

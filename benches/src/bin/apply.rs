@@ -1,0 +1,145 @@
+//! Applying 10 and 1,000 generated migrations, and the start when nothing is pending: whimbrel beside `sqlx::migrate!`.
+//!
+//! ```text
+//! cargo run --release --manifest-path benches/Cargo.toml --bin apply                                          SQLite
+//! TEST_POSTGRES_URL=postgres://… cargo run --release --manifest-path benches/Cargo.toml --bin apply           and PostgreSQL: a superuser's URL
+//! ```
+//!
+//! Each figure is the best of five; both tools run in turn, on a fresh database each, within one process.
+
+use std::fmt::Write as _;
+use std::future::Future;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use sqlx::{AssertSqlSafe, Connection as _, PgConnection, PgPool, SqlitePool};
+use whimbrel::{Database, Migrations, Migrator};
+
+const ROUNDS: usize = 5;
+/// A pool takes a connection back behind its user's back.
+const PAUSE: Duration = Duration::from_millis(10);
+
+type Failure = Box<dyn std::error::Error + Send + Sync>;
+
+#[tokio::main]
+async fn main() -> Result<(), Failure> {
+    println!("{:<34}{:>12}{:>12}{:>9}", "best of five, ms", "whimbrel", "sqlx", "ratio");
+    for count in [10, 1_000] {
+        let files = tempfile::tempdir()?;
+        generate(files.path(), count)?;
+        sqlite(files.path(), count).await?;
+        if let Ok(url) = std::env::var("TEST_POSTGRES_URL") {
+            postgres(files.path(), count, &url).await?;
+        }
+    }
+    Ok(())
+}
+
+/// A table, an index and a row each.
+fn generate(folder: &Path, count: usize) -> std::io::Result<()> {
+    for number in 1..=count {
+        let mut sql = String::new();
+        // Writing to a String cannot fail.
+        let _ = writeln!(sql, "CREATE TABLE t{number} (id BIGINT PRIMARY KEY, name TEXT NOT NULL, price BIGINT);");
+        let _ = writeln!(sql, "CREATE INDEX t{number}_name ON t{number} (name);");
+        let _ = writeln!(sql, "INSERT INTO t{number} (id, name, price) VALUES (1, 'first', 100);");
+        std::fs::write(folder.join(format!("{number:06}_create_t{number}.sql")), sql)?;
+    }
+    Ok(())
+}
+
+/// The times of one tool: applying all, then finding nothing to do.
+#[derive(Clone, Copy)]
+struct Times {
+    apply: Duration,
+    nothing: Duration,
+}
+
+impl Times {
+    const WORST: Self = Self { apply: Duration::MAX, nothing: Duration::MAX };
+
+    fn better(self, other: Self) -> Self {
+        Self { apply: self.apply.min(other.apply), nothing: self.nothing.min(other.nothing) }
+    }
+}
+
+async fn timed<T, E>(run: impl Future<Output = Result<T, E>>) -> Result<Duration, E> {
+    let started = Instant::now();
+    run.await?;
+    Ok(started.elapsed())
+}
+
+async fn whimbrel_times<'a, D: Database<'a>>(set: &'a Migrations, pool: impl Fn() -> D) -> Result<Times, Failure> {
+    let apply = timed(Migrator::new(set, pool()).up()).await?;
+    let mut nothing = Duration::MAX;
+    for _ in 0..ROUNDS {
+        nothing = nothing.min(timed(Migrator::new(set, pool()).up()).await?);
+        tokio::time::sleep(PAUSE).await;
+    }
+    Ok(Times { apply, nothing })
+}
+
+macro_rules! sqlx_times {
+    ($migrator:expr, $pool:expr) => {{
+        let apply = timed($migrator.run($pool)).await?;
+        let mut nothing = Duration::MAX;
+        for _ in 0..ROUNDS {
+            nothing = nothing.min(timed($migrator.run($pool)).await?);
+            tokio::time::sleep(PAUSE).await;
+        }
+        Times { apply, nothing }
+    }};
+}
+
+async fn sqlite(files: &Path, count: usize) -> Result<(), Failure> {
+    let set = Migrations::from_directory(files)?;
+    let peer = sqlx::migrate::Migrator::new(files).await?;
+    let (mut ours, mut theirs) = (Times::WORST, Times::WORST);
+    for _ in 0..ROUNDS {
+        let folder = tempfile::tempdir()?;
+        let open = |name: &str| format!("sqlite://{}/{name}?mode=rwc", folder.path().display());
+        let pool = SqlitePool::connect(&open("a.db")).await?;
+        ours = ours.better(whimbrel_times(&set, || &pool).await?);
+        let pool = SqlitePool::connect(&open("b.db")).await?;
+        theirs = theirs.better(sqlx_times!(peer, &pool));
+    }
+    print(&format!("SQLite, {count} migrations"), ours, theirs);
+    Ok(())
+}
+
+async fn postgres(files: &Path, count: usize, url: &str) -> Result<(), Failure> {
+    let set = Migrations::from_directory(files)?;
+    let peer = sqlx::migrate::Migrator::new(files).await?;
+    let (mut ours, mut theirs) = (Times::WORST, Times::WORST);
+    for _ in 0..ROUNDS {
+        let pool = fresh(url).await?;
+        ours = ours.better(whimbrel_times(&set, || &pool).await?);
+        pool.close().await;
+        let pool = fresh(url).await?;
+        theirs = theirs.better(sqlx_times!(peer, &pool));
+        pool.close().await;
+    }
+    print(&format!("PostgreSQL, {count} migrations"), ours, theirs);
+    Ok(())
+}
+
+/// A pool, with a connection open, on a new database; the one before is dropped.
+async fn fresh(url: &str) -> Result<PgPool, Failure> {
+    const NAME: &str = "whimbrel_bench";
+    let mut server = PgConnection::connect(url).await?;
+    for sql in [format!("DROP DATABASE IF EXISTS {NAME} WITH (FORCE)"), format!("CREATE DATABASE {NAME}")] {
+        sqlx::raw_sql(AssertSqlSafe(sql)).execute(&mut server).await?;
+    }
+    let options: sqlx::postgres::PgConnectOptions = url.parse()?;
+    Ok(PgPool::connect_with(options.database(NAME)).await?)
+}
+
+fn print(what: &str, ours: Times, theirs: Times) {
+    let millis = |time: Duration| time.as_secs_f64() * 1_000.0;
+    for (row, ours, theirs) in
+        [("apply", ours.apply, theirs.apply), ("up to date", ours.nothing, theirs.nothing)]
+    {
+        let (ours, theirs) = (millis(ours), millis(theirs));
+        println!("{:<34}{ours:>12.2}{theirs:>12.2}{:>9.2}", format!("{what}, {row}"), ours / theirs);
+    }
+}

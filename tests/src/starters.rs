@@ -1,0 +1,81 @@
+//! Processes that start together.
+
+use std::io::Read;
+use std::path::Path;
+use std::process::{Child, Command, ExitStatus, Stdio};
+
+/// Processes of the binary `starter`, ready and waiting; killed when dropped.
+#[derive(Debug)]
+pub struct Starters {
+    children: Vec<Child>,
+}
+
+/// What became of one of them.
+#[derive(Debug)]
+pub struct Ended {
+    /// How it ended.
+    pub status: ExitStatus,
+    /// The report.
+    pub output: String,
+    /// The error.
+    pub error: String,
+}
+
+impl Starters {
+    /// Starts that many, each for the same URL and set (the demonstration, where no directory is given), and waits until
+    /// all are ready. `binary` is `env!("CARGO_BIN_EXE_starter")`, which only a test of this package knows.
+    ///
+    /// # Panics
+    /// When one cannot be started.
+    pub fn ready(binary: &str, count: usize, url: &str, directory: Option<&Path>) -> Self {
+        let start = |_| {
+            let mut command = Command::new(binary);
+            command.arg(url).args(directory).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+            command.spawn().expect("the starter is built with the tests")
+        };
+        let mut starters = Self { children: (0..count).map(start).collect() };
+        for child in &mut starters.children {
+            let mut line = [0; 6];
+            child.stdout.as_mut().expect("piped").read_exact(&mut line).expect("the starter says that it is ready");
+            assert_eq!(&line, b"ready\n");
+        }
+        starters
+    }
+
+    /// Lets all of them go at once.
+    pub fn go(&mut self) {
+        for child in &mut self.children {
+            drop(child.stdin.take());
+        }
+    }
+
+    /// The process ids, for tests that kill.
+    pub fn ids(&self) -> Vec<u32> {
+        self.children.iter().map(Child::id).collect()
+    }
+
+    /// Lets all of them go at once, and waits for their ends.
+    ///
+    /// # Panics
+    /// When one cannot be waited for.
+    pub fn run(mut self) -> Vec<Ended> {
+        self.go();
+        std::mem::take(&mut self.children).into_iter().map(end).collect()
+    }
+}
+
+impl Drop for Starters {
+    fn drop(&mut self) {
+        for child in &mut self.children {
+            // One that has ended by itself is what we want.
+            let _ = child.kill();
+            let _ = child.wait();
+        }
+    }
+}
+
+fn end(child: Child) -> Ended {
+    let output = child.wait_with_output().expect("a child can be waited for");
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).trim_end().to_owned();
+    Ended { status: output.status, output: text(&output.stdout), error: text(&output.stderr) }
+}

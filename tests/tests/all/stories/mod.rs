@@ -1,0 +1,14 @@
+//! What the library promises, told once and run on every database that it applies to.
+
+mod applying;
+mod bad_input;
+mod outside;
+mod reading;
+mod refusals;
+mod requests;
+mod rolling_back;
+mod secrets;
+mod sessions;
+mod starters;
+mod waiting;
+mod world;

@@ -1,0 +1,189 @@
+//! Promise 7: what does not fit together is refused before anything runs, and all of it is named.
+
+use whimbrel::{Error, ErrorKind, Migrations, Missing, Newer, OutOfOrder, Rollback};
+
+use crate::stories::world::{World, set, stories, three};
+
+stories! {
+    edited_migrations_are_refused_and_shown on sqlite, postgres
+    an_edit_of_comments_and_spaces_is_none on sqlite, postgres
+    missing_migrations_are_refused_and_named on sqlite, postgres
+    missing_migrations_may_be_allowed on sqlite, postgres
+    a_newer_database_is_refused on sqlite, postgres
+    a_newer_database_may_be_allowed on sqlite, postgres
+    a_newer_database_may_be_allowed_where_it_only_expands on sqlite, postgres
+    late_migrations_are_refused_and_named on sqlite, postgres
+    late_migrations_may_be_allowed on sqlite, postgres
+    a_database_below_the_minimum_is_refused on sqlite, postgres
+    a_set_for_another_database_is_refused on sqlite, postgres
+}
+
+/// Nothing ran: no table of a pending migration, no new event.
+async fn refused(world: &World, set: &Migrations, kind: ErrorKind, name: &str) -> Error {
+    let events = world.count("whimbrel_events").await;
+    let error = world.up(set).await.unwrap_err();
+    assert_eq!(error.kind(), kind, "{error:?}");
+    assert_eq!(world.count("whimbrel_events").await, events);
+    assert!(!world.has("pending").await);
+    world.shows(name, &error);
+    assert_eq!(world.migrator(set).plan(Default::default()).await.unwrap_err().kind(), kind);
+    error
+}
+
+const PENDING: (&str, &str) = ("0009_pending.sql", "CREATE TABLE pending (id INTEGER)");
+
+async fn edited_migrations_are_refused_and_shown(world: World) {
+    world.up(&three()).await.unwrap();
+    let edited = set([
+        ("0001_a.up.sql", "CREATE TABLE a (id BIGINT);"),
+        ("0001_a.down.sql", "DROP TABLE a;"),
+        ("0002_b.up.sql", "CREATE TABLE b (id INTEGER);\nINSERT INTO b VALUES (1), (2);"),
+        ("0002_b.down.sql", "DROP TABLE b;"),
+        ("0003_c.up.sql", "CREATE TABLE c (id INTEGER);\nINSERT INTO c VALUES (1);"),
+        ("0003_c.down.sql", "DROP TABLE IF EXISTS c;"),
+        PENDING,
+        ("whimbrel.toml", "gaps = \"allow\""),
+    ]);
+    refused(&world, &edited, ErrorKind::Changed, "edited").await;
+    let validation = world.migrator(&edited).validate().await.unwrap();
+    assert!(!validation.is_valid() && validation.to_string().contains("BIGINT"), "{validation}");
+    // Nor is one taken back by a script that has nothing to do with what ran.
+    let error = world.migrator(&edited).down(Rollback::Steps(1)).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Changed);
+    assert!(world.has("c").await);
+}
+
+async fn an_edit_of_comments_and_spaces_is_none(world: World) {
+    world.up(&set([("0001_a.sql", "CREATE TABLE a (id INTEGER);")])).await.unwrap();
+    let edited = set([("0001_a.sql", "-- It had no name.\r\nCREATE TABLE a\r\n  (id INTEGER) ;\r\n")]);
+    assert!(world.up(&edited).await.unwrap().is_up_to_date());
+}
+
+async fn missing_migrations_are_refused_and_named(world: World) {
+    world.up(&three()).await.unwrap();
+    let without = set([
+        ("0003_c.up.sql", "CREATE TABLE c (id INTEGER);"),
+        ("0003_c.down.sql", "DROP TABLE c;"),
+        PENDING,
+        ("whimbrel.toml", "gaps = \"allow\""),
+    ]);
+    let error = refused(&world, &without, ErrorKind::Missing, "missing").await;
+    assert!(error.to_string().contains("0001 a") && error.to_string().contains("0002 b"));
+}
+
+async fn missing_migrations_may_be_allowed(world: World) {
+    world.up(&three()).await.unwrap();
+    let without = set([
+        ("0003_c.up.sql", "CREATE TABLE c (id INTEGER);"),
+        ("0003_c.down.sql", "DROP TABLE c;"),
+        PENDING,
+        ("whimbrel.toml", "gaps = \"allow\""),
+    ]);
+    let report = world.migrator(&without).missing(Missing::Allow).up().await.unwrap();
+    assert_eq!(report.steps().len(), 1);
+    assert!(world.has("pending").await);
+    assert!(world.migrator(&without).missing(Missing::Allow).up().await.unwrap().is_up_to_date());
+}
+
+fn older() -> Migrations {
+    set([("0001_a.up.sql", "CREATE TABLE a (id INTEGER);"), ("0001_a.down.sql", "DROP TABLE a;")])
+}
+
+async fn a_newer_database_is_refused(world: World) {
+    world.up(&three()).await.unwrap();
+    let error = refused(&world, &older(), ErrorKind::Newer, "newer").await;
+    assert!(error.help_text().unwrap().contains("shop 2.3.0"));
+    // Not everything of it is newer: each is named for what it is.
+    let mixed = set([("0001_a.up.sql", "CREATE TABLE a (id BIGINT);"), ("0001_a.down.sql", "DROP TABLE a;")]);
+    refused(&world, &mixed, ErrorKind::Changed, "newer_and_edited").await;
+}
+
+async fn a_newer_database_may_be_allowed(world: World) {
+    world.up(&three()).await.unwrap();
+    let older = older();
+    let report = world.migrator(&older).newer(Newer::Allow).up().await.unwrap();
+    assert!(report.is_up_to_date());
+    let refused = world.migrator(&older).newer(Newer::AllowIfExpanding).up().await.unwrap_err();
+    assert_eq!(refused.kind(), ErrorKind::Newer);
+}
+
+async fn a_newer_database_may_be_allowed_where_it_only_expands(world: World) {
+    let newer = set([
+        ("0001_a.up.sql", "CREATE TABLE a (id INTEGER);"),
+        ("0001_a.down.sql", "DROP TABLE a;"),
+        ("0002_b.sql", "-- whimbrel:phase expand\nALTER TABLE a ADD COLUMN b INTEGER;"),
+        ("0003_c.sql", "-- whimbrel:phase expand\nALTER TABLE a ADD COLUMN c INTEGER;"),
+    ]);
+    world.up(&newer).await.unwrap();
+    let older = older();
+    assert_eq!(world.up(&older).await.unwrap_err().kind(), ErrorKind::Newer);
+    let report = world.migrator(&older).newer(Newer::AllowIfExpanding).up().await.unwrap();
+    assert!(report.is_up_to_date());
+}
+
+fn with_late() -> Migrations {
+    set([
+        ("0001_a.sql", "CREATE TABLE a (id INTEGER);"),
+        ("0002_late.sql", "CREATE TABLE late (id INTEGER);"),
+        ("0003_later.sql", "CREATE TABLE later (id INTEGER);"),
+        ("0004_d.sql", "CREATE TABLE d (id INTEGER);"),
+        PENDING,
+        ("whimbrel.toml", "gaps = \"allow\""),
+    ])
+}
+
+fn without_late() -> Migrations {
+    set([
+        ("0001_a.sql", "CREATE TABLE a (id INTEGER);"),
+        ("0004_d.sql", "CREATE TABLE d (id INTEGER);"),
+        ("whimbrel.toml", "gaps = \"allow\""),
+    ])
+}
+
+async fn late_migrations_are_refused_and_named(world: World) {
+    world.up(&without_late()).await.unwrap();
+    refused(&world, &with_late(), ErrorKind::OutOfOrder, "out_of_order").await;
+}
+
+async fn late_migrations_may_be_allowed(world: World) {
+    world.up(&without_late()).await.unwrap();
+    let set = with_late();
+    let report = world.migrator(&set).out_of_order(OutOfOrder::Allow).up().await.unwrap();
+    assert_eq!((report.steps().len(), report.applied()), (3, 5));
+    assert_eq!(world.versions("completed").await, ["1", "4", "2", "3", "9"]);
+    assert!(world.up(&set).await.unwrap().is_up_to_date());
+    // Also when the late ones come without a new one, so that the last entry is an old one.
+    let once_more = crate::stories::world::set([
+        ("0001_a.sql", "CREATE TABLE a (id INTEGER);"),
+        ("0002_late.sql", "CREATE TABLE late (id INTEGER);"),
+        ("0003_later.sql", "CREATE TABLE later (id INTEGER);"),
+        ("0004_d.sql", "CREATE TABLE d (id INTEGER);"),
+        ("0005_last.sql", "CREATE TABLE last (id INTEGER);"),
+        PENDING,
+        ("whimbrel.toml", "gaps = \"allow\""),
+    ]);
+    let report = world.migrator(&once_more).out_of_order(OutOfOrder::Allow).up().await.unwrap();
+    assert_eq!(report.steps().len(), 1);
+    assert_eq!(world.migrator(&once_more).up().await.unwrap().to_string(), "up to date at 0009 (6 migrations)");
+}
+
+async fn a_database_below_the_minimum_is_refused(world: World) {
+    world.up(&older()).await.unwrap();
+    let set = set([
+        ("0001_a.up.sql", "CREATE TABLE a (id INTEGER);"),
+        ("0001_a.down.sql", "DROP TABLE a;"),
+        ("0002_b.sql", "CREATE TABLE b (id INTEGER);"),
+        PENDING,
+        ("whimbrel.toml", "gaps = \"allow\"\nminimum_supported = \"2\""),
+    ]);
+    refused(&world, &set, ErrorKind::Refused, "below_the_minimum").await;
+}
+
+async fn a_set_for_another_database_is_refused(world: World) {
+    let other = world.choose("postgres", "sqlite");
+    let set = crate::stories::world::set_for(other, [PENDING]);
+    let error = world.up(&set).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Refused);
+    world.shows("another_database", &error);
+    assert!(!world.has("whimbrel_history").await);
+}

@@ -1,0 +1,230 @@
+//! Promise 11: no secret in an error, no script in a log; names are quoted, values are literals.
+
+use std::error::Error as _;
+use std::fmt::Write as _;
+use std::sync::{Mutex, OnceLock};
+
+use sqlx::ConnectOptions;
+use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+use tracing::field::{Field, Visit};
+use tracing::span::{Attributes, Id, Record};
+use tracing::{Event, Metadata, Subscriber};
+use whimbrel::{Migrator, Rollback};
+
+use crate::stories::world::{World, set, set_for, stories, three};
+
+stories! {
+    a_wrong_password_is_not_shown on postgres
+    a_bad_url_is_not_shown on sqlite, postgres
+    no_log_has_the_text_of_a_script on sqlite, postgres
+    hostile_names_are_only_names on sqlite, postgres
+    the_history_stands_where_it_is_told_to on sqlite, postgres
+}
+
+/// Everything that a person or a log could get out of an error.
+fn all_of(error: &whimbrel::Error) -> String {
+    let mut all = format!("{error}\n{error:?}\n{error:#?}\n{:?}", error.report());
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        write!(all, "\n{error}\n{error:?}\n{error:#?}").unwrap();
+        cause = error.source();
+    }
+    all
+}
+
+const SECRET: &str = "hunter2-5ecret";
+
+async fn a_wrong_password_is_not_shown(world: World) {
+    let World::Postgres(_, database) = &world else { return };
+    let set = three();
+    let url = database.url_as("postgres", SECRET);
+    let error = Migrator::connect(&set, &url).unwrap().up().await.unwrap_err();
+    world.shows("wrong_password", &error);
+    assert!(!all_of(&error).contains(SECRET), "{}", all_of(&error));
+    let pool = PgPoolOptions::new().connect_lazy(&url).unwrap();
+    let error = whimbrel::migrate(&set, &pool).await.unwrap_err();
+    world.shows("wrong_password", &error);
+    assert!(!all_of(&error).contains(SECRET), "{}", all_of(&error));
+}
+
+async fn a_bad_url_is_not_shown(world: World) {
+    let set = three();
+    let urls: &[(&str, &str)] = world.choose(
+        &[
+            ("url_mode", "sqlite://hunter2-5ecret.db?mode=hunter2-5ecret"),
+            ("url_parameter", "sqlite://hunter2-5ecret.db?hunter2-5ecret=hunter2-5ecret"),
+        ],
+        &[
+            ("url_port", "postgres://user:hunter2-5ecret@host:hunter2-5ecret/database"),
+            ("url_tls", "postgres://user:hunter2-5ecret@host/database?sslmode=hunter2-5ecret"),
+            ("url_host", "postgres://user:hunter2-5ecret@[host/database"),
+            ("url_scheme", "oracle://user:hunter2-5ecret@host/database"),
+            ("url_none", "hunter2-5ecret"),
+        ],
+    );
+    for (name, url) in urls {
+        let Err(error) = Migrator::connect(&set, url) else { panic!("{url} is not bad") };
+        assert!(!all_of(&error).contains(SECRET), "{}", all_of(&error));
+        world.shows(name, &error);
+    }
+}
+
+/// Keeps what is logged at any level by anybody, where it has the mark in it.
+struct Logged;
+
+const MARK: &str = "m4rk-of-a-script";
+
+static LOGGED: Mutex<Vec<String>> = Mutex::new(Vec::new());
+
+struct Text(String);
+
+impl Visit for Text {
+    fn record_debug(&mut self, field: &Field, value: &dyn std::fmt::Debug) {
+        // Writing to a String cannot fail.
+        let _ = write!(self.0, " {}={value:?}", field.name());
+    }
+}
+
+impl Logged {
+    fn keep(&self, metadata: &Metadata<'_>, text: Text) {
+        if text.0.contains(MARK) {
+            LOGGED.lock().unwrap().push(format!("{} {}{}", metadata.level(), metadata.target(), text.0));
+        }
+    }
+}
+
+impl Subscriber for Logged {
+    fn enabled(&self, _: &Metadata<'_>) -> bool {
+        true
+    }
+
+    fn new_span(&self, span: &Attributes<'_>) -> Id {
+        let mut text = Text(String::new());
+        span.record(&mut text);
+        self.keep(span.metadata(), text);
+        Id::from_u64(1)
+    }
+
+    fn record(&self, _: &Id, record: &Record<'_>) {
+        let mut text = Text(String::new());
+        record.record(&mut text);
+        if text.0.contains(MARK) {
+            LOGGED.lock().unwrap().push(text.0);
+        }
+    }
+
+    fn record_follows_from(&self, _: &Id, _: &Id) {}
+
+    fn event(&self, event: &Event<'_>) {
+        let mut text = Text(String::new());
+        event.record(&mut text);
+        self.keep(event.metadata(), text);
+    }
+
+    fn enter(&self, _: &Id) {}
+
+    fn exit(&self, _: &Id) {}
+}
+
+/// What was logged with this word in it, besides the mark.
+fn logged(word: &str) -> Vec<String> {
+    LOGGED.lock().unwrap().iter().filter(|line| line.contains(word)).cloned().collect()
+}
+
+async fn no_log_has_the_text_of_a_script(world: World) {
+    static INSTALLED: OnceLock<()> = OnceLock::new();
+    INSTALLED.get_or_init(|| tracing::subscriber::set_global_default(Logged).unwrap());
+    let word = world.choose("quietly-on-sqlite", "quietly-on-postgres");
+
+    // What sqlx logs would be seen.
+    let control = format!("SELECT 'loudly, {word}, {MARK}'");
+    world.texts(&control).await;
+    assert!(!logged(&format!("loudly, {word}")).is_empty());
+
+    let slow = world.choose(
+        "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n LIMIT 4000000) SELECT count(*) FROM n;",
+        "SELECT pg_sleep(1.2);",
+    );
+    let secret = format!("CREATE TABLE a (b TEXT);\nINSERT INTO a VALUES ('silently, {word}, {MARK}');\n{slow}");
+    let outside = format!("-- whimbrel:no-transaction\n{}", secret.replace(" a ", " c ").replace(slow, ""));
+    let broken =
+        format!("INSERT INTO a VALUES ('silently, {word}, {MARK}');\nSELECT 'silently, {word}, {MARK}' FROM nowhere;");
+    let dialect = world.choose("sqlite", "postgres");
+    let down = format!("DELETE FROM a WHERE b = 'silently, {word}, {MARK}'; DROP TABLE a;");
+    let good = [
+        ("0001_a.up.sql", secret.as_str()),
+        ("0001_a.down.sql", &down),
+        ("0001_a.verify.sql", &*format!("SELECT b FROM a WHERE b LIKE 'silently, {word}, {MARK}'")),
+        ("0002_c.up.sql", &outside),
+        ("0002_c.down.sql", "DROP TABLE c"),
+    ];
+    let with_broken = set_for(dialect, [good[0], good[1], good[2], good[3], good[4], ("0003_d.sql", &broken)]);
+    let good = set_for(dialect, good);
+    assert_eq!(world.up(&good).await.unwrap().applied(), 2);
+    world.up(&with_broken).await.unwrap_err();
+    let mut migrator = world.migrator(&with_broken);
+    migrator.validate().await.unwrap();
+    migrator.status().await.unwrap();
+    migrator.plan(whimbrel::Target::Latest).await.unwrap();
+    let edited = set([("0001_a.sql", "SELECT 1")]);
+    world.up(&edited).await.unwrap_err();
+    assert_eq!(world.migrator(&good).down(Rollback::All).await.unwrap().applied(), 0);
+    let mut by_url = Migrator::connect(&good, &world.url()).unwrap();
+    assert_eq!(by_url.up().await.unwrap().applied(), 2);
+    match &world {
+        // A caller's connection logs what its options say.
+        World::Sqlite(pool, _) => {
+            let options = (*pool.connect_options()).clone();
+            let mut connection = options.disable_statement_logging().connect().await.unwrap();
+            Migrator::new(&good, &mut connection).down(Rollback::All).await.unwrap();
+        }
+        World::Postgres(_, database) => {
+            let options: PgConnectOptions = database.url().parse().unwrap();
+            let mut connection = options.disable_statement_logging().connect().await.unwrap();
+            Migrator::new(&good, &mut connection).down(Rollback::All).await.unwrap();
+        }
+    }
+    let silently = logged(&format!("silently, {word}"));
+    assert!(silently.is_empty(), "{silently:#?}");
+}
+
+const HOSTILE: &str = "it's \"quoted\" \\'; DROP TABLE whimbrel_history; --";
+
+async fn hostile_names_are_only_names(world: World) {
+    let name = format!("0001_{HOSTILE}.up.sql");
+    let down = format!("0001_{HOSTILE}.down.sql");
+    let text = "CREATE TABLE a (b TEXT);\nINSERT INTO a VALUES ('it''s \\'); -- ' \"";
+    let dialect = world.choose("sqlite", "postgres");
+    let set = set_for(dialect, [(&*name, text), (&*down, "DROP TABLE a; -- \\'")]);
+    let mut migrator = world.migrator(&set).application(HOSTILE);
+    assert_eq!(migrator.up().await.unwrap().applied(), 1);
+    assert!(migrator.up().await.unwrap().is_up_to_date());
+    let entry = migrator.history().await.unwrap().remove(0);
+    assert_eq!((entry.name.as_str(), entry.application.as_str()), (HOSTILE, HOSTILE));
+    assert_eq!(world.texts("SELECT up FROM whimbrel_history").await, [text]);
+    let other = crate::stories::world::set([("0002_b.sql", "SELECT 1"), ("whimbrel.toml", "gaps = \"allow\"")]);
+    assert!(world.up(&other).await.unwrap_err().to_string().contains(HOSTILE));
+    let error = migrator.down(Rollback::Name("'; DROP TABLE a; --".into())).await.unwrap_err();
+    assert!(error.to_string().contains("`'; DROP TABLE a; --`"), "{error}");
+    assert_eq!(migrator.down(Rollback::Name(HOSTILE.into())).await.unwrap().applied(), 0);
+}
+
+async fn the_history_stands_where_it_is_told_to(world: World) {
+    let schema = world.choose("main", "Odd 'schema'; --");
+    if !world.is_sqlite() {
+        world.run(format!("CREATE SCHEMA \"{schema}\"")).await;
+    }
+    let set = three();
+    for name in [format!("{schema}.Own \\ 'history'; DROP TABLE a; --"), "plain".to_owned()] {
+        let mut migrator = world.migrator(&set).history_table(&name).unwrap();
+        assert_eq!(migrator.up().await.unwrap().applied(), 3);
+        assert!(migrator.up().await.unwrap().is_up_to_date());
+        let shown = migrator.status().await.unwrap().history_table;
+        assert!(shown.ends_with(&name), "{shown}");
+        assert_eq!(migrator.down(Rollback::All).await.unwrap().applied(), 0);
+    }
+    assert!(!world.has("whimbrel_history").await);
+    assert!(world.has("plain_events").await);
+    let Err(error) = world.migrator(&set).history_table("a.b.c") else { panic!("it has three parts") };
+    world.shows("history_name", &error);
+}

@@ -1,0 +1,217 @@
+//! Promise 10: waiting for others is bounded and says for whom; nothing stays locked.
+
+use std::time::{Duration, Instant};
+
+use sqlx::{Connection, Executor};
+use whimbrel::{ErrorKind, Migrations, Migrator, Outcome};
+
+use crate::stories::world::{World, set, set_for, stories, three};
+
+stories! {
+    waiting_for_another_runner_is_bounded on sqlite, postgres
+    a_runner_that_ends_is_waited_for on sqlite, postgres
+    a_table_that_somebody_holds_is_waited_for on postgres
+    waiting_for_a_table_is_bounded on postgres
+    a_lock_timeout_of_a_script_is_kept on postgres
+    nothing_stays_locked_after_an_error on sqlite, postgres
+    nothing_stays_locked_after_a_panic on sqlite, postgres
+    a_run_may_not_take_longer_than_its_timeout on sqlite, postgres
+}
+
+/// Another runner in the middle of its work: it holds the right to migrate until the sender is dropped.
+async fn other_runner(world: &World) -> tokio::sync::oneshot::Sender<()> {
+    let (end, ended) = tokio::sync::oneshot::channel::<()>();
+    let (hold, held) = tokio::sync::oneshot::channel();
+    match world {
+        World::Sqlite(pool, _) => {
+            let mut connection = pool.acquire().await.unwrap().detach();
+            tokio::spawn(async move {
+                let begun = connection.begin_with("BEGIN IMMEDIATE").await.unwrap();
+                hold.send(()).unwrap();
+                drop(ended.await);
+                begun.rollback().await.unwrap();
+            });
+        }
+        World::Postgres(_, database) => {
+            let mut connection = database.connect().await;
+            let key = key(world).await;
+            tokio::spawn(async move {
+                connection.execute("SET application_name = 'shop'").await.unwrap();
+                let sql = format!("SELECT pg_advisory_lock({key})");
+                sqlx::raw_sql(sqlx::AssertSqlSafe(sql)).execute(&mut connection).await.unwrap();
+                hold.send(()).unwrap();
+                drop(ended.await);
+                connection.close().await.unwrap();
+            });
+        }
+    }
+    held.await.unwrap();
+    end
+}
+
+/// The key of the lock, as the library itself uses it: a migration looks.
+async fn key(world: &World) -> String {
+    let looks = "CREATE TABLE k AS SELECT ((classid::bigint << 32) | objid::bigint)::text AS key FROM pg_locks \
+                 WHERE locktype = 'advisory' AND pid = pg_backend_pid()";
+    let set = set_for("postgres", [("1_looks.sql", looks)]);
+    world.up(&set).await.unwrap();
+    let key = world.texts("SELECT key FROM k").await.remove(0);
+    world.run("DROP TABLE k, whimbrel_history, whimbrel_events").await;
+    key
+}
+
+async fn waiting_for_another_runner_is_bounded(world: World) {
+    let other = other_runner(&world).await;
+    let set = three();
+    let begin = Instant::now();
+    let error = world.migrator(&set).lock_timeout(Duration::from_millis(400)).up().await.unwrap_err();
+    let waited = begin.elapsed();
+    assert_eq!(error.kind(), ErrorKind::Locked);
+    world.shows("locked", &error);
+    assert!((Duration::from_millis(400)..Duration::from_secs(3)).contains(&waited), "{waited:?}");
+    let report = error.report().unwrap();
+    assert!(report.steps().iter().all(|step| step.outcome == Outcome::NotRun));
+    drop(other);
+    assert_eq!(world.up(&set).await.unwrap().applied(), 3);
+}
+
+async fn a_runner_that_ends_is_waited_for(world: World) {
+    let other = other_runner(&world).await;
+    let set = three();
+    let mut migrator = world.migrator(&set);
+    let (report, ()) = tokio::join!(migrator.up(), async {
+        tokio::time::sleep(Duration::from_millis(300)).await;
+        drop(other);
+    });
+    let report = report.unwrap();
+    assert_eq!(report.applied(), 3);
+    assert!(report.waited() > Duration::ZERO, "{report}");
+}
+
+/// The second of these waits for whoever holds the table `wanted`.
+fn wants() -> Migrations {
+    set([
+        ("0001_a.sql", "CREATE TABLE a (id INTEGER)"),
+        ("0002_b.sql", "CREATE TABLE b (id INTEGER); ALTER TABLE wanted ADD COLUMN b INTEGER"),
+        ("0003_c.sql", "CREATE TABLE c (id INTEGER)"),
+    ])
+}
+
+async fn a_table_that_somebody_holds_is_waited_for(world: World) {
+    let World::Postgres(pool, _) = &world else { return };
+    world.run("CREATE TABLE wanted (id INTEGER)").await;
+    let mut holder = pool.begin().await.unwrap();
+    holder.execute("SELECT * FROM wanted").await.unwrap();
+    let set = wants();
+    let mut migrator = world.migrator(&set).statement_lock_timeout(Duration::from_millis(50));
+    let (report, ()) = tokio::join!(migrator.up(), async {
+        // The first step is committed while the second is tried again and again.
+        while !world.has("a").await {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        tokio::time::sleep(Duration::from_millis(200)).await;
+        holder.rollback().await.unwrap();
+    });
+    let report = report.unwrap();
+    assert_eq!((report.applied(), report.steps().len()), (3, 3));
+}
+
+async fn waiting_for_a_table_is_bounded(world: World) {
+    let World::Postgres(pool, _) = &world else { return };
+    world.run("CREATE TABLE wanted (id INTEGER)").await;
+    let mut holder = pool.begin().await.unwrap();
+    holder.execute("SET application_name = 'report'; SELECT * FROM wanted").await.unwrap();
+    let set = wants();
+    let migrator = world.migrator(&set).statement_lock_timeout(Duration::from_millis(50));
+    let error = migrator.lock_timeout(Duration::from_millis(400)).up().await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Locked);
+    world.shows("table_locked", &error);
+    assert_eq!(world.versions("completed").await, ["1"]);
+    holder.rollback().await.unwrap();
+    assert_eq!(world.up(&set).await.unwrap().applied(), 3);
+}
+
+async fn a_lock_timeout_of_a_script_is_kept(world: World) {
+    let text = "-- whimbrel:lock-timeout 1234ms\nCREATE TABLE a AS SELECT current_setting('lock_timeout') AS b";
+    let outside = "-- whimbrel:lock-timeout 1235ms\n-- whimbrel:no-transaction\n\
+                   CREATE TABLE c AS SELECT current_setting('lock_timeout') AS b";
+    let default = "CREATE TABLE d AS SELECT current_setting('lock_timeout') AS b";
+    let set = set_for("postgres", [("1_a.sql", text), ("2_c.sql", outside), ("3_d.sql", default)]);
+    world.up(&set).await.unwrap();
+    let seen = world.texts("SELECT b FROM a UNION ALL SELECT b FROM c UNION ALL SELECT b FROM d").await;
+    assert_eq!(seen, ["1234ms", "1235ms", "2s"]);
+}
+
+/// Another runner, and another writer, get through at once.
+async fn assert_free(world: &World) {
+    let set = three();
+    let table = world.choose("main.other_history", "public.other_history");
+    let mut migrator = world.migrator(&set).history_table(table).unwrap().lock_timeout(Duration::from_millis(50));
+    assert_eq!(migrator.up().await.unwrap().applied(), 3);
+    if let World::Postgres(pool, _) = world {
+        let open = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND state LIKE 'idle in%'";
+        assert_eq!(sqlx::query_scalar::<_, i64>(open).fetch_one(pool).await.unwrap(), 0);
+    }
+}
+
+async fn nothing_stays_locked_after_an_error(world: World) {
+    let outside = "-- whimbrel:no-transaction\nCREATE TABLE y (id INTEGER);\nSELEKT";
+    for broken in ["CREATE TABLE x (id INTEGER); SELEKT", outside] {
+        let broken = set([("0001_x.sql", broken)]);
+        world.up(&broken).await.unwrap_err();
+        let again = world.migrator(&broken).lock_timeout(Duration::from_millis(50)).up().await.unwrap_err();
+        assert_eq!(again.kind(), ErrorKind::Failed, "{again:?}");
+        world.run("DROP TABLE whimbrel_history; DROP TABLE whimbrel_events").await;
+    }
+    assert_free(&world).await;
+}
+
+async fn nothing_stays_locked_after_a_panic(world: World) {
+    // The caller panics while the run is in the middle of a request.
+    let sleeps = world.choose(
+        "CREATE TABLE x AS WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n LIMIT 30000000) \
+         SELECT count(*) AS i FROM n",
+        "CREATE TABLE x AS SELECT 1 AS i FROM pg_sleep(60)",
+    );
+    let set = set_for(world.choose("sqlite", "postgres"), [("0001_x.sql", sleeps)]);
+    let (url, begin) = (world.url(), Instant::now());
+    let run = tokio::spawn(async move {
+        let mut migrator = Migrator::connect(&set, &url).unwrap();
+        tokio::select! {
+            _ = migrator.up() => {}
+            () = tokio::time::sleep(Duration::from_millis(300)) => panic!("in the caller"),
+        }
+    });
+    assert!(run.await.unwrap_err().is_panic());
+    // PostgreSQL looks once a second whether its client is gone.
+    let set = three();
+    let report = world.migrator(&set).lock_timeout(Duration::from_secs(20)).up().await.unwrap();
+    assert_eq!(report.applied(), 3);
+    assert!(begin.elapsed() < Duration::from_secs(20));
+    assert!(!world.has("x").await);
+}
+
+async fn a_run_may_not_take_longer_than_its_timeout(world: World) {
+    let endless = "CREATE TABLE b AS WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) \
+                   SELECT count(*) AS number FROM n";
+    let set = set_for(
+        world.choose("sqlite", "postgres"),
+        [("0001_a.sql", "-- whimbrel:no-transaction\nCREATE TABLE a (id INTEGER)"), ("0002_b.sql", endless)],
+    );
+    let begin = Instant::now();
+    let error = world.migrator(&set).timeout(Duration::from_millis(500)).up().await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Timeout);
+    world.shows("run_takes_too_long", &error);
+    assert!(begin.elapsed() < Duration::from_secs(10), "{:?}", begin.elapsed());
+    let outcomes: Vec<_> = error.report().unwrap().steps().iter().map(|step| step.outcome.clone()).collect();
+    assert_eq!(outcomes, [Outcome::Done, Outcome::NotRun]);
+    // The statement ends by itself: the next run gets through.
+    let corrected = set_for(
+        world.choose("sqlite", "postgres"),
+        [
+            ("0001_a.sql", "-- whimbrel:no-transaction\nCREATE TABLE a (id INTEGER)"),
+            ("0002_b.sql", "CREATE TABLE b (id INTEGER)"),
+        ],
+    );
+    assert_eq!(world.up(&corrected).await.unwrap().applied(), 2);
+}
