@@ -211,7 +211,11 @@ fn is_in_memory(pool: &SqlitePool) -> bool {
     let options = pool.connect_options();
     let name = options.get_filename().to_string_lossy();
     let is_memory = |(key, value): (std::borrow::Cow<'_, str>, _)| key == "mode" && value == "memory";
-    name.is_empty() || name == ":memory:" || options.to_url_lossy().query_pairs().any(is_memory)
+    // sqlx names its own `file:sqlx-in-memory-0`, and panics when asked for the URL of that.
+    name.is_empty()
+        || name == ":memory:"
+        || name.starts_with("file:")
+        || options.to_url_lossy().query_pairs().any(is_memory)
 }
 
 impl Held {
