@@ -232,7 +232,9 @@ fn leading<'b>(plan: &'b Plan<'_>, history: &'b History, engine: &Engine<'b, '_>
 
 fn contended(rest: &[Step<'_>], cause: DatabaseError) -> Error {
     let step = rest.first().map_or_else(String::new, Step::label);
+    let holders = cause.detail().unwrap_or_default().lines().map(|line| format!("  {line}"));
     Error::new(ErrorKind::Locked, format!("{step} did not get the tables that it needs"))
+        .details(holders.collect::<Vec<_>>().join("\n"))
         .source(cause)
         .help("end the session that holds them, or wait longer with `.lock_timeout(…)`; then run it again")
 }

@@ -3,6 +3,7 @@
 //! The tests generate small packages that depend on this workspace's whimbrel without a driver, and share one target
 //! directory, so that the dependencies are built once.
 
+mod corpora;
 mod equal;
 mod fail;
 mod package;

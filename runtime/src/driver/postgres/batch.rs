@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use crate::driver::completed::Completed;
 use crate::driver::postgres::answer::{Fault, ServerError, found_nothing, setup_error};
+use crate::driver::postgres::holders::holders;
 use crate::driver::postgres::link::Link;
 use crate::driver::postgres::request::{self, Chunk};
 use crate::driver::request::Mark;
@@ -106,7 +107,7 @@ fn steps_done(batch: &Batch<'_>, chunk: &Chunk, answer: &Completed, started: Ins
 
 async fn stopped(link: &mut Link<'_>, tables: &Tables, chunk: &Chunk, fault: Fault) -> Next {
     let completed = fault.answer().statements.len();
-    let error = match fault {
+    let mut error = match fault {
         Fault::Database { error, .. } => error,
         broken => return Next::Stop(Stop::Broken(broken.into_error(tables))),
     };
@@ -117,6 +118,9 @@ async fn stopped(link: &mut Link<'_>, tables: &Tables, chunk: &Chunk, fault: Fau
     let Some(mark) = chunk.request.marks.get(completed) else {
         return Next::Stop(Stop::Broken(setup_error(error.cause, tables)));
     };
+    if error.code() == Some("55P03") {
+        error.cause.detail = holders(link, &chunk.request.sql[mark.range.clone()]).await;
+    }
     Next::Stop(meaning(tables, chunk, mark, error))
 }
 
@@ -156,7 +160,7 @@ fn meaning(tables: &Tables, chunk: &Chunk, mark: &Mark, error: ServerError) -> S
 }
 
 fn failure(chunk: &Chunk, mark: &Mark, error: ServerError) -> Failure {
-    let verified = matches!(mark.part, Part::Verify(_)) && error.code() == Some("22012");
+    let verified = matches!(mark.part, Part::Verify(_)) && error.code() == Some(request::FOUND_NOTHING);
     let range = range(chunk, mark, &error);
     let cause = if verified { found_nothing() } else { explained(error.cause) };
     Failure { part: mark.part, range, cause, kept: 0 }

@@ -4,6 +4,7 @@
 
 mod answer;
 mod batch;
+mod holders;
 mod link;
 mod outside;
 mod request;
@@ -24,6 +25,9 @@ use request::TONGUE;
 /// The schema of the history table, unless its name says another: pinned, or a role with a schema of its own would
 /// make a second history.
 const SCHEMA: &str = "public";
+
+/// The column of the session's row that names a table of ours.
+const FOUND_TABLE: usize = 4;
 
 pub(crate) struct Postgres<'a> {
     link: Link<'a>,
@@ -105,9 +109,8 @@ impl Driver for Postgres<'_> {
 
 impl Postgres<'_> {
     async fn read_head(&mut self, key: &str) -> Result<Head> {
-        // A raw `BEGIN` before us shows in the clock: the transaction began before this request did.
-        let begun = ", CAST(transaction_timestamp() <> statement_timestamp() AS TEXT)";
-        let sql = TONGUE.head(&self.tables, key, begun);
+        self.link.refuse_transaction(&self.tables).await?;
+        let sql = TONGUE.head(&self.tables, key);
         let answer = self.link.read_first(sql).await;
         let rows = match answer {
             Ok(answer) => answer.rows,
@@ -117,36 +120,28 @@ impl Postgres<'_> {
         let mut row = rows.into_iter().next().unwrap_or_default().into_iter();
         let mut next = || row.next().flatten();
         let number = |text: Option<String>| text.and_then(|text| text.parse().ok()).unwrap_or(0);
-        let (completed, unfinished, chain) = (number(next()), number(next()), next());
-        if next().as_deref() == Some("true") {
-            self.link.refuse_transaction()?;
-        }
-        Ok(Head::Present { completed, unfinished, chain })
+        Ok(Head::Present { completed: number(next()), unfinished: number(next()), chain: next() })
     }
 
     async fn read_history(&mut self, detail: Detail) -> Result<History> {
+        self.link.refuse_transaction(&self.tables).await?;
         let sql = request::history(&self.tables, detail);
         let answer = match self.link.send(sql, ALL).await {
             Ok(answer) => answer,
             // The first statement reads no table of ours.
             Err(fault) if fault.says("42P01") => {
                 let session = fault.answer().rows.first();
-                self.link.note_session(session)?;
-                if let Some(found) = session.and_then(|row| row.get(5).cloned().flatten()) {
+                self.link.note_session(session);
+                if let Some(found) = session.and_then(|row| row.get(FOUND_TABLE).cloned().flatten()) {
                     return Err(foreign(&self.tables, &format!("there is {found}, but not all that belongs to it")));
                 }
                 return Ok(History { holder: holder(session), ..History::default() });
-            }
-            // On a fresh database the fast path has met its missing table inside the caller's transaction.
-            Err(fault) if fault.says("25P02") => {
-                self.link.refuse_transaction()?;
-                return Err(fault.into_error(&self.tables));
             }
             Err(fault) => return Err(fault.into_error(&self.tables)),
         };
         let mut rows = answer.rows.into_iter();
         let session = rows.next();
-        self.link.note_session(session.as_ref())?;
+        self.link.note_session(session.as_ref());
         let last_event = rows.next().and_then(|row| row.into_iter().next().flatten());
         let entries: Result<Vec<Entry>, _> = rows.map(Entry::from_row).collect();
         Ok(History {
@@ -161,11 +156,16 @@ impl Postgres<'_> {
     async fn ask(&mut self, script: &Script) -> Result<Option<Failure>> {
         for (index, statement) in script.statements().enumerate() {
             let query = script.text_of(&statement);
-            let sql = format!("BEGIN READ ONLY;\nSELECT 1/(EXISTS(\n{query}\n))::int;\nROLLBACK;");
+            let (open, close) = request::MUST_FIND;
+            let sql = format!("BEGIN READ ONLY;\n{open}{query}{close};\nROLLBACK;");
             let Err(fault) = self.link.send(sql, NONE).await else { continue };
             let Fault::Database { error, .. } = fault else { return Err(fault.into_error(&self.tables)) };
             self.link.roll_back().await;
-            let cause = if error.code() == Some("22012") { answer::found_nothing() } else { error.database_error() };
+            let cause = if error.code() == Some(request::FOUND_NOTHING) {
+                answer::found_nothing()
+            } else {
+                error.database_error()
+            };
             let failure = Failure { part: Part::Verify(index), range: Some(statement.range()), cause, kept: 0 };
             return Ok(Some(failure));
         }

@@ -1,0 +1,39 @@
+//! The binary, as a person or a pipeline runs it.
+
+use std::fs;
+use std::path::Path;
+use std::process::{Command, Output};
+
+fn whimbrel(folder: &Path, arguments: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_whimbrel")).current_dir(folder).args(arguments).output().unwrap()
+}
+
+#[test]
+fn an_edit_after_the_sum_is_written_is_named_and_the_sum_can_be_written_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let migrations = folder.path().join("migrations");
+    fs::create_dir(&migrations).unwrap();
+    fs::write(migrations.join("0001_init.sql"), "create table a (b int);\n").unwrap();
+    let output = whimbrel(folder.path(), &["sum"]);
+    assert_eq!(String::from_utf8_lossy(&output.stdout), "migrations/whimbrel.sum: 1 migration\n");
+    assert!(whimbrel(folder.path(), &["check"]).status.success());
+
+    fs::write(migrations.join("0001_init.sql"), "create table a (b text);\n").unwrap();
+    let output = whimbrel(folder.path(), &["check"]);
+    assert_eq!(output.status.code(), Some(1));
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(said.contains("`0001_init.sql` was edited") && said.contains("run `whimbrel sum`"), "{said}");
+
+    assert!(whimbrel(folder.path(), &["sum", "migrations"]).status.success());
+    let output = whimbrel(folder.path(), &["check", "migrations"]);
+    assert_eq!(String::from_utf8_lossy(&output.stdout), "migrations: 1 migration, nothing wrong\n");
+}
+
+#[test]
+fn what_it_does_not_know_it_does_not_guess() {
+    let folder = tempfile::tempdir().unwrap();
+    assert_eq!(whimbrel(folder.path(), &["smu"]).status.code(), Some(2));
+    let output = whimbrel(folder.path(), &["sum", "nowhere"]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(String::from_utf8_lossy(&output.stderr).starts_with("there is no directory `nowhere`"));
+}
