@@ -122,11 +122,11 @@ impl Tongue {
     }
 
     /// Selects what the fast path compares.
-    pub(crate) fn head(&self, tables: &Tables, key: &str, more: &str) -> String {
+    pub(crate) fn head(&self, tables: &Tables, key: &str) -> String {
         format!(
             "SELECT CAST(count(CASE WHEN state = 'completed' THEN 1 END) AS TEXT), \
              CAST(count(CASE WHEN state NOT IN ('completed', 'rolled_back') THEN 1 END) AS TEXT), \
-             max(CASE WHEN version = {} AND state = 'completed' THEN chain END){more} FROM {}",
+             max(CASE WHEN version = {} AND state = 'completed' THEN chain END) FROM {}",
             literal(self.dialect, key),
             tables.history,
         )

@@ -1,11 +1,15 @@
 //! All integration tests, in one binary.
 
 mod agreement;
+mod cancelled;
 mod cases;
 mod databases;
 mod demonstration;
+mod directories;
 mod postgres_cases;
+mod postgres_sessions;
 mod proxy;
 mod sqlite_cases;
 mod starters;
 mod stories;
+mod twenty_starters;

@@ -346,6 +346,8 @@ async fn a_script_can_switch_to_wal() {
     let pool = narrow_pool(&database).await;
     let report = migrate(&ups("sqlite", &[ONE, "PRAGMA journal_mode = WAL;", THREE]), &pool).await.unwrap();
     assert_eq!(outcomes(&report), ["done"; 3]);
+    // A connection that was open before looks at the file when it reads from it.
+    assert_eq!(number(&pool, "SELECT count(*) FROM one").await, 1);
     let mode: String = sqlx::query_scalar("PRAGMA journal_mode").fetch_one(&pool).await.unwrap();
     assert_eq!(mode, "wal");
     assert_clean(&pool).await;

@@ -11,6 +11,7 @@ use crate::driver::completed::{ALL, Completed, Keep, NONE, Row};
 use crate::driver::postgres::answer::{self, Fault};
 use crate::error::{Error, ErrorKind, Result};
 use crate::literal::literal;
+use crate::table_name::Tables;
 use whimbrel_core::Dialect;
 
 pub(crate) struct Link<'a> {
@@ -18,6 +19,8 @@ pub(crate) struct Link<'a> {
     own: Option<PgConnection>,
     /// What a caller's session had set before us, as the SQL that sets it again.
     restore: Vec<String>,
+    /// Whether a caller's session was asked for an open transaction; none can begin while we borrow it.
+    asked: bool,
 }
 
 enum Source<'a> {
@@ -28,11 +31,11 @@ enum Source<'a> {
 
 impl<'a> Link<'a> {
     pub(crate) fn of_pool(pool: &'a PgPool) -> Self {
-        Self { source: Source::Pool(pool), own: None, restore: Vec::new() }
+        Self { source: Source::Pool(pool), own: None, restore: Vec::new(), asked: false }
     }
 
     pub(crate) fn of_options(options: PgConnectOptions) -> Self {
-        Self { source: Source::Options(Box::new(options)), own: None, restore: Vec::new() }
+        Self { source: Source::Options(Box::new(options)), own: None, restore: Vec::new(), asked: false }
     }
 
     /// # Errors
@@ -41,7 +44,7 @@ impl<'a> Link<'a> {
         if connection.is_in_transaction() {
             return Err(in_transaction());
         }
-        Ok(Self { source: Source::Caller(connection), own: None, restore: Vec::new() })
+        Ok(Self { source: Source::Caller(connection), own: None, restore: Vec::new(), asked: false })
     }
 
     /// Whether the session is the caller's, so that what it had before must be there afterwards.
@@ -89,29 +92,40 @@ impl<'a> Link<'a> {
         let _ = self.send("ROLLBACK".to_owned(), NONE).await;
     }
 
-    /// Refuses a caller's connection with a transaction open; our own cannot have one.
-    pub(crate) fn refuse_transaction(&self) -> Result<()> {
-        if self.is_callers() { Err(in_transaction()) } else { Ok(()) }
+    /// Refuses a caller's connection with a transaction open that sqlx does not know of; our own cannot have one.
+    ///
+    /// Asked by itself, before anything that could fail and spoil that transaction: it shows in the clock, since it
+    /// began before this request did.
+    pub(crate) async fn refuse_transaction(&mut self, tables: &Tables) -> Result<()> {
+        if !self.is_callers() || std::mem::replace(&mut self.asked, true) {
+            return Ok(());
+        }
+        let sql = "SELECT (transaction_timestamp() <> statement_timestamp())::text".to_owned();
+        match self.send(sql, ALL).await {
+            Ok(answer) if answer.rows.iter().flatten().flatten().any(|inside| inside == "true") => {
+                Err(in_transaction())
+            }
+            Ok(_) => Ok(()),
+            // It has failed already.
+            Err(fault) if fault.says("25P02") => Err(in_transaction()),
+            Err(fault) => Err(fault.into_error(tables)),
+        }
     }
 
-    /// Keeps what a caller's session has set, and refuses one with a transaction open.
-    pub(crate) fn note_session(&mut self, row: Option<&Row>) -> Result<()> {
-        let (true, Some(row)) = (self.is_callers(), row) else { return Ok(()) };
+    /// Keeps what a caller's session has set.
+    pub(crate) fn note_session(&mut self, row: Option<&Row>) {
+        let (true, Some(row)) = (self.is_callers(), row) else { return };
         let column = |index: usize| row.get(index).cloned().flatten().unwrap_or_default();
-        if column(1) == "true" {
-            return Err(in_transaction());
-        }
         let quoted = |name: &str| format!("\"{}\"", name.replace('"', "\"\""));
-        let mut restore = vec![format!("SET SESSION AUTHORIZATION {}", quoted(&column(2)))];
-        let role = column(3);
+        let mut restore = vec![format!("SET SESSION AUTHORIZATION {}", quoted(&column(1)))];
+        let role = column(2);
         restore.push(if role == "none" { "SET ROLE NONE".to_owned() } else { format!("SET ROLE {}", quoted(&role)) });
         // Unit and record separators stand between names and values.
-        for setting in column(4).split('\u{1e}').filter_map(|setting| setting.split_once('\u{1f}')) {
+        for setting in column(3).split('\u{1e}').filter_map(|setting| setting.split_once('\u{1f}')) {
             let [name, value] = [setting.0, setting.1].map(|text| literal(Dialect::Postgres, text));
             restore.push(format!("SELECT set_config({name}, {value}, false)"));
         }
         self.restore = restore;
-        Ok(())
     }
 
     /// Closes our own connection; a caller's is left as it is.

@@ -26,6 +26,9 @@ use request::TONGUE;
 /// make a second history.
 const SCHEMA: &str = "public";
 
+/// The column of the session's row that names a table of ours.
+const FOUND_TABLE: usize = 4;
+
 pub(crate) struct Postgres<'a> {
     link: Link<'a>,
     tables: Tables,
@@ -106,9 +109,8 @@ impl Driver for Postgres<'_> {
 
 impl Postgres<'_> {
     async fn read_head(&mut self, key: &str) -> Result<Head> {
-        // A raw `BEGIN` before us shows in the clock: the transaction began before this request did.
-        let begun = ", CAST(transaction_timestamp() <> statement_timestamp() AS TEXT)";
-        let sql = TONGUE.head(&self.tables, key, begun);
+        self.link.refuse_transaction(&self.tables).await?;
+        let sql = TONGUE.head(&self.tables, key);
         let answer = self.link.read_first(sql).await;
         let rows = match answer {
             Ok(answer) => answer.rows,
@@ -118,36 +120,28 @@ impl Postgres<'_> {
         let mut row = rows.into_iter().next().unwrap_or_default().into_iter();
         let mut next = || row.next().flatten();
         let number = |text: Option<String>| text.and_then(|text| text.parse().ok()).unwrap_or(0);
-        let (completed, unfinished, chain) = (number(next()), number(next()), next());
-        if next().as_deref() == Some("true") {
-            self.link.refuse_transaction()?;
-        }
-        Ok(Head::Present { completed, unfinished, chain })
+        Ok(Head::Present { completed: number(next()), unfinished: number(next()), chain: next() })
     }
 
     async fn read_history(&mut self, detail: Detail) -> Result<History> {
+        self.link.refuse_transaction(&self.tables).await?;
         let sql = request::history(&self.tables, detail);
         let answer = match self.link.send(sql, ALL).await {
             Ok(answer) => answer,
             // The first statement reads no table of ours.
             Err(fault) if fault.says("42P01") => {
                 let session = fault.answer().rows.first();
-                self.link.note_session(session)?;
-                if let Some(found) = session.and_then(|row| row.get(5).cloned().flatten()) {
+                self.link.note_session(session);
+                if let Some(found) = session.and_then(|row| row.get(FOUND_TABLE).cloned().flatten()) {
                     return Err(foreign(&self.tables, &format!("there is {found}, but not all that belongs to it")));
                 }
                 return Ok(History { holder: holder(session), ..History::default() });
-            }
-            // On a fresh database the fast path has met its missing table inside the caller's transaction.
-            Err(fault) if fault.says("25P02") => {
-                self.link.refuse_transaction()?;
-                return Err(fault.into_error(&self.tables));
             }
             Err(fault) => return Err(fault.into_error(&self.tables)),
         };
         let mut rows = answer.rows.into_iter();
         let session = rows.next();
-        self.link.note_session(session.as_ref())?;
+        self.link.note_session(session.as_ref());
         let last_event = rows.next().and_then(|row| row.into_iter().next().flatten());
         let entries: Result<Vec<Entry>, _> = rows.map(Entry::from_row).collect();
         Ok(History {

@@ -124,14 +124,10 @@ async fn statements(
     let limits = request::limits(link, batch, step);
     let set: Vec<String> = limits.iter().map(|(name, value)| format!("SET {name} = '{value}'")).collect();
     link.send(set.join(";\n"), NONE).await.map_err(broken)?;
-    let mut roles: Vec<&str> = Vec::new();
     for (index, statement) in script.statements().enumerate() {
         // What is done is not repeated, but what it has set on its session is gone.
         if index < step.skip && statement.kind != Kind::Session {
             continue;
-        }
-        if is_role(script.text_of(&statement)) {
-            roles.push(script.text_of(&statement));
         }
         let answer = link.send(script.text_of(&statement).to_owned(), NONE).await;
         let answer = match answer {
@@ -155,27 +151,25 @@ async fn statements(
         let changed = answer.statements.iter().map(|statement| statement.changed).sum();
         done.rows += rows_of(step, index, changed);
         if step.action == Action::Apply {
-            // A transaction of the script's own holds its progress too: it goes with it when it is rolled back.
-            let progress = as_ourselves(TONGUE.progress(tables, step, index + 1), &roles);
-            link.send(progress, NONE).await.map_err(broken)?;
+            let sql = progress(link, script, index + 1, TONGUE.progress(tables, step, index + 1));
+            link.send(sql, NONE).await.map_err(broken)?;
         }
     }
     verify(link, tables, step).await
 }
 
-/// Whether a statement makes its session somebody else.
-fn is_role(text: &str) -> bool {
-    let mut words = text.split_ascii_whitespace().map(str::to_ascii_uppercase);
-    matches!(words.next().as_deref(), Some("SET" | "RESET"))
-        && words.take(2).any(|word| matches!(word.as_str(), "ROLE" | "AUTHORIZATION"))
-}
-
-/// The role that a script has taken on may have no right to our tables; it is taken on again afterwards.
-fn as_ourselves(sql: String, roles: &[&str]) -> String {
-    if roles.is_empty() {
-        return sql;
+/// Notes the statements that are done, as who we are: the script may have set another role, or made its session
+/// read-only, and goes on with that.
+///
+/// A transaction of the script's own holds its progress too: it goes with it when it is rolled back.
+fn progress(link: &Link<'_>, script: &Script, done: usize, update: String) -> String {
+    if kept_before(script, done) < done {
+        return update;
     }
-    format!("SET SESSION AUTHORIZATION DEFAULT;\nRESET ROLE;\n{sql};\n{}", roles.join(";\n"))
+    let ours = ["SET LOCAL SESSION AUTHORIZATION DEFAULT".to_owned(), "SET LOCAL ROLE NONE".to_owned()];
+    let callers = link.restore().iter().filter_map(|sql| Some(format!("SET LOCAL {}", sql.strip_prefix("SET ")?)));
+    let who: Vec<String> = ours.into_iter().chain(callers).collect();
+    format!("BEGIN READ WRITE;\n{};\n{update};\nCOMMIT", who.join(";\n"))
 }
 
 async fn verify(link: &mut Link<'_>, tables: &Tables, step: &Step<'_>) -> Result<(), Stop> {
@@ -210,7 +204,7 @@ fn point(statement: &Statement, script: &Script, position: Option<usize>) -> std
 fn cleanup(link: &Link<'_>) -> String {
     let mut sql = vec!["ROLLBACK", "SET SESSION AUTHORIZATION DEFAULT", "RESET ROLE", "RESET ALL"];
     if !link.is_callers() {
-        sql.extend(["CLOSE ALL", "UNLISTEN *", "DISCARD TEMP"]);
+        sql.extend(["CLOSE ALL", "DEALLOCATE ALL", "UNLISTEN *", "DISCARD TEMP"]);
     }
     sql.extend(link.restore().iter().map(String::as_str));
     sql.join(";\n")

@@ -26,7 +26,8 @@ pub(crate) const TONGUE: Tongue = Tongue {
 /// What a session of ours may be given by a script, and gets rid of; `DISCARD ALL` is refused in a request of several
 /// statements, and `RESET ALL` resets neither role nor authorization.
 const RESET: [&str; 3] = ["SET SESSION AUTHORIZATION DEFAULT", "RESET ROLE", "RESET ALL"];
-const DISCARD: [&str; 4] = ["CLOSE ALL", "UNLISTEN *", "DISCARD TEMP", "SELECT pg_advisory_unlock_all()"];
+const DISCARD: [&str; 5] =
+    ["CLOSE ALL", "DEALLOCATE ALL", "UNLISTEN *", "DISCARD TEMP", "SELECT pg_advisory_unlock_all()"];
 
 /// Around a query that must return a row: else it fails with an error that no sane query has of its own, the square
 /// root of -1.
@@ -49,7 +50,7 @@ pub(crate) fn history(tables: &Tables, detail: Detail) -> String {
          FROM pg_locks l JOIN pg_stat_activity a ON a.pid = l.pid \
          WHERE l.locktype = 'advisory' AND l.granted AND l.objsubid = 1 AND l.classid = {high}::oid \
          AND l.objid = {low}::oid AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database()) \
-         LIMIT 1), (transaction_timestamp() <> statement_timestamp())::text, session_user::text, \
+         LIMIT 1), session_user::text, \
          current_setting('role'), (SELECT string_agg(name || E'\\x1f' || setting, E'\\x1e') FROM pg_settings \
          WHERE source = 'session' AND context IN ('user', 'superuser')), \
          coalesce(to_regclass({history}), to_regclass({events}))::text;\n{last_event};\n{entries};"

@@ -20,6 +20,8 @@ use crate::error::{Error, ErrorKind, Result};
 pub(crate) struct Link<'a> {
     source: Source<'a>,
     held: Option<Held>,
+    /// The pool's connection that the fast path has read on.
+    looked: Option<PoolConnection<sqlx::Sqlite>>,
     /// The SQL that gives the connection its own patience back; set once we hold it.
     patience: Option<String>,
     /// The SQL that takes back what was set for a step.
@@ -65,13 +67,21 @@ const BEGIN_PATIENCE: Duration = Duration::from_millis(200);
 
 impl<'a> Link<'a> {
     pub(crate) fn of_pool(pool: &'a SqlitePool) -> Self {
-        Self { source: Source::Pool(pool), held: None, patience: None, restore: Vec::new(), deadline: Arc::default() }
+        Self {
+            source: Source::Pool(pool),
+            held: None,
+            looked: None,
+            patience: None,
+            restore: Vec::new(),
+            deadline: Arc::default(),
+        }
     }
 
     pub(crate) fn of_options(options: SqliteConnectOptions) -> Self {
         Self {
             source: Source::Options(Box::new(options)),
             held: None,
+            looked: None,
             patience: None,
             restore: Vec::new(),
             deadline: Arc::default(),
@@ -87,6 +97,7 @@ impl<'a> Link<'a> {
         Ok(Self {
             source: Source::Caller(connection),
             held: None,
+            looked: None,
             patience: None,
             restore: Vec::new(),
             deadline: Arc::default(),
@@ -101,9 +112,9 @@ impl<'a> Link<'a> {
     /// Sends the fast path's request: on one of the pool's connections, since opening our own would take longer.
     pub(crate) async fn read_first(&mut self, sql: String) -> Result<Completed, Fault> {
         if let (Source::Pool(pool), None) = (&self.source, &self.held)
-            && let Some(mut idle) = pool.try_acquire()
+            && let Some(idle) = pool.try_acquire()
         {
-            match answer::send(&mut idle, sql.clone(), ALL).await {
+            match answer::send(self.looked.insert(idle), sql.clone(), ALL).await {
                 Err(fault) if fault.is_busy() => {}
                 answer => return answer,
             }
@@ -152,7 +163,7 @@ impl<'a> Link<'a> {
         }
         self.restore.extend(self.patience.clone());
         self.restore().await;
-        self.patience = None;
+        (self.patience, self.looked) = (None, None);
         if let Some(Held::Own(connection)) = self.held.take() {
             // It is gone in any case.
             let _ = connection.close().await;
@@ -175,17 +186,8 @@ impl<'a> Link<'a> {
         let connection = match (&mut self.source, &mut self.held) {
             (Source::Caller(connection), _) => connection,
             (_, Some(held)) => held.connection(),
-            (Source::Pool(pool), held) if is_in_memory(pool) => {
-                held.insert(Held::Pooled(pool.acquire().await?)).connection()
-            }
-            (Source::Pool(pool), held) => {
-                let quiet = (*pool.connect_options()).clone().disable_statement_logging();
-                held.insert(Held::Own(quiet.connect().await?)).connection()
-            }
-            (Source::Options(options), held) => {
-                let quiet = (**options).clone().disable_statement_logging();
-                held.insert(Held::Own(quiet.connect().await?)).connection()
-            }
+            (Source::Pool(pool), held) => held.insert(hold(pool, self.looked.take()).await?).connection(),
+            (Source::Options(options), held) => held.insert(open(options).await?).connection(),
         };
         if self.patience.is_none() {
             if is_callers {
@@ -206,12 +208,28 @@ impl<'a> Link<'a> {
     }
 }
 
-/// An empty name is a temporary database, which goes with its connection as well.
-fn is_in_memory(pool: &SqlitePool) -> bool {
-    let options = pool.connect_options();
-    let name = options.get_filename().to_string_lossy();
-    let is_memory = |(key, value): (std::borrow::Cow<'_, str>, _)| key == "mode" && value == "memory";
-    name.is_empty() || name == ":memory:" || options.to_url_lossy().query_pairs().any(is_memory)
+/// Holds a connection of the pool where the database lives in it, else one of our own to the same file.
+async fn hold(pool: &SqlitePool, looked: Option<PoolConnection<sqlx::Sqlite>>) -> Result<Held, sqlx::Error> {
+    let mut pooled = match looked {
+        Some(looked) => looked,
+        None => pool.acquire().await?,
+    };
+    let listed =
+        answer::send(&mut pooled, "PRAGMA database_list".to_owned(), ALL).await.map_err(|fault| fault.error)?;
+    // Its columns are a number, a name, and the file: none for a database in memory, or a temporary one.
+    let mut files = listed
+        .rows
+        .iter()
+        .filter(|row| matches!(&row[..], [_, Some(name), Some(file)] if name == "main" && !file.is_empty()));
+    if files.next().is_none() {
+        return Ok(Held::Pooled(pooled));
+    }
+    drop(pooled);
+    open(&pool.connect_options()).await
+}
+
+async fn open(options: &SqliteConnectOptions) -> Result<Held, sqlx::Error> {
+    Ok(Held::Own(options.clone().disable_statement_logging().connect().await?))
 }
 
 impl Held {

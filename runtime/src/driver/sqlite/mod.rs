@@ -107,7 +107,7 @@ impl Driver for Sqlite<'_> {
 
 impl Sqlite<'_> {
     async fn read_head(&mut self, key: &str) -> Result<Head> {
-        let sql = TONGUE.head(&self.tables, key, "");
+        let sql = TONGUE.head(&self.tables, key);
         let answer = match self.link.read_first(sql).await {
             Ok(answer) => answer,
             Err(fault) if fault.is_missing_table() => return Ok(Head::Absent),

@@ -113,10 +113,21 @@ async fn statements(
         }
         done.statements += 1;
         if step.action == Action::Apply {
-            link.send(TONGUE.progress(tables, step, index + 1), NONE).await.map_err(broken(tables))?;
+            let progress = writable(link, tables, script, TONGUE.progress(tables, step, index + 1)).await?;
+            link.send(progress, NONE).await.map_err(broken(tables))?;
         }
     }
     verify(link, tables, step).await
+}
+
+/// A script that says `PRAGMA query_only` would have its progress refused.
+async fn writable(link: &mut Link<'_>, tables: &Tables, script: &Script, sql: String) -> Result<String, Stop> {
+    if !pragma::named(script).contains(&"query_only") {
+        return Ok(sql);
+    }
+    let answer = link.send("PRAGMA query_only".to_owned(), crate::driver::completed::ALL).await;
+    let value = answer.map_err(broken(tables))?.rows.into_iter().flatten().flatten().next().unwrap_or_default();
+    Ok(format!("PRAGMA query_only = 0;\n{sql};\nPRAGMA query_only = {value}"))
 }
 
 async fn verify(link: &mut Link<'_>, tables: &Tables, step: &Step<'_>) -> Result<(), Stop> {

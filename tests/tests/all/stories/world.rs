@@ -25,7 +25,7 @@ pub(crate) use stories;
 /// A fresh database and a pool on it.
 pub(crate) enum World {
     Sqlite(SqlitePool, sqlite::Database),
-    Postgres(PgPool, postgres::Database),
+    Postgres(PgPool, Box<postgres::Database>),
 }
 
 impl World {
@@ -36,7 +36,7 @@ impl World {
 
     pub(crate) async fn postgres() -> Option<Self> {
         let database = postgres::Database::create().await?;
-        Some(Self::Postgres(database.pool().await, database))
+        Some(Self::Postgres(database.pool().await, Box::new(database)))
     }
 
     pub(crate) fn is_sqlite(&self) -> bool {

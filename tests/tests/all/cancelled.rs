@@ -1,0 +1,282 @@
+//! A run whose future is dropped, at each of its awaits: the pool's next user gets a clean connection, and the next run
+//! completes with every statement run once.
+
+use std::time::Duration;
+
+use sqlx::sqlite::{SqliteConnectOptions, SqlitePoolOptions};
+use sqlx::{AssertSqlSafe, PgPool, SqlitePool};
+use whimbrel::{ErrorKind, Migrations, Migrator};
+use whimbrel_tests::proxy::Fault;
+use whimbrel_tests::{Proxy, postgres, sqlite};
+
+use crate::cases::{Drop, dropped, ups};
+use crate::postgres_cases::{nothing_is_locked, number};
+
+/// Both ways to drop a future at its n-th await.
+fn ways(n: usize) -> [Drop; 2] {
+    [Drop::Waiting(n), Drop::Woken(n)]
+}
+
+// -------------------------------------------------------------------------------------------------------------- SQLite
+
+async fn narrow_pool(database: &sqlite::Database) -> SqlitePool {
+    let options = SqliteConnectOptions::new().filename(database.path()).create_if_missing(true);
+    SqlitePoolOptions::new().max_connections(1).connect_with(options).await.unwrap()
+}
+
+async fn pragma(pool: &SqlitePool, name: &str) -> i64 {
+    sqlx::query_scalar(AssertSqlSafe(format!("PRAGMA {name}"))).fetch_one(pool).await.unwrap()
+}
+
+async fn assert_clean(pool: &SqlitePool, when: Drop) {
+    for (name, value) in
+        [("busy_timeout", 5000), ("foreign_keys", 1), ("legacy_alter_table", 0), ("recursive_triggers", 0)]
+    {
+        assert_eq!(pragma(pool, name).await, value, "{name}, {when:?}");
+    }
+    let mut transaction = pool.begin_with("BEGIN IMMEDIATE").await.unwrap_or_else(|error| panic!("{when:?}: {error}"));
+    sqlx::raw_sql("CREATE TABLE probe (id INTEGER); DROP TABLE probe").execute(&mut *transaction).await.unwrap();
+    transaction.commit().await.unwrap();
+}
+
+/// Longer than the handler's thousand instructions.
+const LONG: &str =
+    "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 20000) SELECT count(*) FROM n";
+
+#[tokio::test]
+async fn a_dropped_run_leaves_a_clean_sqlite_connection_and_the_next_one_completes() {
+    let rebuild = "PRAGMA foreign_keys = OFF; CREATE TABLE new_ran (n INTEGER, x TEXT); INSERT INTO new_ran SELECT n, '' FROM ran;
+        DROP TABLE ran; ALTER TABLE new_ran RENAME TO ran; INSERT INTO ran VALUES (2, '');";
+    let settings = "PRAGMA recursive_triggers = ON; INSERT INTO ran VALUES (3, '');";
+    let set = ups(
+        "sqlite",
+        &[
+            "CREATE TABLE ran (n INTEGER); INSERT INTO ran VALUES (1);",
+            rebuild,
+            settings,
+            "INSERT INTO ran VALUES (4, '');",
+        ],
+    );
+    let mut completed = 0;
+    for n in 1.. {
+        for when in ways(n) {
+            let database = sqlite::Database::create();
+            let pool = narrow_pool(&database).await;
+            // A deadline that is past when the next user comes.
+            let mut migrator = Migrator::new(&set, &pool).statement_timeout(Duration::from_millis(20));
+            let first = dropped(migrator.up(), when).await;
+            drop(migrator);
+            completed += usize::from(first.is_some_and(|run| run.is_ok()));
+            assert_clean(&pool, when).await;
+            Migrator::new(&set, &pool).up().await.unwrap_or_else(|error| panic!("{when:?}: {error:?}"));
+            let ran: Vec<i64> = sqlx::query_scalar("SELECT n FROM ran ORDER BY n").fetch_all(&pool).await.unwrap();
+            assert_eq!(ran, [1, 2, 3, 4], "{when:?}");
+            assert_clean(&pool, when).await;
+            if n % 8 == 0 {
+                tokio::time::sleep(Duration::from_millis(20)).await;
+                sqlx::raw_sql(LONG).execute(&pool).await.unwrap_or_else(|error| panic!("{when:?}: {error}"));
+            }
+        }
+        if completed >= 2 {
+            assert!(n > 20, "a run has more awaits than {n}");
+            break;
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_deadline_ends_with_the_run_that_set_it() {
+    let database = sqlite::Database::create();
+    let pool = narrow_pool(&database).await;
+    let forever = "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT count(*) FROM n;";
+    let set = ups("sqlite", &[forever]);
+    let mut migrator = Migrator::new(&set, &pool).statement_timeout(Duration::from_millis(50));
+    let error = migrator.up().await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Timeout, "{error:?}");
+    drop(migrator);
+    sqlx::raw_sql(LONG).execute(&pool).await.unwrap();
+    assert_clean(&pool, Drop::Waiting(0)).await;
+}
+
+#[tokio::test]
+async fn a_dropped_run_outside_a_transaction_leaves_a_clean_sqlite_connection() {
+    let outside = "CREATE TABLE a (id INTEGER);\nBEGIN;\nINSERT INTO a VALUES (1);\nINSERT INTO a VALUES (2);\nCOMMIT;\nINSERT INTO a VALUES (3);";
+    let set = ups("sqlite", &["PRAGMA recursive_triggers = ON; SELECT 1;", outside]);
+    let mut completed = 0;
+    for n in 1.. {
+        for when in ways(n) {
+            let database = sqlite::Database::create();
+            let pool = narrow_pool(&database).await;
+            let first = dropped(Migrator::new(&set, &pool).up(), when).await;
+            completed += usize::from(first.is_some_and(|run| run.is_ok()));
+            assert_clean(&pool, when).await;
+            // What was under way is in doubt, and says so; never is it run twice.
+            let again = Migrator::new(&set, &pool).lock_timeout(Duration::from_millis(1)).up().await;
+            match again {
+                Ok(_) => {
+                    let ran: Vec<i64> =
+                        sqlx::query_scalar("SELECT id FROM a ORDER BY id").fetch_all(&pool).await.unwrap();
+                    assert_eq!(ran, [1, 2, 3], "{when:?}");
+                }
+                Err(error) => assert_eq!(error.kind(), ErrorKind::InDoubt, "{when:?}: {error:?}"),
+            }
+            assert_clean(&pool, when).await;
+        }
+        if completed >= 2 {
+            assert!(n > 20, "a run has more awaits than {n}");
+            break;
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_dropped_run_leaves_a_callers_sqlite_connection_as_it_was() {
+    let set = ups("sqlite", &["CREATE TABLE ran (n INTEGER)", "PRAGMA foreign_keys = OFF; INSERT INTO ran VALUES (1)"]);
+    let mut completed = 0;
+    for n in 1.. {
+        for when in ways(n) {
+            let database = sqlite::Database::create();
+            let pool = narrow_pool(&database).await;
+            let mut connection = pool.acquire().await.unwrap();
+            let first = dropped(Migrator::new(&set, &mut *connection).up(), when).await;
+            completed += usize::from(first.is_some_and(|run| run.is_ok()));
+            drop(connection);
+            assert_clean(&pool, when).await;
+        }
+        if completed >= 2 {
+            break;
+        }
+    }
+}
+
+// ---------------------------------------------------------------------------------------------------------- PostgreSQL
+
+/// A set, and a history, in a schema of their own: to make a database for each await would take long.
+async fn schema(pool: &PgPool, name: &str, scripts: &[&str]) -> (Migrations, String) {
+    sqlx::raw_sql(AssertSqlSafe(format!("CREATE SCHEMA {name}"))).execute(pool).await.unwrap();
+    let scripts: Vec<String> = scripts.iter().map(|script| script.replace("{s}", name)).collect();
+    (ups("postgres", &scripts), format!("{name}.history"))
+}
+
+/// All of the first awaits, then ever fewer: reading an answer is hundreds of them.
+fn awaits() -> impl Iterator<Item = usize> {
+    std::iter::successors(Some(1), |n| Some(n + 1 + n / 12))
+}
+
+async fn assert_clean_postgres(pool: &PgPool, when: Drop) {
+    // On every connection that the pool has.
+    let mut held = Vec::new();
+    for _ in 0..2 {
+        let mut connection = pool.acquire().await.unwrap();
+        let sql = "SELECT transaction_timestamp() = statement_timestamp() \
+                   AND NOT EXISTS (SELECT FROM pg_settings WHERE source = 'session') \
+                   AND NOT EXISTS (SELECT FROM pg_locks WHERE locktype = 'advisory' AND pid = pg_backend_pid())";
+        let clean: bool =
+            sqlx::raw_sql(sql).fetch_one(&mut *connection).await.map(|row| sqlx::Row::get(&row, 0)).unwrap();
+        assert!(clean, "{when:?}");
+        held.push(connection);
+    }
+}
+
+#[tokio::test]
+async fn a_dropped_run_leaves_a_clean_postgres_pool_and_the_next_one_completes() {
+    let Some(database) = postgres::Database::create().await else { return };
+    let pool = database.pool().await;
+    let scripts = [
+        "CREATE TABLE {s}.ran (n INTEGER); INSERT INTO {s}.ran VALUES (1)",
+        "SET search_path = ''; SET ROLE postgres; INSERT INTO {s}.ran VALUES (2)",
+        "INSERT INTO {s}.ran VALUES (3)",
+    ];
+    let mut completed = 0;
+    for n in awaits() {
+        for (way, when) in ways(n).into_iter().enumerate() {
+            let (set, history) = schema(&pool, &format!("s{n}_{way}"), &scripts).await;
+            let mut migrator = Migrator::new(&set, &pool).history_table(&history).unwrap();
+            let first = dropped(migrator.up(), when).await;
+            drop(migrator);
+            completed += usize::from(first.is_some_and(|run| run.is_ok()));
+            assert_clean_postgres(&pool, when).await;
+            let mut migrator = Migrator::new(&set, &pool).history_table(&history).unwrap();
+            migrator.up().await.unwrap_or_else(|error| panic!("{when:?}: {error:?}"));
+            let sum = format!("SELECT sum(n) * 10 + count(*) FROM s{n}_{way}.ran");
+            assert_eq!(number(&pool, &sum).await, 63, "{when:?}");
+        }
+        if completed >= 2 {
+            assert!(n > 10, "a run has more awaits than {n}");
+            break;
+        }
+    }
+    nothing_is_locked(&pool).await;
+}
+
+#[tokio::test]
+async fn a_dropped_run_outside_a_transaction_leaves_nothing_locked_on_postgres() {
+    let Some(database) = postgres::Database::create().await else { return };
+    let pool = database.pool().await;
+    let scripts = [
+        "CREATE TABLE {s}.a (id INTEGER)",
+        "CREATE INDEX CONCURRENTLY a_id ON {s}.a (id)",
+        "INSERT INTO {s}.a VALUES (1)",
+    ];
+    let mut completed = 0;
+    for n in awaits() {
+        for (way, when) in ways(n).into_iter().enumerate() {
+            let (set, history) = schema(&pool, &format!("s{n}_{way}"), &scripts).await;
+            let mut migrator = Migrator::new(&set, &pool).history_table(&history).unwrap();
+            let first = dropped(migrator.up(), when).await;
+            drop(migrator);
+            completed += usize::from(first.is_some_and(|run| run.is_ok()));
+            assert_clean_postgres(&pool, when).await;
+            let mut migrator = Migrator::new(&set, &pool).history_table(&history).unwrap();
+            match migrator.up().await {
+                Ok(_) => assert_eq!(number(&pool, &format!("SELECT count(*) FROM s{n}_{way}.a")).await, 1, "{when:?}"),
+                Err(error) => assert_eq!(error.kind(), ErrorKind::InDoubt, "{when:?}: {error:?}"),
+            }
+        }
+        if completed >= 2 {
+            assert!(n > 10, "a run has more awaits than {n}");
+            break;
+        }
+    }
+    nothing_is_locked(&pool).await;
+}
+
+#[tokio::test]
+async fn a_run_dropped_at_each_request_leaves_postgres_to_the_next_one() {
+    let Some(database) = postgres::Database::create().await else { return };
+    let pool = database.pool().await;
+    let scripts =
+        ["CREATE TABLE {s}.ran (n INTEGER); INSERT INTO {s}.ran VALUES (1)", "INSERT INTO {s}.ran VALUES (2)"];
+    for fault in [Fault::HoldBefore, Fault::HoldAnswer] {
+        for request in 1.. {
+            let (set, history) = schema(&pool, &format!("s{request}_{fault:?}").to_lowercase(), &scripts).await;
+            let proxy = Proxy::start(&database.url()).await;
+            proxy.at(request, fault);
+            let mut migrator = Migrator::connect(&set, &proxy.url()).unwrap().history_table(&history).unwrap();
+            let first = tokio::select! {
+                run = migrator.up() => Some(run),
+                () = held(&proxy, request, fault) => None,
+            };
+            drop(migrator);
+            let mut migrator = Migrator::new(&set, &pool).history_table(&history).unwrap();
+            migrator.up().await.unwrap_or_else(|error| panic!("{fault:?} at {request}: {error:?}"));
+            let ran = format!("SELECT sum(n) * 10 + count(*) FROM {}.ran", history.trim_end_matches(".history"));
+            assert_eq!(number(&pool, &ran).await, 32, "{fault:?} at {request}");
+            if let Some(first) = first {
+                first.unwrap();
+                assert!(request > 2, "a run has more requests than {request}");
+                break;
+            }
+        }
+    }
+    nothing_is_locked(&pool).await;
+}
+
+/// Waits until the proxy holds what it should.
+async fn held(proxy: &Proxy, request: usize, fault: Fault) {
+    if fault == Fault::HoldAnswer {
+        proxy.answered(request).await;
+    } else {
+        proxy.reached(request).await;
+    }
+}
