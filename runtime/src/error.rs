@@ -14,6 +14,20 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 /// It prints as one sentence, and its [`source`](std::error::Error::source) is what the database said. `{:?}` prints
 /// everything: the report of what was done, the place in the script, the chain of causes and what to do; that is what
 /// `fn main() -> whimbrel::Result<()>` shows.
+///
+/// ```
+/// # #[cfg(feature = "sqlite")]
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # use whimbrel::*;
+/// # static MIGRATIONS: Migrations = embed_migrations!("../migrations");
+/// # let pool = whimbrel::sqlx::SqlitePool::connect("sqlite::memory:").await?;
+/// let mut migrator = Migrator::new(&MIGRATIONS, &pool);
+/// let error = migrator.up_to(Target::Version("99".parse()?)).await.unwrap_err();
+/// assert_eq!(error.to_string(), "there is no migration 99; nothing was run");
+/// assert_eq!(error.help_text(), Some("name one of 0001 to 0013"));
+/// # Ok(()) }
+/// # #[cfg(not(feature = "sqlite"))] fn main() {}
+/// ```
 pub struct Error(Box<Inner>);
 
 struct Inner {
@@ -28,6 +42,31 @@ struct Inner {
 }
 
 /// What sort of thing went wrong.
+///
+/// ```
+/// # #[cfg(feature = "sqlite")]
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # use whimbrel::*;
+/// # static MIGRATIONS: Migrations = embed_migrations!("../migrations");
+/// # let pool = whimbrel::sqlx::SqlitePool::connect("sqlite::memory:").await?;
+/// let mut migrator = Migrator::new(&MIGRATIONS, &pool);
+/// let report = match migrator.up().await {
+///     Ok(report) => report,
+///     // A newer release has been here: let its schema be, and serve.
+///     Err(error) if error.kind() == ErrorKind::Newer => return Ok(()),
+///     // Another instance takes its time: come back later.
+///     Err(error) if matches!(error.kind(), ErrorKind::Locked | ErrorKind::Timeout) => return Err(error.into()),
+///     Err(error) => {
+///         if let Some(report) = error.report() {
+///             eprintln!("done before: {} migrations", report.applied());
+///         }
+///         return Err(error.into());
+///     }
+/// };
+/// println!("{report}");
+/// # Ok(()) }
+/// # #[cfg(not(feature = "sqlite"))] fn main() {}
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ErrorKind {
@@ -114,7 +153,11 @@ impl Error {
         self.0.place.as_ref()
     }
 
-    /// What to do now.
+    fn write_details(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.0.details.is_empty() { Ok(()) } else { write!(f, "\n{}", self.0.details.trim_end()) }
+    }
+
+    /// What to do now: an order, in one line.
     pub fn help_text(&self) -> Option<&str> {
         self.0.help.as_deref()
     }
@@ -123,10 +166,7 @@ impl Error {
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0.message)?;
-        if !self.0.details.is_empty() {
-            write!(f, "\n{}", self.0.details.trim_end())?;
-        }
-        Ok(())
+        self.write_details(f)
     }
 }
 
@@ -136,12 +176,13 @@ impl fmt::Debug for Error {
             // The report names the step, the cause and the place in its lines.
             Some(report) => write!(f, "{report}")?,
             None => {
-                write!(f, "{self}")?;
+                f.write_str(&self.0.message)?;
                 let mut cause = self.0.source.as_deref().map(|cause| cause as &dyn std::error::Error);
                 while let Some(error) = cause {
                     write!(f, ": {error}")?;
                     cause = error.source();
                 }
+                self.write_details(f)?;
                 if let Some(place) = &self.0.place {
                     write!(f, "\n{place}")?;
                 }

@@ -49,6 +49,22 @@ pub async fn migrate<'a>(migrations: &'a Migrations, database: impl Database<'a>
 /// Brings one database to where a set of migrations wants it, and tells where it stands.
 ///
 /// Settings are orthogonal, each with one default. A migrator holds a connection only while one of its methods runs.
+///
+/// ```
+/// # #[cfg(feature = "sqlite")]
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # use whimbrel::*;
+/// # static MIGRATIONS: Migrations = embed_migrations!("../migrations");
+/// # let pool = whimbrel::sqlx::SqlitePool::connect("sqlite::memory:").await?;
+/// let mut migrator = Migrator::new(&MIGRATIONS, &pool)
+///     .application("shop 2.3.0")
+///     .lock_timeout(std::time::Duration::from_secs(30));
+/// let report = migrator.up().await?;
+/// assert_eq!(report.applied(), MIGRATIONS.len());
+/// assert!(migrator.up().await?.is_up_to_date());
+/// # Ok(()) }
+/// # #[cfg(not(feature = "sqlite"))] fn main() {}
+/// ```
 #[must_use = "a migrator does nothing until one of its methods is awaited"]
 pub struct Migrator<'a> {
     migrations: &'a Migrations,
@@ -76,6 +92,22 @@ impl<'a> Migrator<'a> {
     /// A migrator for a URL, such as `postgres://user:password@host/database` or `sqlite://app.db` (whose file is
     /// created unless the URL gives a `mode`).
     ///
+    /// ```
+    /// # #[cfg(feature = "sqlite")]
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # use whimbrel::*;
+    /// # static MIGRATIONS: Migrations = embed_migrations!("../migrations");
+    /// # let pool = whimbrel::sqlx::SqlitePool::connect("sqlite::memory:").await?;
+    /// let mut migrator = Migrator::connect(&MIGRATIONS, "sqlite::memory:")?;
+    /// println!("{}", migrator.up().await?);
+    ///
+    /// let error = Migrator::connect(&MIGRATIONS, "oracle://scott:tiger@host/shop").err().unwrap();
+    /// assert_eq!(error.kind(), ErrorKind::Refused);
+    /// assert!(!error.to_string().contains("tiger"));
+    /// # Ok(()) }
+    /// # #[cfg(not(feature = "sqlite"))] fn main() {}
+    /// ```
+    ///
     /// # Errors
     /// [`ErrorKind::Refused`]: the URL cannot be read, or its database is no feature of this build. The URL is not
     /// echoed. Whether the database can be reached shows in the first method.
@@ -87,6 +119,20 @@ impl<'a> Migrator<'a> {
 
     /// Keeps the history in this table, `table` or `schema.table`, instead of `whimbrel_history` in PostgreSQL's schema
     /// `public`; the events stand beside it (`app.schema_history`, `app.schema_events`).
+    ///
+    /// ```
+    /// # #[cfg(feature = "sqlite")]
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # use whimbrel::*;
+    /// # static MIGRATIONS: Migrations = embed_migrations!("../migrations");
+    /// # let pool = whimbrel::sqlx::SqlitePool::connect("sqlite::memory:").await?;
+    /// let mut migrator = Migrator::new(&MIGRATIONS, &pool).history_table("schema_history")?;
+    /// migrator.up().await?;
+    /// let entries = sqlx::query("SELECT version FROM schema_history").fetch_all(&pool).await?;
+    /// assert_eq!(entries.len(), MIGRATIONS.len());
+    /// # Ok(()) }
+    /// # #[cfg(not(feature = "sqlite"))] fn main() {}
+    /// ```
     ///
     /// # Errors
     /// [`ErrorKind::Refused`]: the text cannot be the name of a table.
@@ -158,6 +204,20 @@ impl<'a> Migrator<'a> {
 
     /// Applies what is pending, as far as the target says.
     ///
+    /// ```
+    /// # #[cfg(feature = "sqlite")]
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # use whimbrel::*;
+    /// # static MIGRATIONS: Migrations = embed_migrations!("../migrations");
+    /// # let pool = whimbrel::sqlx::SqlitePool::connect("sqlite::memory:").await?;
+    /// let mut migrator = Migrator::new(&MIGRATIONS, &pool);
+    /// migrator.up_to(Target::Version("3".parse()?)).await?;
+    /// let report = migrator.up_to(Target::Steps(1)).await?;
+    /// assert_eq!(report.current().unwrap().to_string(), "0004");
+    /// # Ok(()) }
+    /// # #[cfg(not(feature = "sqlite"))] fn main() {}
+    /// ```
+    ///
     /// # Errors
     /// As [`up`](Self::up); [`ErrorKind::Refused`] when no migration has the target's version.
     pub async fn up_to(&mut self, target: Target) -> Result<Report> {
@@ -169,6 +229,22 @@ impl<'a> Migrator<'a> {
     /// The script is this binary's, or the one that the history has stored when this binary does not know the
     /// migration.
     ///
+    /// ```
+    /// # #[cfg(feature = "sqlite")]
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # use whimbrel::*;
+    /// # static MIGRATIONS: Migrations = embed_migrations!("../migrations");
+    /// # let pool = whimbrel::sqlx::SqlitePool::connect("sqlite::memory:").await?;
+    /// let mut migrator = Migrator::new(&MIGRATIONS, &pool);
+    /// migrator.up().await?;
+    /// migrator.down(Rollback::Steps(1)).await?;
+    /// migrator.down(Rollback::To("3".parse()?)).await?;
+    /// let report = migrator.down(Rollback::All).await?;
+    /// assert_eq!(report.applied(), 0);
+    /// # Ok(()) }
+    /// # #[cfg(not(feature = "sqlite"))] fn main() {}
+    /// ```
+    ///
     /// # Errors
     /// [`ErrorKind::NoWayBack`] when one of them cannot be rolled back: then none is. Else as [`up`](Self::up).
     pub async fn down(&mut self, rollback: Rollback) -> Result<Report> {
@@ -176,6 +252,20 @@ impl<'a> Migrator<'a> {
     }
 
     /// Records the migrations up to a version as applied, running nothing: an existing database starts here.
+    ///
+    /// ```
+    /// # #[cfg(feature = "sqlite")]
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # use whimbrel::*;
+    /// # static MIGRATIONS: Migrations = embed_migrations!("../migrations");
+    /// # let pool = whimbrel::sqlx::SqlitePool::connect("sqlite::memory:").await?;
+    /// // The tables of the first five migrations are there already; whimbrel has never been.
+    /// let mut migrator = Migrator::new(&MIGRATIONS, &pool);
+    /// migrator.baseline(&"5".parse()?).await?;
+    /// assert_eq!(migrator.pending().await?[0].to_string(), "0006");
+    /// # Ok(()) }
+    /// # #[cfg(not(feature = "sqlite"))] fn main() {}
+    /// ```
     ///
     /// # Errors
     /// [`ErrorKind::Refused`] when the database has a history already, or no migration has the version.
@@ -185,6 +275,22 @@ impl<'a> Migrator<'a> {
 
     /// What [`up_to`](Self::up_to) would do; reads only.
     ///
+    /// ```
+    /// # #[cfg(feature = "sqlite")]
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # use whimbrel::*;
+    /// # static MIGRATIONS: Migrations = embed_migrations!("../migrations");
+    /// # let pool = whimbrel::sqlx::SqlitePool::connect("sqlite::memory:").await?;
+    /// let mut migrator = Migrator::new(&MIGRATIONS, &pool);
+    /// let plan = migrator.plan(Target::Steps(2)).await?;
+    /// for step in plan.steps() {
+    ///     println!("{} {}: {}", step.version(), step.name(), step.path());
+    /// }
+    /// assert_eq!(plan.steps().len(), 2);
+    /// # Ok(()) }
+    /// # #[cfg(not(feature = "sqlite"))] fn main() {}
+    /// ```
+    ///
     /// # Errors
     /// What [`up_to`](Self::up_to) would refuse.
     pub async fn plan(&mut self, target: Target) -> Result<Plan<'a>> {
@@ -192,6 +298,19 @@ impl<'a> Migrator<'a> {
     }
 
     /// What [`down`](Self::down) would do; reads only.
+    ///
+    /// ```
+    /// # #[cfg(feature = "sqlite")]
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # use whimbrel::*;
+    /// # static MIGRATIONS: Migrations = embed_migrations!("../migrations");
+    /// # let pool = whimbrel::sqlx::SqlitePool::connect("sqlite::memory:").await?;
+    /// let mut migrator = Migrator::new(&MIGRATIONS, &pool);
+    /// migrator.up().await?;
+    /// println!("{}", migrator.plan_down(Rollback::Task("TASK-162".into())).await?);
+    /// # Ok(()) }
+    /// # #[cfg(not(feature = "sqlite"))] fn main() {}
+    /// ```
     ///
     /// # Errors
     /// What [`down`](Self::down) would refuse.
@@ -201,6 +320,22 @@ impl<'a> Migrator<'a> {
 
     /// Where the database stands; reads only, and refuses nothing.
     ///
+    /// ```
+    /// # #[cfg(feature = "sqlite")]
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # use whimbrel::*;
+    /// # static MIGRATIONS: Migrations = embed_migrations!("../migrations");
+    /// # let pool = whimbrel::sqlx::SqlitePool::connect("sqlite::memory:").await?;
+    /// let mut migrator = Migrator::new(&MIGRATIONS, &pool);
+    /// migrator.up_to(Target::Steps(3)).await?;
+    /// let status = migrator.status().await?;
+    /// println!("{status}");
+    /// assert_eq!(status.standing(Standing::Applied).count(), 3);
+    /// assert!(!status.is_up_to_date());
+    /// # Ok(()) }
+    /// # #[cfg(not(feature = "sqlite"))] fn main() {}
+    /// ```
+    ///
     /// # Errors
     /// The database cannot be reached, or its history cannot be read.
     pub async fn status(&mut self) -> Result<Status> {
@@ -208,6 +343,18 @@ impl<'a> Migrator<'a> {
     }
 
     /// What is pending, lowest version first; reads only, and refuses nothing.
+    ///
+    /// ```
+    /// # #[cfg(feature = "sqlite")]
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # use whimbrel::*;
+    /// # static MIGRATIONS: Migrations = embed_migrations!("../migrations");
+    /// # let pool = whimbrel::sqlx::SqlitePool::connect("sqlite::memory:").await?;
+    /// let pending = Migrator::new(&MIGRATIONS, &pool).pending().await?;
+    /// assert_eq!(pending.len(), MIGRATIONS.len());
+    /// # Ok(()) }
+    /// # #[cfg(not(feature = "sqlite"))] fn main() {}
+    /// ```
     ///
     /// # Errors
     /// As [`status`](Self::status).
@@ -221,6 +368,21 @@ impl<'a> Migrator<'a> {
 
     /// The entries of the history, in the order of application; none on a fresh database.
     ///
+    /// ```
+    /// # #[cfg(feature = "sqlite")]
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # use whimbrel::*;
+    /// # static MIGRATIONS: Migrations = embed_migrations!("../migrations");
+    /// # let pool = whimbrel::sqlx::SqlitePool::connect("sqlite::memory:").await?;
+    /// let mut migrator = Migrator::new(&MIGRATIONS, &pool).application("shop 2.3.0");
+    /// migrator.up().await?;
+    /// for entry in migrator.history().await? {
+    ///     assert_eq!((entry.state, &*entry.application), (State::Completed, "shop 2.3.0"));
+    /// }
+    /// # Ok(()) }
+    /// # #[cfg(not(feature = "sqlite"))] fn main() {}
+    /// ```
+    ///
     /// # Errors
     /// As [`status`](Self::status).
     pub async fn history(&mut self) -> Result<Vec<Entry>> {
@@ -228,6 +390,20 @@ impl<'a> Migrator<'a> {
     }
 
     /// Compares all applied migrations with this binary's, and asks their verify scripts; changes nothing.
+    ///
+    /// ```
+    /// # #[cfg(feature = "sqlite")]
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # use whimbrel::*;
+    /// # static MIGRATIONS: Migrations = embed_migrations!("../migrations");
+    /// # let pool = whimbrel::sqlx::SqlitePool::connect("sqlite::memory:").await?;
+    /// let mut migrator = Migrator::new(&MIGRATIONS, &pool);
+    /// migrator.up().await?;
+    /// let validation = migrator.validate().await?;
+    /// assert!(validation.is_valid(), "{validation}");
+    /// # Ok(()) }
+    /// # #[cfg(not(feature = "sqlite"))] fn main() {}
+    /// ```
     ///
     /// # Errors
     /// As [`status`](Self::status); what is wrong with the migrations is in the [`Validation`].

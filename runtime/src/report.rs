@@ -87,6 +87,22 @@ pub struct StepReport {
 /// applied 3 migrations in 128 ms, now at 0006
 ///   0004 add_email      2 statements      0 rows    12 ms
 /// ```
+///
+/// ```
+/// # #[cfg(feature = "sqlite")]
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # use whimbrel::*;
+/// # static MIGRATIONS: Migrations = embed_migrations!("../migrations");
+/// # let pool = whimbrel::sqlx::SqlitePool::connect("sqlite::memory:").await?;
+/// let report = migrate(&MIGRATIONS, &pool).await?;
+/// assert_eq!(report.previous(), None);
+/// for step in report.steps() {
+///     assert_eq!(step.outcome, Outcome::Done);
+///     println!("{} {}: {} statements in {:?}", step.version, step.name, step.statements, step.duration);
+/// }
+/// # Ok(()) }
+/// # #[cfg(not(feature = "sqlite"))] fn main() {}
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Report {
     pub(crate) steps: Vec<StepReport>,

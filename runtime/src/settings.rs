@@ -3,6 +3,21 @@
 use std::time::Duration;
 
 /// What to do when a pending migration is older than the last applied one.
+///
+/// ```
+/// # #[cfg(feature = "sqlite")]
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # use whimbrel::*;
+/// # static MIGRATIONS: Migrations = embed_migrations!("../migrations");
+/// # let pool = whimbrel::sqlx::SqlitePool::connect("sqlite::memory:").await?;
+/// let mut migrator = Migrator::new(&MIGRATIONS, &pool)
+///     .out_of_order(OutOfOrder::Allow)
+///     .missing(Missing::Refuse)
+///     .newer(Newer::AllowIfExpanding);
+/// migrator.up().await?;
+/// # Ok(()) }
+/// # #[cfg(not(feature = "sqlite"))] fn main() {}
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum OutOfOrder {
     /// Refuse, and name them all.

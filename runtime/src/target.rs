@@ -16,6 +16,20 @@ pub enum Target {
 }
 
 /// What to roll back.
+///
+/// ```
+/// # #[cfg(feature = "sqlite")]
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # use whimbrel::*;
+/// # static MIGRATIONS: Migrations = embed_migrations!("../migrations");
+/// # let pool = whimbrel::sqlx::SqlitePool::connect("sqlite::memory:").await?;
+/// let mut migrator = Migrator::new(&MIGRATIONS, &pool);
+/// migrator.up().await?;
+/// let report = migrator.down(Rollback::Task("TASK-162".into())).await?;
+/// assert!(report.steps().iter().all(|step| step.task.as_deref() == Some("TASK-162")));
+/// # Ok(()) }
+/// # #[cfg(not(feature = "sqlite"))] fn main() {}
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Rollback {
