@@ -124,8 +124,12 @@ impl<'a> Link<'a> {
 
     /// Begins a transaction that is rolled back when it is dropped.
     pub(crate) async fn begin(&mut self) -> Result<Begun<'_>, Fault> {
-        self.set_patience(BEGIN_PATIENCE).await?;
-        self.connection().await?;
+        self.begin_patiently(BEGIN_PATIENCE).await
+    }
+
+    /// As [`begin`](Self::begin), where waiting is all that is left.
+    pub(crate) async fn begin_patiently(&mut self, patience: Duration) -> Result<Begun<'_>, Fault> {
+        self.set_patience(patience).await?;
         let deadline = Arc::clone(&self.deadline);
         let connection = self.connection().await?;
         Ok(Begun(Some(connection.begin_with("BEGIN IMMEDIATE").await?), deadline))
@@ -134,6 +138,11 @@ impl<'a> Link<'a> {
     /// How long SQLite itself waits for other connections.
     pub(crate) async fn set_patience(&mut self, time: Duration) -> Result<(), Fault> {
         self.send(format!("PRAGMA busy_timeout = {}", time.as_millis()), NONE).await.map(drop)
+    }
+
+    /// Reads wait for a writer that is just committing, which may take long where it has written much.
+    pub(crate) async fn wait_to_read(&mut self) -> Result<(), Fault> {
+        self.set_patience(READ_PATIENCE).await
     }
 
     /// When SQLite shall give up the statement that runs.
