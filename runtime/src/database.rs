@@ -49,12 +49,18 @@ pub(crate) fn open(url: &str) -> Result<Box<dyn crate::driver::Driver>> {
         Some(found) => (found.open)(url),
         None => {
             let known: Vec<&str> = SCHEMES.iter().flat_map(|scheme| scheme.names).copied().collect();
-            let message = if url.contains(':') {
-                format!("no driver for URLs that begin with `{scheme}:`")
+            let known = known.join(", ");
+            let (message, help) = if url.contains(':') {
+                (
+                    format!("no driver for URLs that begin with `{scheme}:`"),
+                    format!("this build knows {known}; of whimbrel's features, `sqlite` and `postgres` are databases"),
+                )
             } else {
-                "the database URL does not begin with a scheme".to_owned()
+                (
+                    "the database URL does not begin with a scheme".to_owned(),
+                    format!("begin it with one that this build knows, such as `sqlite://shop.db`: {known}"),
+                )
             };
-            let help = format!("this build knows {}; other databases are features of whimbrel", known.join(", "));
             Err(Error::new(ErrorKind::Refused, message).help(help))
         }
     }

@@ -8,7 +8,7 @@ use whimbrel_core::{Migrations, Place, Version};
 use crate::backoff::Backoff;
 use crate::driver::{Batch, Detail, Done, Driver, Ended, Failure, Part, Stop};
 use crate::error::{DatabaseError, Error, ErrorKind, Result};
-use crate::history::{Head, History, Holder, State};
+use crate::history::{Entry, Head, History, Holder, State};
 use crate::identity::Identity;
 use crate::plan::{self, Facts, Goal, Mode, Plan, Step};
 use crate::report::{Action, Failed, Outcome, Report, StepReport, Took};
@@ -34,7 +34,7 @@ impl<'a> Engine<'_, 'a> {
         let mut doubt = None;
         loop {
             let history = self.driver.history(detail(&goal)).await?;
-            if let Some((seen, waiting)) = running(&history, doubt.as_ref())? {
+            if let Some((seen, waiting)) = running(&history, doubt.as_ref(), self.driver.history_table())? {
                 doubt = Some(seen);
                 self.wait(&mut backoff, report, waiting).await?;
                 continue;
@@ -190,29 +190,36 @@ struct Waiting {
 type Doubt = (Version, String, usize);
 
 /// An entry that says *running*: somebody is at it, or was killed at it. `before` is what the last look has seen.
-fn running(history: &History, before: Option<&Doubt>) -> Result<Option<(Doubt, Waiting)>> {
+fn running(history: &History, before: Option<&Doubt>, table: &str) -> Result<Option<(Doubt, Waiting)>> {
     let Some(entry) = history.entries.iter().find(|entry| entry.state == State::Running) else { return Ok(None) };
     if history.holder == Holder::Nobody && entry.applied == entry.statements {
         // All its statements are done; nothing is in doubt, and the plan completes it.
         return Ok(None);
     }
     let seen = (entry.version.clone(), entry.started_at.clone(), entry.applied);
-    let message = format!(
-        "{} was interrupted at statement {} of {}, by {} at {}; nothing was run",
-        entry.label(),
-        (entry.applied + 1).min(entry.statements),
-        entry.statements,
-        entry.applied_by,
-        entry.started_at
-    );
-    let in_doubt = Error::new(ErrorKind::InDoubt, message)
-        .help("look whether the statement took effect, then correct the entry's `state` and `applied` in the history");
+    let (at, of) = (entry.applied + 1, entry.statements);
+    let part = if at > of { "after its last statement".to_owned() } else { format!("at statement {at} of {of}") };
+    let (label, by, since) = (entry.label(), &entry.applied_by, &entry.started_at);
+    let message = format!("{label} was interrupted {part}, by {by} at {since}; nothing was run");
+    let in_doubt = Error::new(ErrorKind::InDoubt, message).help(way_out(entry, table));
     match history.holder {
         // The holder is read a moment before the entry: only what two looks have seen is so.
         Holder::Nobody if before == Some(&seen) => Err(in_doubt),
         Holder::Unknown => Ok(Some((seen, Waiting { what: "another runner", otherwise: Some(in_doubt) }))),
         _ => Ok(Some((seen, Waiting { what: "another runner", otherwise: None }))),
     }
+}
+
+/// What settles an entry that is in doubt: only a person can see whether the statement took effect.
+fn way_out(entry: &Entry, table: &str) -> String {
+    let (done, at) = (entry.applied, entry.applied + 1);
+    let update =
+        |applied| format!("`UPDATE {table} SET state = 'failed', applied = {applied} WHERE version = '{}'`", entry.key);
+    if at > entry.statements {
+        return format!("its statements are done: {}, then run it again", update(done));
+    }
+    let (done, before) = (update(at), done);
+    format!("look whether it took effect; if so {done}, if not with `applied = {before}`; then run it again")
 }
 
 fn detail(goal: &Goal) -> Detail {

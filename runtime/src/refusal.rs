@@ -25,7 +25,9 @@ pub(crate) fn check_history(facts: Facts<'_, '_>) -> Result<()> {
 /// No entry was edited after it was applied.
 pub(crate) fn check_changed(facts: Facts<'_, '_>, entries: &[&Entry]) -> Result<()> {
     let changed: Vec<_> = entries.iter().filter_map(|entry| Some((*entry, changed(facts, entry)?))).collect();
-    let Some((first, _)) = changed.first() else { return Ok(()) };
+    if changed.is_empty() {
+        return Ok(());
+    }
     let was = if changed.len() == 1 { "was" } else { "were" };
     let it = if changed.len() == 1 { "it was" } else { "they were" };
     let message = format!("{} {was} edited after {it} applied; nothing was run", migrations(changed.len()));
@@ -35,10 +37,7 @@ pub(crate) fn check_changed(facts: Facts<'_, '_>, entries: &[&Entry]) -> Result<
         let _ = writeln!(details, "  {:<22} applied {} by {}", entry.label(), entry.started_at, entry.applied_by);
         details.push_str(&difference(facts, entry, migration));
     }
-    let help = format!(
-        "restore the files and write a new migration, or accept: `whimbrel resolve {} --accept`",
-        first.version
-    );
+    let help = "restore what was applied, and write the change as a new migration";
     Err(Error::new(ErrorKind::Changed, message).details(details).help(help))
 }
 
@@ -174,7 +173,13 @@ fn newer_error(facts: Facts<'_, '_>, newer: &[&Entry]) -> Error {
     let application = newer.last().map_or("", |entry| &entry.application);
     let details = format!("  unknown: {}, applied by {application}", names.join(", "));
     let back = facts.set.last().map_or_else(String::new, |last| format!(" to {}", last.version()));
-    let help = format!("deploy {application} or newer, or roll back{back}: the down scripts are stored in the history");
+    // The same release without the files: somebody has removed or renamed them.
+    let first = if facts.set.application() == Some(application) {
+        format!("bring the files back into `{}`", facts.set.directory())
+    } else {
+        format!("deploy {application} or newer")
+    };
+    let help = format!("{first}, or roll back{back}: the down scripts are stored in the history");
     Error::new(ErrorKind::Newer, message).details(details).help(help)
 }
 

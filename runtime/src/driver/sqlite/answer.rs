@@ -105,7 +105,7 @@ impl Fault {
             Some(14) => of(
                 ErrorKind::Connection,
                 "the database file cannot be opened",
-                "check the path and the rights; sqlx creates a missing file only with `?mode=rwc`",
+                "check the path, its directory and the rights; a pool of sqlx creates a missing file only with `?mode=rwc`",
             ),
             Some(11 | 26) => of(
                 ErrorKind::Connection,
