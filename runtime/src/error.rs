@@ -136,11 +136,14 @@ impl fmt::Debug for Error {
             // The report names the step, the cause and the place in its lines.
             Some(report) => write!(f, "{report}")?,
             None => {
-                write!(f, "{self}")?;
+                f.write_str(&self.0.message)?;
                 let mut cause = self.0.source.as_deref().map(|cause| cause as &dyn std::error::Error);
                 while let Some(error) = cause {
                     write!(f, ": {error}")?;
                     cause = error.source();
+                }
+                if !self.0.details.is_empty() {
+                    write!(f, "\n{}", self.0.details.trim_end())?;
                 }
                 if let Some(place) = &self.0.place {
                     write!(f, "\n{place}")?;

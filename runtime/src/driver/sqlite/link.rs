@@ -106,7 +106,17 @@ impl<'a> Link<'a> {
 
     /// Sends statements outside a transaction of ours.
     pub(crate) async fn send(&mut self, sql: String, keep: Keep<'_>) -> Result<Completed, Fault> {
-        answer::send(self.connection().await?, sql, keep).await
+        let started = Instant::now();
+        loop {
+            match answer::send(self.connection().await?, sql.clone(), keep).await {
+                // In memory, a connection that reads the schema while another writes is refused at once, whatever its
+                // patience.
+                Err(fault) if fault.is_schema_locked() && started.elapsed() < READ_PATIENCE => {
+                    tokio::time::sleep(Duration::from_millis(5)).await;
+                }
+                answer => return answer,
+            }
+        }
     }
 
     /// Sends the fast path's request: on one of the pool's connections, since opening our own would take longer.
