@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use tracing::Instrument as _;
-use whimbrel_core::{Migrations, Place};
+use whimbrel_core::{Migrations, Place, Version};
 
 use crate::backoff::Backoff;
 use crate::driver::{Batch, Detail, Done, Driver, Ended, Failure, Part, Stop};
@@ -31,9 +31,11 @@ impl<'a> Engine<'_, 'a> {
         }
         let mut goal = goal;
         let mut backoff = Backoff::new(self.settings.lock_timeout);
+        let mut doubt = None;
         loop {
             let history = self.driver.history(detail(&goal)).await?;
-            if let Some(waiting) = running(&history, self.driver.history_table())? {
+            if let Some((seen, waiting)) = running(&history, doubt.as_ref(), self.driver.history_table())? {
+                doubt = Some(seen);
                 self.wait(&mut backoff, report, waiting).await?;
                 continue;
             }
@@ -50,8 +52,7 @@ impl<'a> Engine<'_, 'a> {
             let rest = &plan.steps[ended.done.len()..];
             match ended.stop {
                 Some(stop) => {
-                    let present = history.present || !ended.done.is_empty();
-                    let waiting = self.stopped(rest, present, stop, report).await?;
+                    let waiting = self.stopped(rest, stop, report)?;
                     self.wait(&mut backoff, report, waiting).await?;
                 }
                 None if rest.is_empty() => return Ok(()),
@@ -134,9 +135,8 @@ impl<'a> Engine<'_, 'a> {
         running.instrument(span).await
     }
 
-    /// What there is to wait for, or why it cannot go on; `rest` is what the plan has left, `present` says that the
-    /// history is there by now.
-    async fn stopped(&mut self, rest: &[Step<'_>], present: bool, stop: Stop, report: &mut Report) -> Result<Waiting> {
+    /// What there is to wait for, or why it cannot go on; `rest` is what the plan has left.
+    fn stopped(&self, rest: &[Step<'_>], stop: Stop, report: &mut Report) -> Result<Waiting> {
         match stop {
             Stop::Busy => Ok(Waiting { what: "another runner", otherwise: None }),
             Stop::Stale => Ok(Waiting { what: "another runner, which was faster", otherwise: None }),
@@ -144,19 +144,7 @@ impl<'a> Engine<'_, 'a> {
                 Ok(Waiting { what: "the tables that a statement needs", otherwise: Some(contended(rest, cause)) })
             }
             Stop::Broken(error) => Err(error),
-            Stop::Failed(failure) => {
-                let batch = Batch {
-                    steps: &rest[..1],
-                    history: &History { present, ..History::default() },
-                    settings: self.settings,
-                    identity: self.identity,
-                    patience: self.settings.statement_lock_timeout,
-                };
-                if let Err(error) = self.driver.record_failure(batch, &failure).await {
-                    tracing::warn!(%error, "the failure could not be recorded in the history");
-                }
-                Err(self.failed(rest, *failure, report))
-            }
+            Stop::Failed(failure) => Err(self.failed(rest, *failure, report)),
         }
     }
 
@@ -198,18 +186,27 @@ struct Waiting {
     otherwise: Option<Error>,
 }
 
-/// An entry that says *running*: somebody is at it, or was killed at it.
-fn running(history: &History, table: &str) -> Result<Option<Waiting>> {
+/// A statement that is being run, or was when its runner died.
+type Doubt = (Version, String, usize);
+
+/// An entry that says *running*: somebody is at it, or was killed at it. `before` is what the last look has seen.
+fn running(history: &History, before: Option<&Doubt>, table: &str) -> Result<Option<(Doubt, Waiting)>> {
     let Some(entry) = history.entries.iter().find(|entry| entry.state == State::Running) else { return Ok(None) };
+    if history.holder == Holder::Nobody && entry.applied == entry.statements {
+        // All its statements are done; nothing is in doubt, and the plan completes it.
+        return Ok(None);
+    }
+    let seen = (entry.version.clone(), entry.started_at.clone(), entry.applied);
     let (at, of) = (entry.applied + 1, entry.statements);
     let part = if at > of { "after its last statement".to_owned() } else { format!("at statement {at} of {of}") };
     let (label, by, since) = (entry.label(), &entry.applied_by, &entry.started_at);
     let message = format!("{label} was interrupted {part}, by {by} at {since}; nothing was run");
     let in_doubt = Error::new(ErrorKind::InDoubt, message).help(way_out(entry, table));
     match history.holder {
-        Holder::Nobody => Err(in_doubt),
-        Holder::Session(_) => Ok(Some(Waiting { what: "another runner", otherwise: None })),
-        Holder::Unknown => Ok(Some(Waiting { what: "another runner", otherwise: Some(in_doubt) })),
+        // The holder is read a moment before the entry: only what two looks have seen is so.
+        Holder::Nobody if before == Some(&seen) => Err(in_doubt),
+        Holder::Unknown => Ok(Some((seen, Waiting { what: "another runner", otherwise: Some(in_doubt) }))),
+        _ => Ok(Some((seen, Waiting { what: "another runner", otherwise: None }))),
     }
 }
 

@@ -62,7 +62,7 @@ pub struct Entry {
     /// The up script's file.
     pub path: String,
     /// SHA-256 over the tokens of the scripts as they ran.
-    pub checksum: Option<Digest>,
+    pub checksum: Digest,
     /// How far it came.
     pub state: State,
     /// The number of statements of its up script.
@@ -150,7 +150,7 @@ impl Entry {
             task,
             kind,
             path,
-            checksum: next().1.and_then(|hex| Digest::from_hex(&hex)),
+            checksum: required(next()).and_then(|hex| Digest::from_hex(&hex).ok_or("checksum"))?,
             chain: next().1,
             state: required(next()).and_then(|name| State::from_name(&name).ok_or("state"))?,
             statements: number(next())?,

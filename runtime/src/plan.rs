@@ -3,6 +3,7 @@
 //! All the `if`s of a run are here, and no `await`: [`plan`] takes values and returns a value.
 
 use std::borrow::Cow;
+use std::collections::HashSet;
 use std::fmt;
 
 use whimbrel_core::script::{Phase, Wrapping};
@@ -192,14 +193,21 @@ pub(crate) fn plan<'a>(facts: Facts<'a, '_>, goal: &Goal) -> Result<Plan<'a>> {
         Goal::Down(rollback) => down(facts, &chosen(facts, rollback)?)?,
         Goal::Baseline(version) => baseline(facts, version)?,
         Goal::Only(Action::RollBack, versions) => {
-            let still = facts.history.completed().rev().filter(|entry| versions.contains(&entry.version));
+            let wanted: HashSet<&Version> = versions.iter().collect();
+            let still = facts.history.completed().rev().filter(|entry| wanted.contains(&entry.version));
             down(facts, &still.collect::<Vec<_>>())?
         }
-        Goal::Only(_, versions) => {
+        Goal::Only(Action::Apply, versions) => {
             let mut steps = up(facts, &Target::Latest)?;
-            steps.retain(|step| versions.contains(&step.version));
+            let wanted: HashSet<&Version> = versions.iter().collect();
+            steps.retain(|step| wanted.contains(&step.version));
             steps
         }
+        // Who was faster may have made another baseline, or none: that is decided anew.
+        Goal::Only(Action::Baseline, versions) => match versions.last() {
+            Some(version) => baseline(facts, version)?,
+            None => Vec::new(),
+        },
     };
     Ok(Plan { steps })
 }
@@ -225,15 +233,16 @@ fn up<'a>(facts: Facts<'a, '_>, target: &Target) -> Result<Vec<Step<'a>>> {
 
 /// Migrations of the set that are not applied, lowest version first.
 pub(crate) fn pending<'a>(facts: Facts<'a, '_>) -> impl Iterator<Item = &'a Migration> {
-    let done: std::collections::HashSet<_> = facts.history.completed().map(|entry| entry.version.clone()).collect();
+    let done: HashSet<_> = facts.history.completed().map(|entry| entry.version.clone()).collect();
     facts.set.iter().filter(move |migration| !done.contains(migration.version()))
 }
 
 fn apply<'a>(facts: Facts<'a, '_>, migration: &'a Migration) -> Step<'a> {
     let script = migration.script(Direction::Up, facts.dialect);
     let verify = migration.script(Direction::Verify, facts.dialect);
-    let mut failed = facts.history.entries.iter().filter(|entry| entry.state == State::Failed);
-    let unfinished = failed.find(|entry| entry.version == *migration.version());
+    // A *running* one that gets here has nothing left to do but to be completed, see `engine::running`.
+    let mut begun = facts.history.entries.iter().filter(|it| matches!(it.state, State::Failed | State::Running));
+    let unfinished = begun.find(|entry| entry.version == *migration.version());
     let mode = script.map_or(Mode::Transaction, |script| mode(script, facts.dialect));
     Step {
         action: Action::Apply,
@@ -351,7 +360,7 @@ fn is_named(entry: &Entry, name: &str) -> bool {
 }
 
 fn down<'a>(facts: Facts<'a, '_>, entries: &[&Entry]) -> Result<Vec<Step<'a>>> {
-    refusal::check_changed(facts, entries)?;
+    refusal::check_ups(facts, entries)?;
     let scripts: Vec<_> = entries.iter().map(|entry| way_back(facts, entry)).collect::<Result<_>>()?;
     let closed = entries.iter().zip(&scripts).filter(|(_, script)| script.is_none());
     refusal::check_ways_back(&closed.map(|(entry, _)| *entry).collect::<Vec<_>>())?;

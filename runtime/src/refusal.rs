@@ -43,8 +43,7 @@ pub(crate) fn check_changed(facts: Facts<'_, '_>, entries: &[&Entry]) -> Result<
 
 fn changed<'a>(facts: Facts<'a, '_>, entry: &Entry) -> Option<&'a Migration> {
     let migration = facts.set.get(&entry.version)?;
-    let recorded = entry.checksum?;
-    (recorded != migration.checksum(facts.dialect)).then_some(migration)
+    (entry.checksum != migration.checksum(facts.dialect)).then_some(migration)
 }
 
 /// The lines that differ, as `diff` marks them; empty when the history was read without scripts.
@@ -77,6 +76,7 @@ fn difference(facts: Facts<'_, '_>, entry: &Entry, migration: &Migration) -> Str
 /// corrected.
 fn check_resumable(facts: Facts<'_, '_>) -> Result<()> {
     let halfway = facts.history.entries.iter().filter(|entry| entry.state == State::Failed && entry.applied > 0);
+    check_still_outside(facts)?;
     let is_edited = |entry: &&Entry| changed(facts, entry).is_some_and(|migration| !goes_on(facts, entry, migration));
     let edited: Vec<&Entry> = halfway.filter(is_edited).collect();
     let Some(first) = edited.first() else { return Ok(()) };
@@ -88,6 +88,33 @@ fn check_resumable(facts: Facts<'_, '_>) -> Result<()> {
         done => format!("restore its first {done} statements, which are done; those after them may be corrected"),
     };
     Err(Error::new(ErrorKind::Changed, message).details(details.join("")).help(help))
+}
+
+/// What failed half-way outside a transaction cannot go on inside one: it would begin with the first statement again.
+fn check_still_outside(facts: Facts<'_, '_>) -> Result<()> {
+    let mut halfway = facts.history.entries.iter().filter(|entry| entry.state == State::Failed && entry.applied > 0);
+    let inside = |entry: &&Entry| {
+        let script = facts.set.get(&entry.version).and_then(|it| it.script(Direction::Up, facts.dialect));
+        script.is_some_and(|script| script.is_transactional(facts.dialect))
+    };
+    let Some(entry) = halfway.find(inside) else { return Ok(()) };
+    let message = format!(
+        "{} failed half-way outside a transaction, and its script now asks for one; nothing was run",
+        entry.label()
+    );
+    let help = "put `-- whimbrel:no-transaction` back: it goes on with the statement that failed";
+    Err(Error::new(ErrorKind::Changed, message).help(help))
+}
+
+/// For a rollback: none of the up scripts was edited after it ran. A down script may be mended.
+pub(crate) fn check_ups(facts: Facts<'_, '_>, entries: &[&Entry]) -> Result<()> {
+    let as_it_ran = |entry: &Entry| {
+        let script = facts.set.get(&entry.version)?.script(Direction::Up, facts.dialect)?;
+        let ran = read_stored(Direction::Up, facts.dialect, &entry.path, entry.up.clone()?).ok()?;
+        Some(ran.digest() == script.digest())
+    };
+    let edited: Vec<&Entry> = entries.iter().copied().filter(|entry| as_it_ran(entry) != Some(true)).collect();
+    check_changed(facts, &edited)
 }
 
 /// Whether the statements that are done stand in the script as they ran, but for blanks and comments; what has not run

@@ -72,7 +72,7 @@ impl Status {
         let entries: HashMap<&Version, &Entry> = history.entries.iter().map(|entry| (&entry.version, entry)).collect();
         let known = set.iter().map(|migration| {
             let entry = entries.get(migration.version()).copied();
-            let changed = |entry: &Entry| entry.checksum.is_some_and(|sum| sum != migration.checksum(dialect));
+            let changed = |entry: &Entry| entry.checksum != migration.checksum(dialect);
             let standing = match entry.map(|entry| entry.state) {
                 None | Some(State::RolledBack) => Standing::Pending,
                 Some(State::Running) => Standing::Running,

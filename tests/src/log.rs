@@ -1,8 +1,8 @@
-//! What is logged on a test's thread.
+//! What is logged on a test's thread, and what is logged anywhere with a mark in it.
 
 use std::cell::RefCell;
 use std::fmt::Write as _;
-use std::sync::Once;
+use std::sync::{Mutex, Once, PoisonError};
 
 use tracing::field::{Field, Visit};
 use tracing::{Event, Metadata, Subscriber, span};
@@ -29,6 +29,17 @@ pub fn heard() -> String {
     HEARD.with_borrow(|heard| heard.clone().unwrap_or_default())
 }
 
+/// Whatever is logged with this in it is kept, whichever thread logs it: SQLite's statements run on one of sqlx's.
+pub const MARK: &str = "m4rk-of-a-script";
+
+static MARKED: Mutex<Vec<String>> = Mutex::new(Vec::new());
+
+/// What was logged with the mark and this word in it, since anybody listens.
+pub fn marked(word: &str) -> Vec<String> {
+    let marked = MARKED.lock().unwrap_or_else(PoisonError::into_inner);
+    marked.iter().filter(|line| line.contains(word)).cloned().collect()
+}
+
 struct Ear;
 
 impl Subscriber for Ear {
@@ -52,10 +63,14 @@ impl Subscriber for Ear {
 
 impl Visit for Ear {
     fn record_debug(&mut self, field: &Field, value: &dyn std::fmt::Debug) {
+        let line = format!("{field}={value:?}");
+        if line.contains(MARK) {
+            MARKED.lock().unwrap_or_else(PoisonError::into_inner).push(line.clone());
+        }
         HEARD.with_borrow_mut(|heard| {
             if let Some(heard) = heard {
                 // Writing to a String cannot fail.
-                let _ = writeln!(heard, "{field}={value:?}");
+                let _ = writeln!(heard, "{line}");
             }
         });
     }

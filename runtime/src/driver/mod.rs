@@ -47,14 +47,11 @@ pub(crate) trait Driver: Send {
     /// Everything that the database remembers.
     fn history(&mut self, detail: Detail) -> Answer<'_, Result<History>>;
 
-    /// Runs steps that are transactions, all of them or up to the one that stops them.
+    /// Runs steps that are transactions, all of them or up to the one that stops them; a failure is recorded.
     fn transactional<'a>(&'a mut self, batch: Batch<'a>) -> Answer<'a, Ended>;
 
-    /// Runs one step statement by statement, outside a transaction.
+    /// Runs one step statement by statement, outside a transaction; a failure is recorded.
     fn outside<'a>(&'a mut self, batch: Batch<'a>) -> Answer<'a, Ended>;
-
-    /// Records that a step failed; its transaction is rolled back by then.
-    fn record_failure<'a>(&'a mut self, batch: Batch<'a>, failure: &'a Failure) -> Answer<'a, Result<()>>;
 
     /// Asks the queries of a verify script; the first that finds nothing, or fails.
     fn verify<'a>(&'a mut self, script: &'a Script) -> Answer<'a, Result<Option<Failure>>>;
@@ -93,6 +90,15 @@ pub(crate) struct Ended {
 }
 
 impl Ended {
+    /// The step that failed and how; the steps before it are done.
+    #[cfg(any(feature = "_sqlite", feature = "postgres"))]
+    fn failure<'e, 'a>(&'e self, batch: &Batch<'a>) -> Option<(&'a Step<'a>, &'e Failure)> {
+        match &self.stop {
+            Some(Stop::Failed(failure)) => Some((batch.steps.get(self.done.len())?, failure)),
+            _ => None,
+        }
+    }
+
     pub(crate) fn stopped(done: Vec<Done>, stop: Stop) -> Self {
         Self { done, stop: Some(stop) }
     }

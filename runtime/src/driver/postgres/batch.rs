@@ -3,7 +3,7 @@
 use std::ops::Range;
 use std::time::{Duration, Instant};
 
-use crate::driver::completed::Completed;
+use crate::driver::completed::{Completed, NONE};
 use crate::driver::postgres::answer::{Fault, ServerError, found_nothing, setup_error};
 use crate::driver::postgres::holders::holders;
 use crate::driver::postgres::link::Link;
@@ -111,7 +111,7 @@ async fn stopped(link: &mut Link<'_>, tables: &Tables, chunk: &Chunk, fault: Fau
         Fault::Database { error, .. } => error,
         broken => return Next::Stop(Stop::Broken(broken.into_error(tables))),
     };
-    link.roll_back().await;
+    end(link, chunk, completed).await;
     if completed == 0 && !refused_at_begin(&error) {
         return nothing_ran(chunk, error);
     }
@@ -121,7 +121,27 @@ async fn stopped(link: &mut Link<'_>, tables: &Tables, chunk: &Chunk, fault: Fau
     if error.code() == Some("55P03") {
         error.cause.detail = holders(link, &chunk.request.sql[mark.range.clone()]).await;
     }
+    if mark.part == Part::Open && error.code() == Some("22023") {
+        // `client_connection_check_interval` is refused where the server's system cannot look (manual, 20.3.2).
+        link.note_blindness();
+        return Next::Stop(Stop::Stale);
+    }
     Next::Stop(meaning(tables, chunk, mark, error))
+}
+
+/// Ends the transaction that failed. The commits before it in the chunk may still be on their way to the disk: one
+/// that waits, and writes something, takes them along.
+async fn end(link: &mut Link<'_>, chunk: &Chunk, completed: usize) {
+    let committed = chunk.request.marks[..completed.min(chunk.request.marks.len())].iter();
+    if committed.rev().all(|mark| mark.part != Part::Commit) {
+        return link.roll_back().await;
+    }
+    let flush = "ROLLBACK;\nBEGIN;\nSELECT pg_logical_emit_message(true, 'whimbrel', 'flush');\nCOMMIT";
+    if link.send(flush.to_owned(), NONE).await.is_err() {
+        // Without it a crash of the server within its next 600 ms could forget them, and they would run again.
+        tracing::warn!("the last commits could not be forced to the disk");
+        link.roll_back().await;
+    }
 }
 
 /// The first statement is our `BEGIN`: what the server refuses there is no syntax error of a script.
@@ -153,10 +173,17 @@ fn meaning(tables: &Tables, chunk: &Chunk, mark: &Mark, error: ServerError) -> S
         (_, "55P03" | "40P01" | "40001") => Stop::Contended(error.cause),
         (Part::Open, "22012") => Stop::Busy,
         (Part::Create, "42P07" | "23505") => Stop::Stale,
-        (Part::Enter | Part::Leave, "22012" | "23505" | "42P01") => Stop::Stale,
+        (Part::Enter, "22012" | "23505" | "42P01") | (Part::Leave, "23505") => Stop::Stale,
+        (Part::Leave, "22012" | "42P01") => Stop::Broken(entry_gone(tables, error.cause)),
         (Part::Open | Part::Create | Part::Enter | Part::Leave, _) => Stop::Broken(setup_error(error.cause, tables)),
         _ => Stop::Failed(Box::new(failure(chunk, mark, error))),
     }
+}
+
+fn entry_gone(tables: &Tables, cause: DatabaseError) -> Error {
+    Error::new(ErrorKind::History, format!("a script took its own entry out of {}; it is rolled back", tables.shown))
+        .source(cause)
+        .help("do not touch the history, nor the schema that holds it, in a migration")
 }
 
 fn failure(chunk: &Chunk, mark: &Mark, error: ServerError) -> Failure {

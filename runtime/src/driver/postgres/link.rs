@@ -21,6 +21,10 @@ pub(crate) struct Link<'a> {
     restore: Vec<String>,
     /// Whether a caller's session was asked for an open transaction; none can begin while we borrow it.
     asked: bool,
+    /// The server's system cannot tell whether a client is still there.
+    blind: bool,
+    /// What a caller's session must be sent before it is given back.
+    leftovers: Option<String>,
 }
 
 enum Source<'a> {
@@ -31,11 +35,11 @@ enum Source<'a> {
 
 impl<'a> Link<'a> {
     pub(crate) fn of_pool(pool: &'a PgPool) -> Self {
-        Self { source: Source::Pool(pool), own: None, restore: Vec::new(), asked: false }
+        Self::of(Source::Pool(pool))
     }
 
     pub(crate) fn of_options(options: PgConnectOptions) -> Self {
-        Self { source: Source::Options(Box::new(options)), own: None, restore: Vec::new(), asked: false }
+        Self::of(Source::Options(Box::new(options)))
     }
 
     /// # Errors
@@ -44,7 +48,11 @@ impl<'a> Link<'a> {
         if connection.is_in_transaction() {
             return Err(in_transaction());
         }
-        Ok(Self { source: Source::Caller(connection), own: None, restore: Vec::new(), asked: false })
+        Ok(Self::of(Source::Caller(connection)))
+    }
+
+    fn of(source: Source<'a>) -> Self {
+        Self { source, own: None, restore: Vec::new(), asked: false, blind: false, leftovers: None }
     }
 
     /// Whether the session is the caller's, so that what it had before must be there afterwards.
@@ -77,13 +85,24 @@ impl<'a> Link<'a> {
         self.send(sql, ALL).await
     }
 
-    /// The server's version, such as 150018.
-    pub(crate) fn server_version(&self) -> u32 {
+    /// Whether the server can be told to look, while it works, whether its client is still there: PostgreSQL 14 and
+    /// newer, where its system lets it.
+    pub(crate) fn server_looks_for_clients(&self) -> bool {
         let connection = match &self.source {
             Source::Caller(connection) => Some(&**connection),
             _ => self.own.as_ref(),
         };
-        connection.and_then(PgConnection::server_version_num).unwrap_or(0)
+        !self.blind && connection.and_then(PgConnection::server_version_num).is_some_and(|version| version >= 140_000)
+    }
+
+    /// The server's system cannot tell whether a client is still there.
+    pub(crate) fn note_blindness(&mut self) {
+        self.blind = true;
+    }
+
+    /// What must be sent before a caller's connection is given back, should the run end here.
+    pub(crate) fn set_leftovers(&mut self, sql: Option<String>) {
+        self.leftovers = sql.filter(|_| self.is_callers());
     }
 
     /// Ends whatever transaction an error left.
@@ -130,6 +149,10 @@ impl<'a> Link<'a> {
 
     /// Closes our own connection; a caller's is left as it is.
     pub(crate) async fn release(&mut self) {
+        if let Some(sql) = self.leftovers.take() {
+            // A broken connection has nothing left of it.
+            let _ = self.send(sql, NONE).await;
+        }
         if let Some(own) = self.own.take() {
             // The server ends the session in any case.
             let _ = own.close().await;

@@ -7,6 +7,7 @@ mod batch;
 mod holders;
 mod link;
 mod outside;
+mod record;
 mod request;
 
 use whimbrel_core::{Dialect, Script};
@@ -84,18 +85,15 @@ impl Driver for Postgres<'_> {
     }
 
     fn transactional<'a>(&'a mut self, batch: Batch<'a>) -> Answer<'a, Ended> {
-        Box::pin(batch::run(&mut self.link, &self.tables, batch))
+        Box::pin(async move {
+            let ended = batch::run(&mut self.link, &self.tables, batch).await;
+            record::failure(&mut self.link, &self.tables, &batch, &ended).await;
+            ended
+        })
     }
 
     fn outside<'a>(&'a mut self, batch: Batch<'a>) -> Answer<'a, Ended> {
         Box::pin(outside::run(&mut self.link, &self.tables, batch))
-    }
-
-    fn record_failure<'a>(&'a mut self, batch: Batch<'a>, failure: &'a Failure) -> Answer<'a, Result<()>> {
-        Box::pin(async move {
-            let sql = request::failure(&self.tables, &batch, failure);
-            self.link.send(sql, NONE).await.map(drop).map_err(|fault| fault.into_error(&self.tables))
-        })
     }
 
     fn verify<'a>(&'a mut self, script: &'a Script) -> Answer<'a, Result<Option<Failure>>> {

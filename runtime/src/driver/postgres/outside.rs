@@ -3,7 +3,7 @@
 //! The lock is the session's, on the connection that executes: it lives as long as the server's own work does, also
 //! when we are dead by then.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crate::driver::completed::{ALL, NONE};
 use crate::driver::entry::Standing;
@@ -11,28 +11,31 @@ use crate::driver::postgres::answer::{Fault, found_nothing, setup_error};
 use crate::driver::postgres::batch::word_length;
 use crate::driver::postgres::holders::holders;
 use crate::driver::postgres::link::Link;
+use crate::driver::postgres::record;
 use crate::driver::postgres::request::{self, TONGUE};
 use crate::driver::{Batch, Done, Ended, Failure, Part, Stop, kept_before, rows_of};
 use crate::plan::Step;
 use crate::report::Action;
 use crate::table_name::Tables;
-use whimbrel_core::{Kind, Script, Statement};
+use whimbrel_core::{Dialect, Kind, Script, Statement};
 
 /// Runs the first step of the batch.
 pub(crate) async fn run(link: &mut Link<'_>, tables: &Tables, batch: Batch<'_>) -> Ended {
     let Some(step) = batch.steps.first() else { return Ended::default() };
-    let mut ended = match lock(link, tables).await {
-        Ok(()) => {
-            let ended = locked(link, tables, &batch, step).await;
-            // A broken connection has no lock any more.
-            let _ = link.send(format!("ROLLBACK;\nSELECT pg_advisory_unlock({})", tables.key), NONE).await;
-            ended
-        }
-        Err(stop) => Ended::stopped(Vec::new(), stop),
-    };
+    if let Err(stop) = lock(link, tables).await {
+        return Ended::stopped(Vec::new(), stop);
+    }
+    let unlock = format!("{};\nSELECT pg_advisory_unlock({})", cleanup(link), tables.key);
+    link.set_leftovers(Some(unlock.clone()));
+    let mut ended = locked(link, tables, &batch, step).await;
     if let Some(Stop::Failed(failure)) = &mut ended.stop {
         failure.cause.hint = failure.cause.hint.take().or_else(|| hint(step, failure));
     }
+    // While we hold the lock: nobody may find the entry running, and no runner.
+    record::failure(link, tables, &batch, &ended).await;
+    // A broken connection has no lock any more.
+    let _ = link.send(unlock, NONE).await;
+    link.set_leftovers(None);
     ended
 }
 
@@ -124,10 +127,16 @@ async fn statements(
     let limits = request::limits(link, batch, step);
     let set: Vec<String> = limits.iter().map(|(name, value)| format!("SET {name} = '{value}'")).collect();
     link.send(set.join(";\n"), NONE).await.map_err(broken)?;
+    let mut waits = script.options().lock_timeout.unwrap_or(batch.settings.statement_lock_timeout);
     for (index, statement) in script.statements().enumerate() {
         // What is done is not repeated, but what it has set on its session is gone.
         if index < step.skip && statement.kind != Kind::Session {
             continue;
+        }
+        let limit = lock_limit(batch, script, &statement);
+        if limit != waits {
+            waits = limit;
+            link.send(format!("SET lock_timeout = {}", limit.as_millis().max(1)), NONE).await.map_err(broken)?;
         }
         let answer = link.send(script.text_of(&statement).to_owned(), NONE).await;
         let answer = match answer {
@@ -152,10 +161,26 @@ async fn statements(
         done.rows += rows_of(step, index, changed);
         if step.action == Action::Apply {
             let sql = progress(link, script, index + 1, TONGUE.progress(tables, step, index + 1));
-            link.send(sql, NONE).await.map_err(broken)?;
+            let Err(fault) = link.send(sql, NONE).await else { continue };
+            return Err(unrecorded(link, tables, fault, kept_before(script, index + 1)).await);
         }
     }
     verify(link, tables, step).await
+}
+
+/// How long a statement may wait for a lock. One that cannot run in a transaction, such as a concurrent index build,
+/// waits for others without being in their way, and leaves something invalid when it gives up.
+fn lock_limit(batch: &Batch<'_>, script: &Script, statement: &Statement) -> Duration {
+    let short = script.options().lock_timeout.unwrap_or(batch.settings.statement_lock_timeout);
+    let is_ours = script.options().lock_timeout.is_none() && !script.text().contains("lock_timeout");
+    if is_ours && statement.needs_no_transaction(Dialect::Postgres) { short.max(batch.patience) } else { short }
+}
+
+/// Our own writing failed: what is done is recorded as far as it goes.
+async fn unrecorded(link: &mut Link<'_>, tables: &Tables, fault: Fault, kept: usize) -> Stop {
+    let Fault::Database { error, .. } = fault else { return Stop::Broken(fault.into_error(tables)) };
+    link.roll_back().await;
+    Stop::Failed(Box::new(Failure { part: Part::Leave, range: None, cause: error.cause, kept }))
 }
 
 /// Notes the statements that are done, as who we are: the script may have set another role, or made its session
@@ -217,5 +242,7 @@ async fn end(link: &mut Link<'_>, tables: &Tables, batch: &Batch<'_>, step: &Ste
     }
     sql.push_str(&request::leave(tables, batch, step, batch.history.last_event + 2));
     sql.push_str(";\nCOMMIT;");
-    link.send(sql, NONE).await.map(drop).map_err(|fault| Stop::Broken(fault.into_error(tables)))
+    let Err(fault) = link.send(sql, NONE).await else { return Ok(()) };
+    let kept = step.script.as_deref().map_or(0, Script::len);
+    Err(unrecorded(link, tables, fault, kept).await)
 }

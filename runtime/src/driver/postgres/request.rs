@@ -142,11 +142,20 @@ fn push_step(
             request.push(index, Part::Reset, sql);
         }
     }
-    if flush == Flush::WithTheLast {
-        request.push(index, Part::Reset, "SET LOCAL synchronous_commit = off");
-    }
+    request.push(index, Part::Reset, &bounds(batch, flush));
     request.push(index, Part::Leave, &leave(tables, batch, step, event + 1));
     request.push(index, Part::Commit, "COMMIT");
+}
+
+/// What `RESET ALL` took away, for our own statements: a bound on their waits; and when the commit must be on the disk.
+fn bounds(batch: &Batch<'_>, flush: Flush) -> String {
+    let lock = millis(batch.settings.statement_lock_timeout);
+    match flush {
+        Flush::Now => format!("SET LOCAL lock_timeout = {lock}"),
+        Flush::WithTheLast => {
+            format!("SELECT set_config('lock_timeout', '{lock}', true), set_config('synchronous_commit', 'off', true)")
+        }
+    }
 }
 
 fn push_script(request: &mut Request, index: usize, script: &Script) {
@@ -186,18 +195,21 @@ fn settings(link: &Link<'_>, tables: &Tables, batch: &Batch<'_>, step: &Step<'_>
 
 /// The settings that bound a step, by name and value.
 pub(crate) fn limits(link: &Link<'_>, batch: &Batch<'_>, step: &Step<'_>) -> Vec<(&'static str, String)> {
-    let millis = |time: Duration| time.as_millis().max(1).to_string();
     let options = step.script.as_deref().map(Script::options).unwrap_or_default();
     let lock = options.lock_timeout.unwrap_or(batch.settings.statement_lock_timeout);
     let mut limits = vec![("lock_timeout", millis(lock))];
     if let Some(timeout) = options.timeout.or(batch.settings.statement_timeout) {
         limits.push(("statement_timeout", millis(timeout)));
     }
-    if link.server_version() >= 140_000 {
+    if link.server_looks_for_clients() {
         // Without it a request whose sender was killed runs to its end, and commits.
         limits.push(("client_connection_check_interval", "1000".to_owned()));
     }
     limits
+}
+
+fn millis(time: Duration) -> String {
+    time.as_millis().max(1).to_string()
 }
 
 /// Asserts that nothing has happened since the plan was made, and writes the entry.
@@ -231,11 +243,10 @@ pub(crate) fn leave(tables: &Tables, batch: &Batch<'_>, step: &Step<'_>, event: 
 }
 
 /// Records a failure in a transaction of its own, flushed before anything is reported.
-pub(crate) fn failure(tables: &Tables, batch: &Batch<'_>, failure: &Failure) -> String {
-    let Some(step) = batch.steps.first() else { return String::new() };
+pub(crate) fn failure(tables: &Tables, batch: &Batch<'_>, step: &Step<'_>, failure: &Failure, present: bool) -> String {
     let mut sql = String::from("ROLLBACK;\nBEGIN;\n");
     let _ = writeln!(sql, "SELECT 1/(pg_try_advisory_xact_lock({}))::int;", tables.key);
-    if !batch.history.present {
+    if !present {
         for create in TONGUE.create(tables) {
             let _ = writeln!(sql, "{};", create.replacen("CREATE TABLE", "CREATE TABLE IF NOT EXISTS", 1));
         }

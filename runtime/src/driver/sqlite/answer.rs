@@ -56,6 +56,11 @@ impl Fault {
         matches!(self.primary(), Some(5 | 6))
     }
 
+    /// `SQLITE_LOCKED_SHAREDCACHE`, before anything ran.
+    pub(crate) fn is_schema_locked(&self) -> bool {
+        self.code() == Some(262) && self.before.statements.is_empty()
+    }
+
     /// SQLite has no code of its own for a table that is not there.
     pub(crate) fn is_missing_table(&self) -> bool {
         self.message().starts_with("no such table: ")

@@ -8,9 +8,10 @@ use std::time::{Duration, Instant};
 
 use whimbrel_core::Script;
 
-use crate::driver::completed::{ALL, NONE};
+use crate::driver::completed::{ALL, NONE, Row};
 use crate::driver::entry::Standing;
 use crate::driver::sqlite::answer::{Fault, found_nothing, point};
+use crate::driver::sqlite::foreign_keys::{FOREIGN_KEY_CHECK, switch_foreign_keys_off, violated};
 use crate::driver::sqlite::link::{Begun, Link};
 use crate::driver::sqlite::{TONGUE, pragma};
 use crate::driver::{Batch, Done, Ended, Failure, Part, Stop, rows_of};
@@ -52,19 +53,9 @@ fn defers_keys(step: &Step<'_>) -> bool {
     holds(b"deferrable") || holds(b"defer_foreign_keys")
 }
 
-/// SQLite ignores `PRAGMA foreign_keys` inside a transaction, and a table rebuild would then delete the children of
-/// `ON DELETE CASCADE`; without `legacy_alter_table` the rename fails when a view names the table.
 async fn without_foreign_keys(link: &mut Link<'_>, tables: &Tables, batch: Batch<'_>) -> Ended {
-    let before = link.send("PRAGMA foreign_keys;\nPRAGMA legacy_alter_table".to_owned(), ALL).await;
-    let before = match before {
-        Ok(before) => before.rows.into_iter().map(|row| row.into_iter().next().flatten().unwrap_or_default()),
-        Err(fault) => return Ended::stopped(Vec::new(), Stop::Broken(fault.into_error(tables))),
-    };
-    let names = ["foreign_keys", "legacy_alter_table"];
-    link.remember(names.iter().zip(before).map(|(name, value)| format!("PRAGMA {name} = {value}")));
-    let off = "PRAGMA foreign_keys = OFF;\nPRAGMA legacy_alter_table = ON".to_owned();
-    let ended = match link.send(off, NONE).await {
-        Ok(_) => one_transaction(link, tables, batch, 0).await,
+    let ended = match switch_foreign_keys_off(link).await {
+        Ok(()) => one_transaction(link, tables, batch, 0).await,
         Err(fault) => Err(Stop::Broken(fault.into_error(tables))),
     };
     link.restore().await;
@@ -338,18 +329,7 @@ async fn run_verify(begun: &mut Begun<'_>, tables: &Tables, script: &Script) -> 
 }
 
 /// The violated keys: it returns rows, and never an error.
-async fn foreign_key_check(begun: &mut Begun<'_>, tables: &Tables) -> Result<Vec<crate::driver::completed::Row>, Stop> {
-    let answer = begun.send("PRAGMA foreign_key_check".to_owned(), ALL).await;
+async fn foreign_key_check(begun: &mut Begun<'_>, tables: &Tables) -> Result<Vec<Row>, Stop> {
+    let answer = begun.send(FOREIGN_KEY_CHECK.to_owned(), ALL).await;
     answer.map(|answer| answer.rows).map_err(|fault| stop(tables, fault))
-}
-
-fn violated(row: &[Option<String>]) -> DatabaseError {
-    let column = |index: usize| row.get(index).and_then(Option::as_deref).unwrap_or("?");
-    let message = format!(
-        "foreign key violated: row {} of {} refers to {}, where there is none",
-        column(1),
-        column(0),
-        column(2)
-    );
-    DatabaseError { message, code: None, detail: None, hint: None }
 }

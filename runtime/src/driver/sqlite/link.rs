@@ -106,7 +106,17 @@ impl<'a> Link<'a> {
 
     /// Sends statements outside a transaction of ours.
     pub(crate) async fn send(&mut self, sql: String, keep: Keep<'_>) -> Result<Completed, Fault> {
-        answer::send(self.connection().await?, sql, keep).await
+        let started = Instant::now();
+        loop {
+            match answer::send(self.connection().await?, sql.clone(), keep).await {
+                // In memory, a connection that reads the schema while another writes is refused at once, whatever its
+                // patience.
+                Err(fault) if fault.is_schema_locked() && started.elapsed() < READ_PATIENCE => {
+                    tokio::time::sleep(Duration::from_millis(5)).await;
+                }
+                answer => return answer,
+            }
+        }
     }
 
     /// Sends the fast path's request: on one of the pool's connections, since opening our own would take longer.
@@ -124,8 +134,12 @@ impl<'a> Link<'a> {
 
     /// Begins a transaction that is rolled back when it is dropped.
     pub(crate) async fn begin(&mut self) -> Result<Begun<'_>, Fault> {
-        self.set_patience(BEGIN_PATIENCE).await?;
-        self.connection().await?;
+        self.begin_patiently(BEGIN_PATIENCE).await
+    }
+
+    /// As [`begin`](Self::begin), where waiting is all that is left.
+    pub(crate) async fn begin_patiently(&mut self, patience: Duration) -> Result<Begun<'_>, Fault> {
+        self.set_patience(patience).await?;
         let deadline = Arc::clone(&self.deadline);
         let connection = self.connection().await?;
         Ok(Begun(Some(connection.begin_with("BEGIN IMMEDIATE").await?), deadline))
@@ -134,6 +148,11 @@ impl<'a> Link<'a> {
     /// How long SQLite itself waits for other connections.
     pub(crate) async fn set_patience(&mut self, time: Duration) -> Result<(), Fault> {
         self.send(format!("PRAGMA busy_timeout = {}", time.as_millis()), NONE).await.map(drop)
+    }
+
+    /// Reads wait for a writer that is just committing, which may take long where it has written much.
+    pub(crate) async fn wait_to_read(&mut self) -> Result<(), Fault> {
+        self.set_patience(READ_PATIENCE).await
     }
 
     /// When SQLite shall give up the statement that runs.

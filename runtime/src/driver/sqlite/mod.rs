@@ -2,12 +2,16 @@
 
 mod answer;
 mod batch;
+mod foreign_keys;
 mod link;
 mod outside;
 mod pragma;
 
+use std::time::Duration;
+
 use whimbrel_core::{Dialect, Script};
 
+use crate::backoff::Backoff;
 use crate::database::{Database, sealed};
 use crate::driver::completed::{ALL, NONE};
 use crate::driver::entry::{Standing, Tongue};
@@ -15,11 +19,16 @@ use crate::driver::{Answer, Batch, Detail, Driver, Ended, Failure, Part};
 use crate::error::{Error, ErrorKind, Result};
 use crate::history::{Entry, Head, History, Holder};
 use crate::literal::literal;
+use crate::plan::Step;
 use crate::table_name::{TableName, Tables};
 
+use answer::Fault;
 pub(crate) use link::Link;
 
 const SCHEMA: &str = "main";
+
+/// How long others may be in the way of recording a failure.
+const RECORD_PATIENCE: Duration = Duration::from_secs(10);
 
 const TONGUE: Tongue = Tongue {
     dialect: Dialect::Sqlite,
@@ -85,15 +94,19 @@ impl Driver for Sqlite<'_> {
     }
 
     fn transactional<'a>(&'a mut self, batch: Batch<'a>) -> Answer<'a, Ended> {
-        Box::pin(batch::run(&mut self.link, &self.tables, batch))
+        Box::pin(async move {
+            let ended = batch::run(&mut self.link, &self.tables, batch).await;
+            self.record_failure(&batch, &ended).await;
+            ended
+        })
     }
 
     fn outside<'a>(&'a mut self, batch: Batch<'a>) -> Answer<'a, Ended> {
-        Box::pin(outside::run(&mut self.link, &self.tables, batch))
-    }
-
-    fn record_failure<'a>(&'a mut self, batch: Batch<'a>, failure: &'a Failure) -> Answer<'a, Result<()>> {
-        Box::pin(self.write_failure(batch, failure))
+        Box::pin(async move {
+            let ended = outside::run(&mut self.link, &self.tables, batch).await;
+            self.record_failure(&batch, &ended).await;
+            ended
+        })
     }
 
     fn verify<'a>(&'a mut self, script: &'a Script) -> Answer<'a, Result<Option<Failure>>> {
@@ -122,6 +135,7 @@ impl Sqlite<'_> {
     async fn read_history(&mut self, detail: Detail) -> Result<History> {
         let last_event = TONGUE.last_event(&self.tables);
         let entries = TONGUE.select(&self.tables, detail == Detail::Scripts);
+        self.link.wait_to_read().await.map_err(|fault| fault.into_error(&self.tables))?;
         // The event is read first, so that a change in between makes the plan stale, not wrong.
         let answer = match self.link.send(format!("{last_event};\n{entries}"), ALL).await {
             Ok(answer) => answer,
@@ -159,11 +173,31 @@ impl Sqlite<'_> {
         Error::new(ErrorKind::History, message).help("name another one with `.history_table(\"table\")`")
     }
 
-    async fn write_failure(&mut self, batch: Batch<'_>, failure: &Failure) -> Result<()> {
-        let Some(step) = batch.steps.first() else { return Ok(()) };
+    /// Records the failure that ended a batch, if one did; without a record, the error is reported all the same.
+    async fn record_failure(&mut self, batch: &Batch<'_>, ended: &Ended) {
+        let Some((step, failure)) = ended.failure(batch) else { return };
+        let present = batch.history.present || !ended.done.is_empty();
+        let mut backoff = Backoff::new(RECORD_PATIENCE);
+        loop {
+            let Err(fault) = self.write_failure(batch, step, failure, present).await else { return };
+            if !fault.is_busy() || !backoff.sleep().await {
+                let error = fault.into_error(&self.tables);
+                tracing::warn!(%error, "the failure could not be recorded in the history");
+                return;
+            }
+        }
+    }
+
+    async fn write_failure(
+        &mut self,
+        batch: &Batch<'_>,
+        step: &Step<'_>,
+        failure: &Failure,
+        present: bool,
+    ) -> Result<(), Fault> {
         let cause = failure.cause.to_string();
         let mut sql = Vec::new();
-        if !batch.history.present {
+        if !present {
             let create = TONGUE.create(&self.tables);
             sql.extend(create.map(|sql| sql.replacen("CREATE TABLE", "CREATE TABLE IF NOT EXISTS", 1)));
         }
@@ -174,12 +208,9 @@ impl Sqlite<'_> {
         }
         let (insert, values) = TONGUE.event(&self.tables, step, batch.identity, ("failed", Some(&cause)));
         sql.push(format!("{insert} SELECT {values}, coalesce(max(id), 0) + 1, NULL FROM {}", self.tables.events));
-        let written = async {
-            let mut transaction = self.link.begin().await?;
-            transaction.send(sql.join(";\n"), NONE).await?;
-            transaction.commit().await
-        };
-        written.await.map_err(|fault| fault.into_error(&self.tables))
+        let mut transaction = self.link.begin().await?;
+        transaction.send(sql.join(";\n"), NONE).await?;
+        transaction.commit().await
     }
 
     async fn ask(&mut self, script: &Script) -> Result<Option<Failure>> {

@@ -6,7 +6,7 @@ use whimbrel_core::{Kind, Script};
 ///
 /// `defer_foreign_keys` is none of them: it ends with the transaction, and switched off before that it forgets the
 /// violations which the COMMIT would have refused (seen). Those of the file (`user_version`, `application_id`, `journal_mode`, `auto_vacuum`) are what a migration may be for.
-const SESSION: [&str; 20] = [
+const SESSION: [&str; 22] = [
     "analysis_limit",
     "automatic_index",
     "cache_size",
@@ -24,8 +24,10 @@ const SESSION: [&str; 20] = [
     "recursive_triggers",
     "reverse_unordered_selects",
     "secure_delete",
+    "synchronous",
     "temp_store",
     "trusted_schema",
+    "wal_autocheckpoint",
     "writable_schema",
 ];
 

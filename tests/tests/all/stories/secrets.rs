@@ -2,14 +2,11 @@
 
 use std::error::Error as _;
 use std::fmt::Write as _;
-use std::sync::{Mutex, OnceLock};
 
 use sqlx::ConnectOptions;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
-use tracing::field::{Field, Visit};
-use tracing::span::{Attributes, Id, Record};
-use tracing::{Event, Metadata, Subscriber};
 use whimbrel::{Migrator, Rollback};
+use whimbrel_tests::log::{MARK, listen, marked};
 
 use crate::stories::world::{World, set, set_for, stories, three};
 
@@ -69,77 +66,14 @@ async fn a_bad_url_is_not_shown(world: World) {
     }
 }
 
-/// Keeps what is logged at any level by anybody, where it has the mark in it.
-struct Logged;
-
-const MARK: &str = "m4rk-of-a-script";
-
-static LOGGED: Mutex<Vec<String>> = Mutex::new(Vec::new());
-
-struct Text(String);
-
-impl Visit for Text {
-    fn record_debug(&mut self, field: &Field, value: &dyn std::fmt::Debug) {
-        // Writing to a String cannot fail.
-        let _ = write!(self.0, " {}={value:?}", field.name());
-    }
-}
-
-impl Logged {
-    fn keep(&self, metadata: &Metadata<'_>, text: Text) {
-        if text.0.contains(MARK) {
-            LOGGED.lock().unwrap().push(format!("{} {}{}", metadata.level(), metadata.target(), text.0));
-        }
-    }
-}
-
-impl Subscriber for Logged {
-    fn enabled(&self, _: &Metadata<'_>) -> bool {
-        true
-    }
-
-    fn new_span(&self, span: &Attributes<'_>) -> Id {
-        let mut text = Text(String::new());
-        span.record(&mut text);
-        self.keep(span.metadata(), text);
-        Id::from_u64(1)
-    }
-
-    fn record(&self, _: &Id, record: &Record<'_>) {
-        let mut text = Text(String::new());
-        record.record(&mut text);
-        if text.0.contains(MARK) {
-            LOGGED.lock().unwrap().push(text.0);
-        }
-    }
-
-    fn record_follows_from(&self, _: &Id, _: &Id) {}
-
-    fn event(&self, event: &Event<'_>) {
-        let mut text = Text(String::new());
-        event.record(&mut text);
-        self.keep(event.metadata(), text);
-    }
-
-    fn enter(&self, _: &Id) {}
-
-    fn exit(&self, _: &Id) {}
-}
-
-/// What was logged with this word in it, besides the mark.
-fn logged(word: &str) -> Vec<String> {
-    LOGGED.lock().unwrap().iter().filter(|line| line.contains(word)).cloned().collect()
-}
-
 async fn no_log_has_the_text_of_a_script(world: World) {
-    static INSTALLED: OnceLock<()> = OnceLock::new();
-    INSTALLED.get_or_init(|| tracing::subscriber::set_global_default(Logged).unwrap());
+    listen();
     let word = world.choose("quietly-on-sqlite", "quietly-on-postgres");
 
     // What sqlx logs would be seen.
     let control = format!("SELECT 'loudly, {word}, {MARK}'");
     world.texts(&control).await;
-    assert!(!logged(&format!("loudly, {word}")).is_empty());
+    assert!(!marked(&format!("loudly, {word}")).is_empty());
 
     let slow = world.choose(
         "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n LIMIT 4000000) SELECT count(*) FROM n;",
@@ -184,7 +118,7 @@ async fn no_log_has_the_text_of_a_script(world: World) {
             Migrator::new(&good, &mut connection).down(Rollback::All).await.unwrap();
         }
     }
-    let silently = logged(&format!("silently, {word}"));
+    let silently = marked(&format!("silently, {word}"));
     assert!(silently.is_empty(), "{silently:#?}");
 }
 
