@@ -56,9 +56,9 @@ impl Fault {
         matches!(self.primary(), Some(5 | 6))
     }
 
-    /// `SQLITE_LOCKED_SHAREDCACHE`, before anything ran.
+    /// `SQLITE_LOCKED_SHAREDCACHE`.
     pub(crate) fn is_schema_locked(&self) -> bool {
-        self.code() == Some(262) && self.before.statements.is_empty()
+        self.code() == Some(262)
     }
 
     /// SQLite has no code of its own for a table that is not there.

@@ -319,6 +319,7 @@ async fn run_verify(begun: &mut Begun<'_>, tables: &Tables, script: &Script) -> 
         let cause = match begun.send(text.to_owned(), NONE).await {
             Ok(answer) if answer.statements.iter().any(|statement| statement.returned > 0) => continue,
             Ok(_) => found_nothing(),
+            Err(fault) if fault.is_busy() => return Err(Stop::Contended(fault.into_cause())),
             Err(fault) if fault.is_database() => fault.into_cause(),
             Err(fault) => return Err(stop(tables, fault)),
         };

@@ -106,17 +106,18 @@ impl<'a> Link<'a> {
 
     /// Sends statements outside a transaction of ours.
     pub(crate) async fn send(&mut self, sql: String, keep: Keep<'_>) -> Result<Completed, Fault> {
-        let started = Instant::now();
+        let patience = SchemaPatience::new();
         loop {
             match answer::send(self.connection().await?, sql.clone(), keep).await {
-                // In memory, a connection that reads the schema while another writes is refused at once, whatever its
-                // patience.
-                Err(fault) if fault.is_schema_locked() && started.elapsed() < READ_PATIENCE => {
-                    tokio::time::sleep(Duration::from_millis(5)).await;
-                }
+                Err(fault) if fault.before.statements.is_empty() && patience.waits_for(&fault).await => {}
                 answer => return answer,
             }
         }
+    }
+
+    /// Sends queries, which may be asked again as a whole.
+    pub(crate) async fn read(&mut self, sql: String) -> Result<Completed, Fault> {
+        read(self.connection().await?, sql).await
     }
 
     /// Sends the fast path's request: on one of the pool's connections, since opening our own would take longer.
@@ -129,7 +130,7 @@ impl<'a> Link<'a> {
                 answer => return answer,
             }
         }
-        self.send(sql, ALL).await
+        self.read(sql).await
     }
 
     /// Begins a transaction that is rolled back when it is dropped.
@@ -213,11 +214,11 @@ impl<'a> Link<'a> {
                 // Inside a `BEGIN` that sqlx does not know of, this fails: our `COMMIT` would commit the caller's work.
                 connection.begin_with("BEGIN").await?.rollback().await?;
             }
-            let before = answer::send(connection, "PRAGMA busy_timeout".to_owned(), ALL).await?;
+            let before = read(connection, "PRAGMA busy_timeout".to_owned()).await?;
             let before = before.rows.into_iter().flatten().flatten().next();
             self.patience = Some(format!("PRAGMA busy_timeout = {}", before.as_deref().unwrap_or("5000")));
             let patience = format!("PRAGMA busy_timeout = {}", READ_PATIENCE.as_millis());
-            answer::send(connection, patience, NONE).await?;
+            read(connection, patience).await?;
             self.deadline = Arc::default();
             let (deadline, mut handle) = (Arc::clone(&self.deadline), connection.lock_handle().await?);
             // Asked every thousand instructions of SQLite's virtual machine; `false` interrupts.
@@ -227,14 +228,43 @@ impl<'a> Link<'a> {
     }
 }
 
+/// Sends what may be asked again as a whole.
+async fn read(connection: &mut SqliteConnection, sql: String) -> Result<Completed, Fault> {
+    let patience = SchemaPatience::new();
+    loop {
+        match answer::send(connection, sql.clone(), ALL).await {
+            Err(fault) if patience.waits_for(&fault).await => {}
+            answer => return answer,
+        }
+    }
+}
+
+/// The wait for a writer to the same database in memory that holds its schema: who reads the schema meanwhile is
+/// refused at once, whatever the connection's patience (<https://sqlite.org/rescode.html#locked_sharedcache>).
+struct SchemaPatience(Instant);
+
+impl SchemaPatience {
+    fn new() -> Self {
+        Self(Instant::now())
+    }
+
+    /// Pauses if it is that, and worth another try.
+    async fn waits_for(&self, fault: &Fault) -> bool {
+        let waits = fault.is_schema_locked() && self.0.elapsed() < READ_PATIENCE;
+        if waits {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        waits
+    }
+}
+
 /// Holds a connection of the pool where the database lives in it, else one of our own to the same file.
-async fn hold(pool: &SqlitePool, looked: Option<PoolConnection<sqlx::Sqlite>>) -> Result<Held, sqlx::Error> {
+async fn hold(pool: &SqlitePool, looked: Option<PoolConnection<sqlx::Sqlite>>) -> Result<Held, Fault> {
     let mut pooled = match looked {
         Some(looked) => looked,
-        None => pool.acquire().await?,
+        None => acquire(pool).await?,
     };
-    let listed =
-        answer::send(&mut pooled, "PRAGMA database_list".to_owned(), ALL).await.map_err(|fault| fault.error)?;
+    let listed = read(&mut pooled, "PRAGMA database_list".to_owned()).await?;
     // Its columns are a number, a name, and the file: none for a database in memory, or a temporary one.
     let mut files = listed
         .rows
@@ -244,7 +274,18 @@ async fn hold(pool: &SqlitePool, looked: Option<PoolConnection<sqlx::Sqlite>>) -
         return Ok(Held::Pooled(pooled));
     }
     drop(pooled);
-    open(&pool.connect_options()).await
+    Ok(open(&pool.connect_options()).await?)
+}
+
+/// A connection that the pool opens for us reads the schema.
+async fn acquire(pool: &SqlitePool) -> Result<PoolConnection<sqlx::Sqlite>, Fault> {
+    let patience = SchemaPatience::new();
+    loop {
+        match pool.acquire().await.map_err(Fault::from) {
+            Err(fault) if patience.waits_for(&fault).await => {}
+            acquired => return acquired,
+        }
+    }
 }
 
 async fn open(options: &SqliteConnectOptions) -> Result<Held, sqlx::Error> {

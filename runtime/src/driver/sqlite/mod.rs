@@ -13,7 +13,7 @@ use whimbrel_core::{Dialect, Script};
 
 use crate::backoff::Backoff;
 use crate::database::{Database, sealed};
-use crate::driver::completed::{ALL, NONE};
+use crate::driver::completed::NONE;
 use crate::driver::entry::{Standing, Tongue};
 use crate::driver::{Answer, Batch, Detail, Driver, Ended, Failure, Part};
 use crate::error::{Error, ErrorKind, Result};
@@ -137,7 +137,7 @@ impl Sqlite<'_> {
         let entries = TONGUE.select(&self.tables, detail == Detail::Scripts);
         self.link.wait_to_read().await.map_err(|fault| fault.into_error(&self.tables))?;
         // The event is read first, so that a change in between makes the plan stale, not wrong.
-        let answer = match self.link.send(format!("{last_event};\n{entries}"), ALL).await {
+        let answer = match self.link.read(format!("{last_event};\n{entries}")).await {
             Ok(answer) => answer,
             Err(fault) if fault.is_missing_table() => return self.no_history().await,
             Err(fault) => return Err(fault.into_error(&self.tables)),
@@ -160,7 +160,7 @@ impl Sqlite<'_> {
             literal(Dialect::Sqlite, name)
         });
         let sql = format!("SELECT name FROM main.sqlite_master WHERE name IN ({})", columns.join(", "));
-        let answer = self.link.send(sql, ALL).await.map_err(|fault| fault.into_error(&self.tables))?;
+        let answer = self.link.read(sql).await.map_err(|fault| fault.into_error(&self.tables))?;
         match &answer.rows.into_iter().flatten().flatten().collect::<Vec<_>>()[..] {
             [found] => Err(self.foreign(&format!("there is {found}, but not all that belongs to it"))),
             // With both, somebody has just made them: the plan will be stale.
