@@ -20,6 +20,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::history::{Entry, Head, History, Holder};
 use crate::literal::literal;
 use crate::plan::Step;
+use crate::settings::Settings;
 use crate::table_name::{TableName, Tables};
 
 use answer::Fault;
@@ -109,7 +110,7 @@ impl Driver for Sqlite<'_> {
         })
     }
 
-    fn verify<'a>(&'a mut self, script: &'a Script) -> Answer<'a, Result<Option<Failure>>> {
+    fn verify<'a>(&'a mut self, script: &'a Script, _settings: &'a Settings) -> Answer<'a, Result<Option<Failure>>> {
         Box::pin(self.ask(script))
     }
 
@@ -134,7 +135,7 @@ impl Sqlite<'_> {
 
     async fn read_history(&mut self, detail: Detail) -> Result<History> {
         let last_event = TONGUE.last_event(&self.tables);
-        let entries = TONGUE.select(&self.tables, detail == Detail::Scripts);
+        let entries = TONGUE.select(&self.tables, detail);
         self.link.wait_to_read().await.map_err(|fault| fault.into_error(&self.tables))?;
         // The event is read first, so that a change in between makes the plan stale, not wrong.
         let answer = match self.link.read(format!("{last_event};\n{entries}")).await {
