@@ -74,9 +74,9 @@ impl Migration {
         fits(Some(dialect)).or_else(|| if dialect == Dialect::Cql { None } else { fits(None) })
     }
 
-    /// SHA-256 over the tokens of its up and down scripts for the dialect.
+    /// SHA-256 over the tokens of its up and down scripts for the dialect, as that dialect finds them.
     pub fn checksum(&self, dialect: Dialect) -> Digest {
-        let digest = |direction| self.script(direction, dialect).map_or(Digest::ZERO, Script::digest);
+        let digest = |direction| self.script(direction, dialect).map_or(Digest::ZERO, |script| script.digest(dialect));
         Digest::of(&[&digest(Direction::Up).0, &digest(Direction::Down).0])
     }
 

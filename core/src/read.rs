@@ -11,9 +11,10 @@ mod verify;
 
 use std::borrow::Cow;
 
+use crate::digests::Digests;
 use crate::script::Options;
 use crate::split::{Collect, Cut, cut};
-use crate::{Dialect, Digest, Direction, Kind, Problem, Script, Statement, facts};
+use crate::{Dialect, Direction, Kind, Problem, Script, Statement, facts};
 use page::Page;
 
 /// What is known of a script before its text is read.
@@ -95,7 +96,7 @@ fn read_with(outline: &Outline<'_>, text: Cow<'static, str>, empty: Empty) -> Re
     // Without sound bytes nothing else can be said.
     page.none_or_problems()?;
 
-    let cuts = cut_all(outline.read_as, &text);
+    let cuts: Vec<Cut> = outline.read_as.iter().map(|&dialect| cut(&text, dialect, Collect::Tokens)).collect();
     let Some(first) = cuts.first() else {
         return Err(vec![Problem::new("no-dialect", "a script is read under at least one dialect")]);
     };
@@ -116,9 +117,9 @@ fn read_with(outline: &Outline<'_>, text: Cow<'static, str>, empty: Empty) -> Re
     }
     page.none_or_problems()?;
 
-    let digest = Digest::of(&[&first.tokens]);
+    let digests = Digests::of(outline.read_as.iter().copied().zip(cuts.iter().map(|cut| &cut.tokens[..])));
     let (direction, dialect, path) = (outline.direction, outline.dialect, outline.path.to_owned());
-    Ok(Script::new(direction, dialect, path, text, &statements, &options, digest))
+    Ok(Script::new(direction, dialect, path, text, &statements, &options, digests))
 }
 
 /// The text without a byte order mark.
@@ -133,12 +134,6 @@ fn without_mark(text: Cow<'static, str>) -> Cow<'static, str> {
             Cow::Owned(text)
         }
     }
-}
-
-/// The text cut under each dialect; the digest is the first one's.
-fn cut_all(read_as: &[Dialect], text: &str) -> Vec<Cut> {
-    let collect = |index| if index == 0 { Collect::Tokens } else { Collect::Nothing };
-    read_as.iter().enumerate().map(|(index, &dialect)| cut(text, dialect, collect(index))).collect()
 }
 
 /// The statements as the first dialect has them, with what each of the others says about transactions.

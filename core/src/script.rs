@@ -5,6 +5,7 @@ use std::fmt;
 use std::ops::Range;
 use std::time::Duration;
 
+use crate::digests::Digests;
 use crate::{Dialect, Digest};
 
 /// What a script does to the schema.
@@ -138,7 +139,7 @@ pub struct Script {
     path: Cow<'static, str>,
     text: Cow<'static, str>,
     table: Cow<'static, [u8]>,
-    digest: Digest,
+    digests: Digests,
 }
 
 impl Script {
@@ -150,9 +151,9 @@ impl Script {
         text: Cow<'static, str>,
         statements: &[Statement],
         options: &Options,
-        digest: Digest,
+        digests: Digests,
     ) -> Self {
-        Self { direction, dialect, path: path.into(), text, table: table::pack(statements, options).into(), digest }
+        Self { direction, dialect, path: path.into(), text, table: table::pack(statements, options).into(), digests }
     }
 
     /// A script that the macro has packed.
@@ -162,7 +163,7 @@ impl Script {
         path: &'static str,
         text: &'static str,
         table: &'static [u8],
-        digest: Digest,
+        digests: &'static [u8],
     ) -> Self {
         Self {
             direction,
@@ -170,7 +171,7 @@ impl Script {
             path: Cow::Borrowed(path),
             text: Cow::Borrowed(text),
             table: Cow::Borrowed(table),
-            digest,
+            digests: Digests::unpacked(digests),
         }
     }
 
@@ -200,9 +201,15 @@ impl Script {
         &self.text
     }
 
-    /// SHA-256 over the tokens.
-    pub fn digest(&self) -> Digest {
-        self.digest
+    /// The digests under all dialects that read it.
+    pub(crate) fn digests(&self) -> &Digests {
+        &self.digests
+    }
+
+    /// SHA-256 over the tokens that the dialect finds, whichever others the set is for; zero under a dialect that the
+    /// set is not for.
+    pub fn digest(&self, dialect: Dialect) -> Digest {
+        self.digests.under(dialect)
     }
 
     /// The number of statements.
@@ -263,7 +270,6 @@ impl fmt::Debug for Script {
             .field("path", &self.path)
             .field("statements", &self.len())
             .field("options", &self.options())
-            .field("digest", &self.digest)
             .finish_non_exhaustive()
     }
 }

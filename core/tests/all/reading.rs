@@ -33,7 +33,7 @@ fn a_wrapped_script_keeps_its_pair() {
 }
 
 fn digest(dialect: Dialect, text: &str) -> Digest {
-    read_as(dialect, text).unwrap().digest()
+    read_as(dialect, text).unwrap().digest(dialect)
 }
 
 #[test]
@@ -57,6 +57,23 @@ fn the_digest_counts_tokens_and_nothing_else() {
     }
     assert_ne!(digest(Postgres, "select E'a'"), digest(Postgres, "select E 'a'"));
     assert_ne!(digest(Postgres, "select $$a\r\n$$"), digest(Postgres, "select $$a\n$$"));
+}
+
+#[test]
+fn a_dialect_finds_the_same_digest_whichever_others_read_the_script() {
+    for text in [
+        "create table a (tags text[] default array['a', 'b']);",
+        "create table a (tags text[] default array [ 'a' , 'b' ] ); select 1",
+        "select $$a  b$$;",
+        "select array[1, -- x\n 2];",
+        "insert into a values ('it''s')",
+    ] {
+        let portable = read_portable(text).unwrap();
+        for dialect in Dialect::SQL {
+            assert_eq!(portable.digest(dialect), digest(dialect, text), "{dialect}: {text}");
+        }
+        assert_eq!(portable.digest(Dialect::Cql), Digest::ZERO);
+    }
 }
 
 #[test]
