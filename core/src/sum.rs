@@ -13,7 +13,7 @@
 //! PostgreSQL and MySQL would each read it, all three together, and a `.cql` as CQL. So nothing is edited when
 //! `whimbrel.toml` or the macro begins to say a dialect, or when a file gets the suffix of one (then it is *moved*). An
 //! edit that any of the three can tell counts: comments as all of them know them (`-- …`, `/* … */`), blank space outside
-//! literals and line ends do not count; a `#` comment of MySQL, or blanks inside PostgreSQL's brackets `[a,  b]`, which
+//! literals, and whether a line ends in CRLF, do not count; a `#` comment of MySQL, or blanks inside PostgreSQL's brackets `[a,  b]`, which
 //! are a name to SQLite, do.
 
 use std::collections::BTreeMap;
