@@ -80,7 +80,7 @@ impl Texts<'_> {
     /// The migration of a version; `None` when one of its files is wrong.
     fn migration(&mut self, files: &Files, open: &Open<'_>) -> Option<Migration> {
         // Under the wrong dialect, every script would be wrong as well.
-        if self.sources.is_dialect_unknown {
+        if self.sources.is_dialect_unknown() {
             return None;
         }
         let before = self.problems.len();

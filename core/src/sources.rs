@@ -27,13 +27,16 @@ pub(crate) struct Sources {
     /// The folders whose `metadata.toml` wants no transaction.
     pub(crate) without_transaction: BTreeSet<String>,
     pub(crate) sum: Option<Cow<'static, str>>,
-    /// Whether `whimbrel.toml` is wrong, so that it may have named a dialect.
-    pub(crate) is_dialect_unknown: bool,
     pub(crate) naming: Naming,
     pub(crate) problems: Vec<Problem>,
 }
 
 impl Sources {
+    /// Whether the dialect of plain scripts is said where it cannot be read, and nowhere else.
+    pub(crate) fn is_dialect_unknown(&self) -> bool {
+        self.config.is_dialect_in_doubt && self.config.dialect.is_none()
+    }
+
     /// Whether a misnamed file may be of the same version, and so what is missing here.
     pub(crate) fn may_be_misnamed(&self, files: &Files) -> bool {
         self.misnamed.contains(&files.first().name.version)
@@ -104,7 +107,6 @@ struct Names<'p> {
 pub(crate) fn sources(listing: Listing, open: &Open<'_>, shown: &str, dialect: Option<Dialect>) -> Sources {
     let mut search = Search { shown, problems: Vec::new() };
     let mut config = search.config(&listing, open);
-    let is_misread = !search.problems.is_empty();
     let ignored = |path: &str| config.ignore.iter().any(|glob| glob.fits(path));
     search.problems.extend(listing.faults.into_iter().filter(|(path, _)| !ignored(path)).map(|(_, problem)| problem));
     let kept: Vec<&str> = listing.paths.iter().map(String::as_str).filter(|path| !ignored(path)).collect();
@@ -122,10 +124,9 @@ pub(crate) fn sources(listing: Listing, open: &Open<'_>, shown: &str, dialect: O
         names.companions.iter().chain(known.iter().filter(|path| is_read(path))).map(|path| (*path).to_owned()),
     );
     files.sort_unstable();
-    let is_dialect_unknown = is_misread && config.dialect.is_none();
     let Names { files: named, misnamed, naming, .. } = names;
     let (versions, problems) = (by_version(named), search.problems);
-    Sources { config, files, versions, misnamed, without_transaction, sum, is_dialect_unknown, naming, problems }
+    Sources { config, files, versions, misnamed, without_transaction, sum, naming, problems }
 }
 
 /// Prisma's note of the database.
@@ -168,7 +169,9 @@ impl Search<'_> {
 
     fn config(&mut self, listing: &Listing, open: &Open<'_>) -> Config {
         let there = listing.paths.contains(config::FILE);
-        let Some(text) = there.then(|| self.text(config::FILE, open)).flatten() else { return Config::default() };
+        let Some(text) = there.then(|| self.text(config::FILE, open)).flatten() else {
+            return Config { is_dialect_in_doubt: there, ..Config::default() };
+        };
         let (config, problems) = config::read(&text, &join(self.shown, config::FILE));
         self.problems.extend(problems);
         config

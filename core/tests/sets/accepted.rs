@@ -154,6 +154,16 @@ fn scripts_are_not_read_under_a_dialect_that_was_meant_otherwise() {
 }
 
 #[test]
+fn a_configuration_that_is_wrong_elsewhere_hides_no_script() {
+    let script = ("1.sql", "-- whimbrel:timout 3s\nselect 1;\n");
+    for config in ["gap = 1", "gaps = 1", "colour = \"red\"", "dialekt = 1\ndialect = \"sqlite\""] {
+        let problems = crate::set(&[script, ("whimbrel.toml", config)]).unwrap_err();
+        let codes: Vec<_> = problems.iter().map(|problem| problem.code()).collect();
+        assert!(codes.len() == 2 && codes[0] == "unknown-directive", "{problems}");
+    }
+}
+
+#[test]
 fn a_plain_script_in_a_set_for_cql_only_is_never_run() {
     let problems =
         crate::set(&[("1.sql", "select 1;\n"), ("1.cql", "select 1;\n"), ("whimbrel.toml", "dialect = [\"cql\"]")]);
