@@ -120,6 +120,8 @@ pub struct Source {
     pub caller: &'static str,
     /// Every file that the macro saw, sorted, `/` between the parts, one a line.
     pub files: &'static str,
+    /// The patterns of files that do not count.
+    pub ignore: &'static [&'static str],
 }
 
 impl Held {

@@ -55,7 +55,8 @@ pub(crate) fn set(
     let migrations = migrations.into_iter().flatten().collect();
     let minimum_supported = sources.config.minimum_supported;
     let migrations = Migrations::new(migrations, &dialects.supported, minimum_supported, shown.to_owned());
-    Ok(Loaded { migrations, files: sources.files, names: Vec::new() })
+    let ignore = sources.config.ignore.iter().map(|glob| glob.as_str().to_owned()).collect();
+    Ok(Loaded { migrations, files: sources.files, names: Vec::new(), ignore })
 }
 
 fn place_of(problem: &Problem) -> Option<(&str, Option<u32>, Option<u32>)> {

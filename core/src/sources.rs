@@ -107,7 +107,8 @@ struct Names<'p> {
 pub(crate) fn sources(listing: Listing, open: &Open<'_>, shown: &str, dialect: Option<Dialect>) -> Sources {
     let mut search = Search { shown, problems: Vec::new() };
     let mut config = search.config(&listing, open);
-    let ignored = |path: &str| config.ignore.iter().any(|glob| glob.fits(path));
+    // What whimbrel reads itself cannot be ignored: without the sum file, nothing would be checked, silently.
+    let ignored = |path: &str| !is_read(path) && config.ignore.iter().any(|glob| glob.fits(path));
     search.problems.extend(listing.faults.into_iter().filter(|(path, _)| !ignored(path)).map(|(_, problem)| problem));
     let kept: Vec<&str> = listing.paths.iter().map(String::as_str).filter(|path| !ignored(path)).collect();
     let (known, candidates): (Vec<&str>, Vec<&str>) = kept.into_iter().partition(|path| is_known(path));
