@@ -7,6 +7,7 @@ mod faults;
 mod page;
 mod pragma;
 mod refusals;
+mod transaction;
 mod verify;
 
 use std::borrow::Cow;
@@ -32,6 +33,18 @@ pub struct Outline<'a> {
     pub shown: &'a str,
     /// What the file name or `metadata.toml` asks for; the directives add to it.
     pub options: Options,
+    /// What must hold, or the script is wrong.
+    pub demand: Demand,
+}
+
+/// What is demanded of a script from outside.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Demand {
+    /// Nothing.
+    #[default]
+    Nothing,
+    /// `run_in_transaction = true` in `metadata.toml`: it runs in a transaction of ours.
+    Transaction,
 }
 
 /// Reads a script.
@@ -42,7 +55,7 @@ pub struct Outline<'a> {
 ///
 /// ```
 /// use std::borrow::Cow;
-/// use whimbrel_core::{Dialect, Direction, read::{Outline, read}, script::Options};
+/// use whimbrel_core::{Dialect, Direction, read::{Demand, Outline, read}, script::Options};
 /// let outline = Outline {
 ///     direction: Direction::Up,
 ///     dialect: None,
@@ -50,6 +63,7 @@ pub struct Outline<'a> {
 ///     path: "0001_init.sql",
 ///     shown: "migrations/0001_init.sql",
 ///     options: Options::default(),
+///     demand: Demand::Nothing,
 /// };
 /// let script = read(&outline, Cow::Borrowed("create table a (b int); -- that is all\n")).unwrap();
 /// assert_eq!(script.len(), 1);
@@ -77,8 +91,8 @@ pub fn read_or_empty(outline: &Outline<'_>, text: Cow<'static, str>) -> Result<S
 /// As [`read_or_empty`].
 pub fn read_stored(direction: Direction, dialect: Dialect, path: &str, text: String) -> Result<Script, Vec<Problem>> {
     let read_as = [dialect];
-    let options = Options::default();
-    let outline = Outline { direction, dialect: Some(dialect), read_as: &read_as, path, shown: path, options };
+    let (options, demand) = (Options::default(), Demand::Nothing);
+    let outline = Outline { direction, dialect: Some(dialect), read_as: &read_as, path, shown: path, options, demand };
     read_with(&outline, Cow::Owned(text), Empty::Allow)
 }
 
@@ -111,6 +125,7 @@ fn read_with(outline: &Outline<'_>, text: Cow<'static, str>, empty: Empty) -> Re
     pragma::take_foreign_keys(&page, &mut statements, &mut options);
     if clear.is_ok() {
         borders::check(&mut page, &statements);
+        transaction::check(&mut page, &statements, &options);
         if outline.direction == Direction::Verify {
             verify::check(&mut page, &statements);
         }

@@ -53,6 +53,11 @@ pub enum Kind {
 impl Kind {
     const ALL: [Self; 8] =
         [Self::Ddl, Self::Dml, Self::Query, Self::Session, Self::Begin, Self::Commit, Self::Rollback, Self::Other];
+
+    /// Whether a transaction begins or ends with it.
+    pub(crate) fn is_border(self) -> bool {
+        matches!(self, Self::Begin | Self::Commit | Self::Rollback)
+    }
 }
 
 /// One statement of a script: what the server is sent, without the `;` that ends it and the comments around it.
@@ -129,6 +134,23 @@ pub enum Wrapping {
     Whole,
     /// It begins or commits in the middle, so no transaction of ours can hold it.
     Inside,
+}
+
+impl Wrapping {
+    /// How they lie in a script of statements of these kinds.
+    pub(crate) fn of(kinds: impl Iterator<Item = Kind>) -> Self {
+        let (mut borders, mut first, mut last) = (0, None, None);
+        for kind in kinds {
+            borders += usize::from(kind.is_border());
+            first.get_or_insert(kind);
+            last = Some(kind);
+        }
+        match (borders, first, last) {
+            (0, ..) => Self::None,
+            (2, Some(Kind::Begin), Some(Kind::Commit)) => Self::Whole,
+            _ => Self::Inside,
+        }
+    }
 }
 
 /// The text of one direction, for one dialect or for all SQL dialects.
@@ -244,14 +266,7 @@ impl Script {
 
     /// How its own `BEGIN` and `COMMIT` lie in it.
     pub fn wrapping(&self) -> Wrapping {
-        let is_border = |kind| matches!(kind, Kind::Begin | Kind::Commit | Kind::Rollback);
-        let borders = self.statements().filter(|statement| is_border(statement.kind)).count();
-        let kind = |index: usize| self.statement(index).map(|statement| statement.kind);
-        match borders {
-            0 => Wrapping::None,
-            2 if kind(0) == Some(Kind::Begin) && kind(self.len() - 1) == Some(Kind::Commit) => Wrapping::Whole,
-            _ => Wrapping::Inside,
-        }
+        Wrapping::of(self.statements().map(|statement| statement.kind))
     }
 
     /// Whether it can run inside a transaction of ours under the dialect.

@@ -5,7 +5,7 @@ use crate::layout::{Language, Transaction};
 use crate::listing::Listing;
 use crate::load::Loaded;
 use crate::migrations::join;
-use crate::read::{self, Outline};
+use crate::read::{self, Demand, Outline};
 use crate::script::Options;
 use crate::sections;
 use crate::sources::{self, File, Files, Open, Sources};
@@ -115,17 +115,19 @@ impl Texts<'_> {
             // A plain `.sql` in a set for CQL only: nobody runs it, and that is told already.
             return None;
         }
-        let options = Options { no_transaction: self.is_outside(file), ..Options::default() };
-        let outline =
-            Outline { direction: file.name.direction, dialect, read_as, path: &file.path, shown: &shown, options };
+        let direction = file.name.direction;
+        let (options, demand) = self.transaction(file);
+        let outline = Outline { direction, dialect, read_as, path: &file.path, shown: &shown, options, demand };
         let read = if self.sources.config.empty == Leave::Allow { read::read_or_empty } else { read::read };
         read(&outline, text).map_err(|found| self.problems.extend(found)).ok()
     }
 
-    /// Whether its name or `metadata.toml` wants no transaction.
-    fn is_outside(&self, file: &File) -> bool {
-        file.name.transaction == Transaction::None
-            || (file.name.direction != Direction::Verify && self.sources.without_transaction.contains(file.parent()))
+    /// What its name and `metadata.toml` say about its transaction.
+    fn transaction(&self, file: &File) -> (Options, Demand) {
+        let said = self.sources.transactions.get(file.parent()).filter(|_| file.name.direction != Direction::Verify);
+        let no_transaction = [Some(&file.name.transaction), said].contains(&Some(&Transaction::None));
+        let demand = if said == Some(&Transaction::Ours) { Demand::Transaction } else { Demand::Nothing };
+        (Options { no_transaction, ..Options::default() }, demand)
     }
 }
 

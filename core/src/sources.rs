@@ -1,10 +1,10 @@
 //! From the paths of a directory to the migrations that they name, and the files that say something about them.
 
 use std::borrow::Cow;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::config::{self, Config, Plain};
-use crate::layout::{self, FileName, Layout, Misnamed, Reading, Style, Wording};
+use crate::layout::{self, FileName, Layout, Misnamed, Reading, Style, Transaction, Wording};
 use crate::listing::Listing;
 use crate::migrations::join;
 use crate::nearest::nearest;
@@ -24,8 +24,8 @@ pub(crate) struct Sources {
     pub(crate) versions: Vec<Files>,
     /// The versions of misnamed files, which are not missing.
     pub(crate) misnamed: Vec<Version>,
-    /// The folders whose `metadata.toml` wants no transaction.
-    pub(crate) without_transaction: BTreeSet<String>,
+    /// What the `metadata.toml` of a folder says about its transaction.
+    pub(crate) transactions: BTreeMap<String, Transaction>,
     pub(crate) sum: Option<Cow<'static, str>>,
     pub(crate) naming: Naming,
     pub(crate) problems: Vec<Problem>,
@@ -114,7 +114,7 @@ pub(crate) fn sources(listing: Listing, open: &Open<'_>, shown: &str, dialect: O
     let (known, candidates): (Vec<&str>, Vec<&str>) = kept.into_iter().partition(|path| is_known(path));
     let layout = search.layout(&config, &candidates);
     let names = search.names(layout, &candidates);
-    let without_transaction = search.metadata(&names.companions, &names.files, open);
+    let transactions = search.metadata(&names.companions, &names.files, open);
     if config.dialect.is_none() && known.contains(&LOCK) {
         config.dialect = search.locked(open).map(Plain::One);
     }
@@ -127,7 +127,7 @@ pub(crate) fn sources(listing: Listing, open: &Open<'_>, shown: &str, dialect: O
     files.sort_unstable();
     let Names { files: named, misnamed, naming, .. } = names;
     let (versions, problems) = (by_version(named), search.problems);
-    Sources { config, files, versions, misnamed, without_transaction, sum, naming, problems }
+    Sources { config, files, versions, misnamed, transactions, sum, naming, problems }
 }
 
 /// Prisma's note of the database.
@@ -239,10 +239,10 @@ impl Search<'_> {
         Problem::new("unknown-file", message).at(Place::file(join(self.shown, path))).help(help)
     }
 
-    /// The folders whose `metadata.toml` wants no transaction.
-    fn metadata(&mut self, companions: &[&str], named: &[File], open: &Open<'_>) -> BTreeSet<String> {
+    /// What the `metadata.toml` of each folder says about its transaction.
+    fn metadata(&mut self, companions: &[&str], named: &[File], open: &Open<'_>) -> BTreeMap<String, Transaction> {
         let folders: BTreeSet<&str> = named.iter().map(File::parent).collect();
-        let mut without = BTreeSet::new();
+        let mut transactions = BTreeMap::new();
         for path in companions {
             let shown = join(self.shown, path);
             let folder = path.rsplit_once('/').map_or("", |(folder, _)| folder);
@@ -257,11 +257,10 @@ impl Search<'_> {
             let order = || "write `true` or `false`".to_owned();
             let wanted = settings.take("run_in_transaction", |value| value.as_bool().ok_or_else(order));
             self.problems.extend(settings.problems());
-            if wanted == Some(false) {
-                without.insert(folder.to_owned());
-            }
+            let transaction = wanted.map(|is_wanted| if is_wanted { Transaction::Ours } else { Transaction::None });
+            transactions.extend(transaction.map(|transaction| (folder.to_owned(), transaction)));
         }
-        without
+        transactions
     }
 
     /// The dialect of `migration_lock.toml`.

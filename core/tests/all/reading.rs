@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::time::Duration;
 
 use whimbrel_core::Dialect::{Mysql, Postgres, Sqlite};
-use whimbrel_core::read::{Outline, read, read_or_empty, read_stored};
+use whimbrel_core::read::{Demand, Outline, read, read_or_empty, read_stored};
 use whimbrel_core::script::{Options, Phase, Wrapping};
 use whimbrel_core::{Dialect, Digest, Direction, Kind};
 
@@ -151,6 +151,7 @@ fn what_the_file_name_asks_for_is_kept() {
         path: "1.sql",
         shown: "1.sql",
         options,
+        demand: Demand::Nothing,
     };
     let script = read(&outline, Cow::Borrowed("-- whimbrel:timeout 2s\nselect 1")).unwrap();
     assert_eq!(script.options(), Options { timeout: Some(Duration::from_secs(2)), ..options });
@@ -165,6 +166,7 @@ fn an_empty_file_is_read_where_the_set_allows_it() {
         path: "1.sql",
         shown: "m/1.sql",
         options: Options::default(),
+        demand: Demand::Nothing,
     };
     assert!(read_or_empty(&outline, Cow::Borrowed("\n")).unwrap().is_empty());
     assert_eq!(read(&outline, Cow::Borrowed("\n")).unwrap_err()[0].code(), "empty-file");
