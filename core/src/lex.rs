@@ -77,7 +77,7 @@ impl FaultKind {
     }
 }
 
-/// A comment that speaks to us.
+/// A comment that speaks to us, or to a tool like us.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Note {
     pub(crate) start: usize,

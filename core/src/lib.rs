@@ -30,7 +30,6 @@ pub mod split;
 
 // From scripts to a set.
 pub mod packed;
-mod sections;
 mod set;
 mod spread;
 pub mod sum;

@@ -22,7 +22,7 @@ impl Lexer<'_> {
         // MySQL manual 11.7: the second dash must be "followed by at least one whitespace or control character".
         let after = self.byte_at(self.at + 2);
         if matches!(self.dialect, Dialect::Mysql) && after > b' ' && after != 0x7f {
-            if !self.says(self.at + 2, b"whimbrel:") {
+            if !self.speaks(self.at + 2) {
                 return false;
             }
             self.fault(FaultKind::Dashes, self.at, self.at + 2);
@@ -152,17 +152,23 @@ impl Lexer<'_> {
         while from < to && self.bytes[from].is_ascii_whitespace() {
             from += 1;
         }
-        let speaks = match self.byte_at(from) {
-            b'w' | b'W' => self.says(from, b"whimbrel:"),
-            b'n' | b'N' => self.says(from, b"no-transaction"),
-            b'a' | b'A' => self.says(from, b"atlas:txmode"),
-            _ => false,
-        };
-        if speaks {
+        if self.speaks(from) {
             while from < to && self.bytes[to - 1].is_ascii_whitespace() {
                 to -= 1;
             }
             self.notes.push(Note { start, end, inner: (from, to) });
+        }
+    }
+
+    /// Whether the text of a comment that begins here is a directive, ours or a peer's, or a mark of theirs.
+    fn speaks(&self, at: usize) -> bool {
+        match self.byte_at(at) {
+            b'w' | b'W' => self.says(at, b"whimbrel:"),
+            b'n' | b'N' => self.says(at, b"no-transaction"),
+            b'a' | b'A' => self.says(at, b"atlas:txmode"),
+            b'm' | b'M' => self.says(at, b"migrate:"),
+            b'+' => self.says(at, b"+goose") || self.says(at, b"+migrate"),
+            _ => false,
         }
     }
 

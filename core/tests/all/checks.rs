@@ -166,6 +166,29 @@ fn told(problem: &Problem) -> (&str, (u32, u32), &str, &str) {
 }
 
 #[test]
+fn a_mark_of_a_section_is_refused_wherever_it_stands() {
+    for (dialect, text, tool, place) in [
+        (Postgres, "-- +goose Up\ncreate", "goose", (1, 1)),
+        (Postgres, "/* Copyright */\n-- +goose Up\ncreate table a (id int);\n-- +goose Down\n", "goose", (2, 1)),
+        (Sqlite, "\n-- by us\n\n--+goose up\n", "goose", (4, 1)),
+        (Postgres, "-- migrate:up transaction:false\r\n", "dbmate", (1, 1)),
+        (Mysql, "set names utf8mb4;\n  --  +migrate   Up notransaction\ndo 1;", "sql-migrate", (2, 3)),
+        (Mysql, "do 1;\n--+migrate Down\ndo 2;", "sql-migrate", (2, 1)),
+        (Cql, "use 'a; // +migrate down", "", (0, 0)),
+        (Cql, "select a from b; // migrate:down", "dbmate", (1, 18)),
+        (Postgres, "select '\n-- +goose Down\n', 'x -- +goose Down'; -- migrate the users, +goose Down\n", "", (0, 0)),
+        (Postgres, "select 1; -- migrate:upstream, +goose Updates", "", (0, 0)),
+    ] {
+        let problems = read_as(dialect, text).err().unwrap_or_default();
+        let marks: Vec<_> = problems.iter().filter(|problem| problem.code() == "sections").map(told).collect();
+        let message = format!("the file has sections for up and down, as {tool} writes them, which are not read yet");
+        let help = "move the down section into a down script of its own, and delete the marks";
+        let expected = ("sections", place, &message[..], help);
+        assert_eq!(marks, Vec::from_iter((!tool.is_empty()).then_some(expected)), "{text:?}");
+    }
+}
+
+#[test]
 fn all_problems_are_told_at_once_and_in_order() {
     let text = "-- whimbrel:phase x\ncopy a from stdin;\nbegin;\ndiscard all;\n\\i x\n";
     let problems = read_as(Postgres, text).unwrap_err();
