@@ -132,11 +132,18 @@ impl Lexer<'_> {
         Token { kind: TokenKind::QuotedName, byte: b'[', start, end: at, line }
     }
 
-    /// `$tag$…$tag$` (PG manual 4.1.2.4), `$$…$$` without tags (Cassandra's Lexer.g: STRING_LITERAL), or a lone `$`.
+    /// The token that begins with this `$`, where the grammar says that it is no name.
+    pub(crate) fn dollar_quote(&mut self, start: usize) -> Token {
+        self.at = start;
+        self.dollar()
+    }
+
+    /// `$tag$…$tag$` (PG manual 4.1.2.4; sql_lex.cc of MySQL 9), `$$…$$` without tags (Cassandra's Lexer.g:
+    /// STRING_LITERAL), or a lone `$`.
     fn dollar(&mut self) -> Token {
         let start = self.at;
         let opening = match self.dialect {
-            Dialect::Postgres => self.dollar_tag_end(start),
+            Dialect::Postgres | Dialect::Mysql => self.dollar_tag_end(start),
             Dialect::Cql if self.byte_at(start + 1) == b'$' => start + 2,
             _ => start,
         };
@@ -152,7 +159,7 @@ impl Lexer<'_> {
     fn dollar_tag_end(&self, start: usize) -> usize {
         let (bytes, class, len) = (self.bytes, self.class, self.bytes.len());
         let mut at = start + 1;
-        while at < len && class[bytes[at] as usize] >= class::DIGIT {
+        while at < len && class[bytes[at] as usize] >= class::DIGIT && bytes[at] != b'$' {
             at += 1;
         }
         let begins_with_digit = class[self.byte_at(start + 1) as usize] == class::DIGIT;
