@@ -99,6 +99,8 @@ pub(crate) struct Lexer<'a> {
     delimiter: (usize, usize),
     /// Where the `/*!` stands that is open.
     version_comment: Option<usize>,
+    /// The quote at which an `E'…'` goes on; the escapes of the first string hold in the next.
+    escapes_at: usize,
     pub(crate) faults: Vec<Fault>,
     pub(crate) notes: Vec<Note>,
     /// The number of comments so far.
@@ -115,6 +117,7 @@ impl<'a> Lexer<'a> {
             line: 1,
             delimiter: (0, 0),
             version_comment: None,
+            escapes_at: usize::MAX,
             faults: Vec::new(),
             notes: Vec::new(),
             comments: 0,

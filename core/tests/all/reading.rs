@@ -56,6 +56,7 @@ fn the_digest_counts_tokens_and_nothing_else() {
         assert_ne!(digest(Postgres, other), plain, "{other}");
     }
     assert_ne!(digest(Postgres, "select E'a'"), digest(Postgres, "select E 'a'"));
+    assert_eq!(digest(Postgres, "select E'a' -- why\n 'b\\'; c'"), digest(Postgres, "select E'a'\n'b\\'; c'"));
     assert_ne!(digest(Postgres, "select $$a\r\n$$"), digest(Postgres, "select $$a\n$$"));
 }
 
