@@ -21,7 +21,30 @@ const DIRECTIVES: &[Case] = &[
             "unknown-directive",
             (1, 1),
             "unknown directive `retry`",
-            "write one of `no-transaction`, `timeout`, `lock-timeout`, `foreign-keys`, `phase`, `allow`",
+            "write one of `no-transaction`, `timeout`, `lock-timeout`, `foreign-keys`, `phase`, `allow`; if it is prose, \
+             let it not begin with `whimbrel:`",
+        )],
+    ),
+    (
+        Postgres,
+        "-- Whimbrel: see our wiki\nselect 1;",
+        &[(
+            "unknown-directive",
+            (1, 1),
+            "unknown directive `see`",
+            "write one of `no-transaction`, `timeout`, `lock-timeout`, `foreign-keys`, `phase`, `allow`; if it is prose, \
+             let it not begin with `whimbrel:`",
+        )],
+    ),
+    (
+        Sqlite,
+        "-- whimbrel:\nselect 1;",
+        &[(
+            "unknown-directive",
+            (1, 1),
+            "a directive needs a name",
+            "write one of `no-transaction`, `timeout`, `lock-timeout`, `foreign-keys`, `phase`, `allow`; if it is prose, \
+             let it not begin with `whimbrel:`",
         )],
     ),
     (
