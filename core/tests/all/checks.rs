@@ -212,6 +212,45 @@ fn a_mark_of_a_section_is_refused_wherever_it_stands() {
 }
 
 #[test]
+fn strings_of_postgres_keep_their_rules() {
+    let off = (
+        "changes-quoting",
+        (1, 1),
+        "with standard_conforming_strings off, backslashes change where strings end",
+        "remove it, and write strings that have escapes as `E'…'`",
+    );
+    for text in [
+        "set standard_conforming_strings = no",
+        "SET LOCAL Standard_Conforming_Strings TO 'NO'",
+        "set session standard_conforming_strings = '0'",
+        "set standard_conforming_strings to /* x */ fals",
+        "set standard_conforming_strings = \"off\"",
+        "set standard_conforming_strings = E'off'",
+        "set standard_conforming_strings = -0",
+        "select set_config('standard_conforming_strings', 'no', false)",
+        "select 1, pg_catalog.set_config ('standard_conforming_strings', lower('OFF'), true)",
+        "alter role joe in database d set standard_conforming_strings to off",
+        "alter system set standard_conforming_strings = off",
+    ] {
+        let problems = read_as(Postgres, text).expect_err(text);
+        assert_eq!(problems.iter().map(told).collect::<Vec<_>>(), [off], "{text}");
+    }
+    for text in [
+        "set standard_conforming_strings = on",
+        "set local standard_conforming_strings to 'ON'",
+        "set standard_conforming_strings to default",
+        "select pg_catalog.set_config('standard_conforming_strings', 'on', false)",
+        "select current_setting('standard_conforming_strings') = 'off'",
+        "select set_config('search_path', '', false)",
+        "alter database d set standard_conforming_strings = on",
+        "create function f() returns int language sql set standard_conforming_strings = off as 'select 1'",
+        "set escape_string_warning = off",
+    ] {
+        assert!(read_as(Postgres, text).is_ok(), "{text}");
+    }
+}
+
+#[test]
 fn all_problems_are_told_at_once_and_in_order() {
     let text = "-- whimbrel:phase x\ncopy a from stdin;\nbegin;\ndiscard all;\n\\i x\n";
     let problems = read_as(Postgres, text).unwrap_err();
