@@ -147,6 +147,26 @@ const BORDERS: &[Case] = &[
     ),
     (
         Postgres,
+        "begin;\nselect 1;\ncommit /* x */ work and\n chain;\nselect 2;\ncommit;",
+        &[(
+            "chained-transaction",
+            (3, 1),
+            "COMMIT AND CHAIN begins a transaction that no statement of the script shows",
+            "write `COMMIT; BEGIN;`",
+        )],
+    ),
+    (
+        Mysql,
+        "set autocommit = 0; insert into a values (1); rollback and chain; commit and no chain;",
+        &[(
+            "chained-transaction",
+            (1, 47),
+            "ROLLBACK AND CHAIN begins a transaction that no statement of the script shows",
+            "write `ROLLBACK; BEGIN;`",
+        )],
+    ),
+    (
+        Postgres,
         "begin; drop index concurrently i; commit;",
         &[(
             "refused-in-transaction",
