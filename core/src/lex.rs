@@ -75,7 +75,7 @@ impl FaultKind {
     }
 }
 
-/// A comment that speaks to us.
+/// A comment that speaks to us, or to a tool like us.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Note {
     pub(crate) start: usize,
@@ -97,6 +97,10 @@ pub(crate) struct Lexer<'a> {
     delimiter: (usize, usize),
     /// Where the `/*!` stands that is open.
     version_comment: Option<usize>,
+    /// The quote at which an `E'…'` goes on; the escapes of the first string hold in the next.
+    escapes_at: usize,
+    /// Whether a line that ends copied data can still come; looked for behind each COPY, it would cost the square.
+    data_can_end: bool,
     pub(crate) faults: Vec<Fault>,
     pub(crate) notes: Vec<Note>,
     /// The number of comments so far.
@@ -117,6 +121,8 @@ impl<'a> Lexer<'a> {
             line: 1,
             delimiter: (0, 0),
             version_comment: None,
+            escapes_at: usize::MAX,
+            data_can_end: true,
             faults: Vec::new(),
             notes: Vec::new(),
             comments: 0,
@@ -197,16 +203,22 @@ impl<'a> Lexer<'a> {
     }
 
     fn delimiter(&mut self, byte: u8) -> Token {
+        self.close_version_comment();
         let start = self.at;
         self.at = start + self.delimiter.1 - self.delimiter.0;
         Token { kind: TokenKind::Delimiter, byte, start, end: self.at, line: self.line }
     }
 
     fn end(&mut self) -> Token {
+        self.close_version_comment();
+        Token { kind: TokenKind::End, byte: 0, start: self.at, end: self.at, line: self.line }
+    }
+
+    /// At the end of what is sent at once, none may be open.
+    fn close_version_comment(&mut self) {
         if let Some(start) = self.version_comment.take() {
             self.fault(FaultKind::Comment, start, start + 2);
         }
-        Token { kind: TokenKind::End, byte: 0, start: self.at, end: self.at, line: self.line }
     }
 
     /// A token of one byte.

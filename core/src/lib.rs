@@ -31,7 +31,6 @@ pub mod split;
 
 // From scripts to a set.
 pub mod packed;
-mod sections;
 mod set;
 mod spread;
 pub mod sum;

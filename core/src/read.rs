@@ -7,6 +7,7 @@ mod faults;
 mod page;
 mod pragma;
 mod refusals;
+mod sections;
 mod transaction;
 mod verify;
 
@@ -111,6 +112,9 @@ fn read_with(outline: &Outline<'_>, text: Cow<'static, str>, empty: Empty) -> Re
     page.none_or_problems()?;
 
     let cuts: Vec<Cut> = outline.read_as.iter().map(|&dialect| cut(&text, dialect, Collect::Tokens)).collect();
+    sections::check(&mut page, &cuts);
+    // It is no script, and whatever else is said of it would not hold for its parts.
+    page.none_or_problems()?;
     let Some(first) = cuts.first() else {
         return Err(vec![Problem::new("no-dialect", "a script is read under at least one dialect")]);
     };

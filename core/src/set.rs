@@ -7,7 +7,6 @@ use crate::load::Loaded;
 use crate::migrations::join;
 use crate::read::{self, Demand, Outline};
 use crate::script::Options;
-use crate::sections;
 use crate::sources::{self, File, Files, Open, Sources};
 use crate::text::text;
 use crate::variants::{self, Dialects};
@@ -104,10 +103,6 @@ impl Texts<'_> {
                 return None;
             }
         };
-        if let Some(problem) = sections::refuse(&text, &shown) {
-            self.problems.push(problem);
-            return None;
-        }
         let dialect = self.dialects.tag(file);
         let specific = dialect.map(|dialect| [dialect]);
         let read_as = specific.as_ref().map_or(&self.dialects.read_as[..], |one| &one[..]);

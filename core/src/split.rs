@@ -125,6 +125,14 @@ impl Cutter<'_> {
     }
 
     fn token(&mut self, token: &Token) {
+        if token.byte == b'$' && self.grammar.takes_dollar_quote() {
+            let body = self.lexer.dollar_quote(token.start);
+            return self.take(&body);
+        }
+        self.take(token);
+    }
+
+    fn take(&mut self, token: &Token) {
         if !self.lexer.in_statement {
             if self.is_for_the_client(token) {
                 return;
@@ -210,6 +218,11 @@ impl Grammar {
             Self::Cql(grammar) => return grammar.token(token, bytes),
         }
         None
+    }
+
+    /// Whether a `$` that comes now begins a string, though the lexer does not know it.
+    fn takes_dollar_quote(&self) -> bool {
+        matches!(self, Self::Mysql(grammar) if grammar.takes_dollar_quote())
     }
 
     fn ends_at_semicolon(&mut self, delimiter: Delimiter) -> bool {

@@ -56,6 +56,7 @@ fn the_digest_counts_tokens_and_nothing_else() {
         assert_ne!(digest(Postgres, other), plain, "{other}");
     }
     assert_ne!(digest(Postgres, "select E'a'"), digest(Postgres, "select E 'a'"));
+    assert_eq!(digest(Postgres, "select E'a' -- why\n 'b\\'; c'"), digest(Postgres, "select E'a'\n'b\\'; c'"));
 }
 
 /// Git writes the line ends of the machine into routine bodies too, so that they cannot be told from an edit.
@@ -113,6 +114,8 @@ fn directives_are_read_wherever_the_leading_comments_are() {
         ("--whimbrel:no-transaction\r\nselect 1", Options { no_transaction: true, ..Options::default() }),
         ("/* a\n */ \n\n--   whimbrel:timeout  5m \nselect 1", Options { timeout: second(300), ..Options::default() }),
         ("\u{feff}-- whimbrel:lock-timeout 1h\nselect 1", Options { lock_timeout: second(3600), ..Options::default() }),
+        ("-- whimbrel: timeout 3s\nselect 1", Options { timeout: second(3), ..Options::default() }),
+        ("--Whimbrel:\t phase  migrate", Options { phase: Some(Phase::Migrate), ..Options::default() }),
         ("-- a\n-- whimbrel:phase migrate\n", Options { phase: Some(Phase::Migrate), ..Options::default() }),
         (
             "-- no-transaction, since it builds an index\nselect 1",
