@@ -144,6 +144,60 @@ async fn a_second_violation_of_a_row_that_was_violated_before_is_still_new() {
     assert_eq!(number(&pool, "SELECT count(*) FROM parent").await, 2);
 }
 
+#[tokio::test]
+async fn rows_are_told_apart_by_their_keys_and_not_by_their_numbers() {
+    // One row of each table is violated before.
+    const PARENT: &str = "CREATE TABLE parent (id INTEGER PRIMARY KEY);\nINSERT INTO parent VALUES (1), (2);";
+    const NAMED: &str = "CREATE TABLE child (name TEXT PRIMARY KEY, parent INTEGER REFERENCES parent) WITHOUT ROWID;";
+    const NUMBERED: &str = "CREATE TABLE child (name TEXT PRIMARY KEY, parent INTEGER REFERENCES parent);";
+    let orphans = "PRAGMA foreign_keys = OFF; INSERT INTO child VALUES ('a', 1), ('b', 7);";
+    let loses_a_row = "-- whimbrel:foreign-keys off\nDELETE FROM parent WHERE id = 1;";
+    let rebuild = |create: &str| {
+        let create = create.replace("TABLE child", "TABLE new_child");
+        let copy = "INSERT INTO new_child (name, parent) SELECT name, parent FROM child ORDER BY name DESC;";
+        format!(
+            "PRAGMA foreign_keys = OFF;\n{create}\n{copy}\nDROP TABLE child;\nALTER TABLE new_child RENAME TO child;"
+        )
+    };
+    let more_keys = NUMBERED.replace(");", ", other INTEGER REFERENCES parent);");
+    let cases = [
+        (NAMED, loses_a_row.to_owned(), Some("2 rows of child refer to parent, where there is none; before 1 did")),
+        (NUMBERED, rebuild(NUMBERED), None),
+        (NUMBERED, rebuild(&more_keys), None),
+    ];
+    for (child, script, told) in cases {
+        let database = Database::create();
+        let pool = narrow_pool(&database).await;
+        let first = format!("{PARENT}\n{child}");
+        migrate(&ups("sqlite", &[&first]), &pool).await.unwrap();
+        run(&pool, orphans).await;
+        run(&pool, "PRAGMA foreign_keys = ON").await;
+        let result = migrate(&ups("sqlite", &[&first, &script]), &pool).await;
+        let cause = result.err().map(|error| std::error::Error::source(&error).unwrap().to_string());
+        assert_eq!(cause, told.map(|told| format!("foreign key violated: {told}")), "{script}");
+        assert_clean(&pool).await;
+    }
+}
+
+#[tokio::test]
+async fn a_violation_outside_a_transaction_is_refused_until_it_is_mended() {
+    let database = Database::create();
+    let pool = narrow_pool(&database).await;
+    let loses_a_row = REBUILD.replace("FROM parent;", "FROM parent WHERE id = 1;");
+    let set = ups("sqlite", &[PARENTS, &format!("{loses_a_row}\nVACUUM;")]);
+    for _ in 0..3 {
+        let error = migrate(&set, &pool).await.unwrap_err();
+        assert_eq!(outcomes_before(&error).last(), Some(&"failed"), "{error:?}");
+        let shown = format!("{error:?}");
+        assert!(shown.contains("foreign key violated: row 20 of child refers to parent"), "{shown}");
+        assert!(shown.contains("help: mend the rows that `PRAGMA foreign_key_check` lists"), "{shown}");
+        assert_clean(&pool).await;
+    }
+    run(&pool, "INSERT INTO parent VALUES (2, 'b')").await;
+    assert_eq!(outcomes(&migrate(&set, &pool).await.unwrap()), ["done"]);
+    assert!(migrate(&set, &pool).await.unwrap().is_up_to_date());
+}
+
 // ----------------------------------------------------------------------------------------- migration 2 of 3 goes wrong
 
 const ONE: &str = "CREATE TABLE one (id INTEGER PRIMARY KEY); INSERT INTO one VALUES (1);";

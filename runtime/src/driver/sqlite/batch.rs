@@ -11,7 +11,7 @@ use whimbrel_core::Script;
 use crate::driver::completed::{ALL, NONE, Row};
 use crate::driver::entry::Standing;
 use crate::driver::sqlite::answer::{Fault, found_nothing, point};
-use crate::driver::sqlite::foreign_keys::{FOREIGN_KEY_CHECK, switch_foreign_keys_off, violated};
+use crate::driver::sqlite::foreign_keys::{COUNT_VIOLATIONS, Violations, switch_foreign_keys_off};
 use crate::driver::sqlite::link::{Begun, Link};
 use crate::driver::sqlite::{TONGUE, pragma};
 use crate::driver::{Batch, Done, Ended, Failure, Part, Stop, rows_of};
@@ -190,8 +190,8 @@ async fn one_step(
     let started = Instant::now();
     let broken = |fault: Fault| stop(tables, fault);
     let violations = match step.mode {
-        Mode::ForeignKeysOff => foreign_key_check(begun, tables).await?,
-        _ => Vec::new(),
+        Mode::ForeignKeysOff => Violations::counted(count_violations(begun, tables).await?),
+        _ => Violations::default(),
     };
     let enter = match &step.record {
         Some(record) => TONGUE.enter(tables, step, batch.identity, &record.rank.to_string(), Standing::running(step)),
@@ -206,9 +206,9 @@ async fn one_step(
         run_verify(begun, tables, verify).await?;
     }
     if step.mode == Mode::ForeignKeysOff {
-        let after = foreign_key_check(begun, tables).await?;
-        if let Some(new) = after.into_iter().find(|violation| !violations.contains(violation)) {
-            return Err(failed(Part::Constraints, None, violated(&new)));
+        let after = count_violations(begun, tables).await?;
+        if let Some(cause) = violations.grown(after) {
+            return Err(failed(Part::Constraints, None, cause));
         }
     }
     if !pragmas.is_empty() {
@@ -329,8 +329,7 @@ async fn run_verify(begun: &mut Begun<'_>, tables: &Tables, script: &Script) -> 
     Ok(())
 }
 
-/// The violated keys: it returns rows, and never an error.
-async fn foreign_key_check(begun: &mut Begun<'_>, tables: &Tables) -> Result<Vec<Row>, Stop> {
-    let answer = begun.send(FOREIGN_KEY_CHECK.to_owned(), ALL).await;
+async fn count_violations(begun: &mut Begun<'_>, tables: &Tables) -> Result<Vec<Row>, Stop> {
+    let answer = begun.send(COUNT_VIOLATIONS.to_owned(), ALL).await;
     answer.map(|answer| answer.rows).map_err(|fault| stop(tables, fault))
 }

@@ -6,11 +6,11 @@ use std::time::Instant;
 
 use whimbrel_core::{Kind, Script};
 
-use crate::driver::completed::{ALL, NONE, Row};
+use crate::driver::completed::{ALL, NONE};
 use crate::driver::entry::Standing;
 use crate::driver::sqlite::answer::{Fault, found_nothing};
 use crate::driver::sqlite::batch::{blame, leave};
-use crate::driver::sqlite::foreign_keys::{FOREIGN_KEY_CHECK, switch_foreign_keys_off, violated};
+use crate::driver::sqlite::foreign_keys::{COUNT_VIOLATIONS, Violations, switch_foreign_keys_off};
 use crate::driver::sqlite::link::Link;
 use crate::driver::sqlite::{TONGUE, pragma};
 use crate::driver::{Batch, Done, Ended, Failure, Part, Stop, kept_before, rows_of};
@@ -70,11 +70,14 @@ async fn begin(link: &mut Link<'_>, tables: &Tables, batch: &Batch<'_>, step: &S
     begun.commit().await.map_err(broken(tables))
 }
 
-/// Keys that are violated before the script, where it wants them unchecked.
-type Violations = Option<Vec<Row>>;
-
-/// Sets the connection up, and remembers what must be set back.
-async fn prepare(link: &mut Link<'_>, tables: &Tables, batch: &Batch<'_>, step: &Step<'_>) -> Result<Violations, Stop> {
+/// Sets the connection up, and remembers what must be set back; the keys that are violated before the script, where it
+/// wants them unchecked.
+async fn prepare(
+    link: &mut Link<'_>,
+    tables: &Tables,
+    batch: &Batch<'_>,
+    step: &Step<'_>,
+) -> Result<Option<Violations>, Stop> {
     link.set_patience(batch.patience).await.map_err(broken(tables))?;
     let Some(script) = step.script.as_deref() else { return Ok(None) };
     for name in pragma::named(script) {
@@ -89,9 +92,13 @@ async fn prepare(link: &mut Link<'_>, tables: &Tables, batch: &Batch<'_>, step: 
     if !script.options().foreign_keys_off {
         return Ok(None);
     }
-    let before = link.send(FOREIGN_KEY_CHECK.to_owned(), ALL).await.map_err(broken(tables))?;
+    let before = match step.skip {
+        0 => link.send(COUNT_VIOLATIONS.to_owned(), ALL).await.map_err(broken(tables))?.rows,
+        // What an earlier run has done may have violated some, and how many there were before it is not known.
+        _ => Vec::new(),
+    };
     switch_foreign_keys_off(link).await.map_err(broken(tables))?;
-    Ok(Some(before.rows))
+    Ok(Some(Violations::counted(before)))
 }
 
 /// The statements, and no key violated that was not before.
@@ -100,14 +107,14 @@ async fn checked(
     tables: &Tables,
     batch: &Batch<'_>,
     step: &Step<'_>,
-    (done, before): (&mut Done, Violations),
+    (done, before): (&mut Done, Option<Violations>),
 ) -> Result<(), Stop> {
     statements(link, tables, batch, step, done).await?;
     let Some(before) = before else { return Ok(()) };
-    let after = link.send(FOREIGN_KEY_CHECK.to_owned(), ALL).await.map_err(broken(tables))?;
-    let Some(new) = after.rows.into_iter().find(|violation| !before.contains(violation)) else { return Ok(()) };
+    let after = link.send(COUNT_VIOLATIONS.to_owned(), ALL).await.map_err(broken(tables))?;
+    let Some(cause) = before.grown(after.rows) else { return Ok(()) };
     let kept = step.script.as_deref().map_or(0, Script::len);
-    Err(Stop::Failed(Box::new(Failure { part: Part::Constraints, range: None, cause: violated(&new), kept })))
+    Err(Stop::Failed(Box::new(Failure { part: Part::Constraints, range: None, cause, kept })))
 }
 
 async fn statements(
