@@ -2,10 +2,11 @@
 
 use std::ops::Range;
 
+use futures_util::FutureExt as _;
 use sqlx::sqlite::{SqliteConnection, SqliteQueryResult, SqliteRow};
 use sqlx::{AssertSqlSafe, Row as _};
 
-use crate::driver::completed::{self, Completed, Keep, Row, without_values};
+use crate::driver::completed::{self, Completed, Keep, NONE, Row, without_values};
 use crate::driver::sqlite::link::IN_TRANSACTION;
 use crate::driver::{Failure, Part, Stop};
 use crate::error::{DatabaseError, Error, ErrorKind};
@@ -30,6 +31,11 @@ pub(crate) async fn send(connection: &mut SqliteConnection, sql: String, keep: K
     let answers = sqlx::raw_sql(AssertSqlSafe(sql)).fetch_many(connection);
     let collected = completed::collect(answers, SqliteQueryResult::rows_affected, texts, keep).await;
     collected.map_err(|(error, before)| Fault { error, before })
+}
+
+/// Polled once, a statement is on its way to the connection's thread, where it runs before whatever comes next.
+pub(crate) fn start(connection: &mut SqliteConnection, sql: String) {
+    drop(Box::pin(send(connection, sql, NONE)).now_or_never());
 }
 
 fn texts(row: &SqliteRow) -> Row {

@@ -8,19 +8,18 @@ use std::time::{Duration, Instant};
 
 use whimbrel_core::Script;
 
-use crate::driver::completed::{ALL, Completed, NONE, Row};
-use crate::driver::entry::Standing;
+use crate::driver::completed::{ALL, NONE, Row};
 use crate::driver::sqlite::answer::{Fault, entry_gone};
+use crate::driver::sqlite::begun::Begun;
+use crate::driver::sqlite::entry::{enter, has_left, leave};
 use crate::driver::sqlite::foreign_keys::{COUNT_VIOLATIONS, Violations, switch_foreign_keys_off};
-use crate::driver::sqlite::link::{Begun, Link};
+use crate::driver::sqlite::link::Link;
 use crate::driver::sqlite::patience::Patience;
 use crate::driver::sqlite::sent::Sent;
 use crate::driver::sqlite::{TONGUE, pragma};
 use crate::driver::{Batch, Done, Ended, Failure, Part, Stop, rows_of};
 use crate::error::DatabaseError;
-use crate::literal::literal;
 use crate::plan::{Mode, Step, drops_border};
-use crate::report::Action;
 use crate::table_name::Tables;
 
 /// Runs the steps of a batch.
@@ -225,34 +224,6 @@ async fn one_step(
 pub(crate) fn timeout(batch: &Batch<'_>, step: &Step<'_>) -> Option<Duration> {
     let options = step.script.as_deref().map(Script::options).unwrap_or_default();
     options.timeout.or(batch.settings.statement_timeout)
-}
-
-/// Writes the entry of a step that begins.
-pub(crate) fn enter(tables: &Tables, batch: &Batch<'_>, step: &Step<'_>) -> String {
-    match &step.record {
-        Some(record) => TONGUE.enter(tables, step, batch.identity, &record.rank.to_string(), Standing::running(step)),
-        None => TONGUE.begin_rollback(tables, step),
-    }
-}
-
-/// Completes the entry and adds the event.
-pub(crate) fn leave(tables: &Tables, batch: &Batch<'_>, step: &Step<'_>, event: i64) -> String {
-    let what = match step.action {
-        Action::Apply => "applied",
-        Action::RollBack => "rolled_back",
-        Action::Baseline => "baselined",
-    };
-    let (insert, values) = TONGUE.event(tables, step, batch.identity, (what, None));
-    let key = literal(TONGUE.dialect, &*step.key);
-    let duration = format!("(SELECT duration_ms FROM {} WHERE version = {key})", tables.history);
-    let mut sql = vec![TONGUE.leave(tables, step), format!("{insert} VALUES ({values}, {event}, {duration})")];
-    sql.extend(TONGUE.rechain(tables, step));
-    sql.join(";\n")
-}
-
-/// Whether there was an entry to complete.
-pub(crate) fn has_left(answer: &Completed) -> bool {
-    answer.statements.first().is_some_and(|left| left.changed == 1)
 }
 
 /// Bytes of SQL that go to SQLite at once: it copies what is left of a text for each statement of it.

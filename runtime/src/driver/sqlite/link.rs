@@ -5,17 +5,18 @@
 //! connections: there we act on one of them, which is never closed or detached, and whatever we set on it is set back
 //! before it returns, also when a run is cancelled.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use futures_util::FutureExt as _;
 use sqlx::pool::PoolConnection;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
-use sqlx::{ConnectOptions as _, Connection as _, SqlitePool, Transaction};
+use sqlx::{ConnectOptions as _, Connection as _, SqlitePool};
 
 use crate::driver::completed::{ALL, Completed, Keep, NONE};
-use crate::driver::sqlite::answer::{self, Fault};
-use crate::driver::sqlite::patience::{LOCK_WAIT, Patience};
+use crate::driver::sqlite::answer::{self, Fault, start};
+use crate::driver::sqlite::begun::Begun;
+use crate::driver::sqlite::deadline::Deadline;
+use crate::driver::sqlite::patience::{LOCK_WAIT, Patience, send};
 use crate::error::{Error, ErrorKind, Result};
 
 pub(crate) struct Link<'a> {
@@ -26,25 +27,6 @@ pub(crate) struct Link<'a> {
     /// The SQL that takes back what was set for a step.
     restore: Vec<String>,
     deadline: Arc<Deadline>,
-}
-
-/// When SQLite shall give up the statement that runs; shared with its thread.
-#[derive(Debug, Default)]
-struct Deadline(Mutex<Option<Instant>>);
-
-impl Deadline {
-    fn set(&self, time: Option<Instant>) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = time;
-    }
-
-    /// Begins to run; none is none, and one that no clock reaches as well.
-    fn start(&self, timeout: Option<Duration>) {
-        self.set(timeout.and_then(|timeout| Instant::now().checked_add(timeout)));
-    }
-
-    fn is_over(&self) -> bool {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).is_some_and(|time| time <= Instant::now())
-    }
 }
 
 enum Source<'a> {
@@ -133,7 +115,7 @@ impl<'a> Link<'a> {
     pub(crate) async fn begin(&mut self) -> Result<Begun<'_>, Fault> {
         let deadline = Arc::clone(&self.deadline);
         let transaction = self.connection().await?.begin_with("BEGIN IMMEDIATE").await?;
-        Ok(Begun(Some(transaction), deadline))
+        Ok(Begun::new(transaction, deadline))
     }
 
     /// How long SQLite itself waits during a step.
@@ -203,22 +185,6 @@ impl<'a> Link<'a> {
             handle.set_progress_handler(1_000, move || !deadline.is_over());
         }
         Ok(connection)
-    }
-}
-
-/// Sends statements, and again while others are in the way.
-async fn send(
-    connection: &mut SqliteConnection,
-    patience: &mut Patience,
-    sql: String,
-    keep: Keep<'_>,
-) -> Result<Completed, Fault> {
-    loop {
-        let asked = Instant::now();
-        match answer::send(connection, sql.clone(), keep).await {
-            Err(fault) if patience.waits_for(&fault, asked).await => {}
-            answer => return answer,
-        }
     }
 }
 
@@ -312,74 +278,6 @@ impl Drop for Link<'_> {
         };
         for sql in self.restore.drain(..).chain(self.patience.take()) {
             start(connection, sql);
-        }
-    }
-}
-
-/// Polled once, a statement is on its way to the connection's thread, where it runs before whatever comes next.
-fn start(connection: &mut SqliteConnection, sql: String) {
-    drop(Box::pin(answer::send(connection, sql, NONE)).now_or_never());
-}
-
-/// An open transaction; rolled back when it is dropped.
-///
-/// SQLite ends a transaction by itself on `INSERT OR ROLLBACK`, `RAISE(ROLLBACK)` and a full disk. sqlx would go on
-/// believing in it, since its `ROLLBACK` fails then, and the connection would never begin a transaction again. So
-/// before sqlx ends one there is always one: a `BEGIN` of ours, which fails harmlessly inside an open transaction.
-pub(crate) struct Begun<'c>(Option<Transaction<'c, sqlx::Sqlite>>, Arc<Deadline>);
-
-impl Begun<'_> {
-    pub(crate) async fn send(&mut self, sql: String, keep: Keep<'_>) -> Result<Completed, Fault> {
-        answer::send(self.connection()?, sql, keep).await
-    }
-
-    /// Runs statements of a script, which may not take too long.
-    pub(crate) async fn run(&mut self, sql: String, timeout: Option<Duration>) -> Result<Completed, Fault> {
-        self.1.start(timeout);
-        let answer = self.send(sql, NONE).await;
-        self.1.set(None);
-        answer
-    }
-
-    fn connection(&mut self) -> Result<&mut SqliteConnection, Fault> {
-        match &mut self.0 {
-            Some(transaction) => Ok(transaction),
-            None => Err(sqlx::Error::PoolClosed.into()),
-        }
-    }
-
-    /// Commits; whoever reads is waited for, and the transaction stays open meanwhile.
-    pub(crate) async fn commit(mut self, patience: &mut Patience) -> Result<(), Fault> {
-        match send(self.connection()?, patience, "COMMIT; BEGIN".to_owned(), NONE).await {
-            Ok(_) => self.end().await,
-            Err(fault) => {
-                self.roll_back().await;
-                Err(fault)
-            }
-        }
-    }
-
-    async fn end(&mut self) -> Result<(), Fault> {
-        match self.0.take() {
-            Some(transaction) => transaction.commit().await.map_err(Fault::from),
-            None => Ok(()),
-        }
-    }
-
-    pub(crate) async fn roll_back(mut self) {
-        drop(self.send("BEGIN".to_owned(), NONE).await);
-        if let Some(transaction) = self.0.take() {
-            // What cannot be rolled back now is rolled back when the connection closes.
-            let _ = transaction.rollback().await;
-        }
-    }
-}
-
-impl Drop for Begun<'_> {
-    fn drop(&mut self) {
-        if let Some(transaction) = &mut self.0 {
-            // It arrives before the `ROLLBACK` of sqlx's drop.
-            start(transaction, "BEGIN".to_owned());
         }
     }
 }

@@ -2,6 +2,9 @@
 
 mod answer;
 mod batch;
+mod begun;
+mod deadline;
+mod entry;
 mod foreign_keys;
 mod link;
 mod outside;

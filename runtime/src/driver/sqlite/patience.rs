@@ -2,7 +2,10 @@
 
 use std::time::{Duration, Instant};
 
-use crate::driver::sqlite::answer::Fault;
+use sqlx::sqlite::SqliteConnection;
+
+use crate::driver::completed::{Completed, Keep};
+use crate::driver::sqlite::answer::{self, Fault};
 
 /// How long SQLite itself waits, asleep: neither a dropped run nor a deadline would wake it.
 pub(crate) const LOCK_WAIT: Duration = Duration::from_millis(200);
@@ -11,6 +14,22 @@ pub(crate) const LOCK_WAIT: Duration = Duration::from_millis(200);
 pub(crate) const STATEMENT_WAIT: Duration = Duration::from_secs(2);
 /// The pause where it refuses at once.
 const PAUSE: Duration = Duration::from_millis(5);
+
+/// Sends statements, and again while others are in the way.
+pub(crate) async fn send(
+    connection: &mut SqliteConnection,
+    patience: &mut Patience,
+    sql: String,
+    keep: Keep<'_>,
+) -> Result<Completed, Fault> {
+    loop {
+        let asked = Instant::now();
+        match answer::send(connection, sql.clone(), keep).await {
+            Err(fault) if patience.waits_for(&fault, asked).await => {}
+            answer => return answer,
+        }
+    }
+}
 
 /// How long others are still waited for.
 #[derive(Debug)]
