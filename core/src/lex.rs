@@ -61,8 +61,6 @@ pub(crate) enum FaultKind {
     BindMarker,
     /// A byte that no token of the dialect can begin with.
     Character,
-    /// `--whimbrel:`, where MySQL wants a blank after the dashes.
-    Dashes,
 }
 
 impl FaultKind {
@@ -103,6 +101,10 @@ pub(crate) struct Lexer<'a> {
     pub(crate) notes: Vec<Note>,
     /// The number of comments so far.
     pub(crate) comments: usize,
+    /// Where `--` stands that MySQL takes for no comment, but all others do.
+    pub(crate) dashes: Vec<usize>,
+    /// Whether a statement is open, as far as who cuts them says; who reads a part of one need not.
+    pub(crate) in_statement: bool,
 }
 
 impl<'a> Lexer<'a> {
@@ -118,6 +120,8 @@ impl<'a> Lexer<'a> {
             faults: Vec::new(),
             notes: Vec::new(),
             comments: 0,
+            dashes: Vec::new(),
+            in_statement: true,
         }
     }
 

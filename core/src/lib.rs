@@ -22,6 +22,7 @@ mod sources;
 mod text;
 
 // From a text to a script.
+mod digests;
 mod facts;
 mod lex;
 pub mod read;

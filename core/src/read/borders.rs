@@ -48,17 +48,18 @@ fn without_begin(page: &mut Page<'_>, statement: &Statement) {
 }
 
 fn refused(page: &mut Page<'_>, statement: &Statement) {
-    let reader = page.outline.read_as.iter().copied().find(|&dialect| statement.needs_no_transaction(dialect));
-    let database = match reader {
-        Some(Dialect::Sqlite) => "SQLite",
-        _ => "PostgreSQL",
-    };
     page.wrong(
         statement.range(),
         "refused-in-transaction",
-        format!("{database} does not run this inside a transaction, and the script has one open"),
+        format!("{} does not run this inside a transaction, and the script has one open", refuser(page, statement)),
         "move it before the `BEGIN` or after the `COMMIT`, or to a migration of its own",
     );
+}
+
+/// The database that does not run the statement inside a transaction.
+pub(super) fn refuser(page: &Page<'_>, statement: &Statement) -> &'static str {
+    let reader = page.outline.read_as.iter().copied().find(|&dialect| statement.needs_no_transaction(dialect));
+    if reader == Some(Dialect::Sqlite) { "SQLite" } else { "PostgreSQL" }
 }
 
 /// With `SET autocommit = 0` each statement begins a transaction where none is open (MySQL manual 15.3.1).

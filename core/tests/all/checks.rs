@@ -182,8 +182,8 @@ fn a_fault_of_one_dialect_names_it() {
     assert_eq!((code, message), ("unterminated-string", "unterminated string when read as mysql"));
     assert_eq!(
         help,
-        "write `dialect = \"sqlite\"` in whimbrel.toml if it is not for mysql; if it is, close it with `'`, or double a \
-         quote inside a string: `''`; a backslash takes the next character with it"
+        "if it is not for mysql, write `dialect = [\"sqlite\", \"postgres\"]` in whimbrel.toml; if it is, close it with \
+         `'`, or double a quote inside a string: `''`; a backslash takes the next character with it"
     );
 }
 
@@ -193,8 +193,9 @@ fn a_portable_script_that_splits_differently_is_ambiguous() {
     let expected = (
         "ambiguous-dialect",
         (2, 1),
-        "sqlite and postgres do not split statement 2 alike",
-        "write `dialect = \"postgres\"` in whimbrel.toml, or rename the file to end in `.postgres.sql`",
+        "postgres does not split statement 2 as sqlite and mysql do",
+        "if it is for postgres, write `dialect = \"postgres\"` in whimbrel.toml, or rename the file to end in \
+         `.postgres.sql`; if it is not, write `dialect = [\"sqlite\", \"mysql\"]`, or the one of them that it is for",
     );
     assert_eq!(problems.iter().map(told).collect::<Vec<_>>(), [expected]);
 }

@@ -167,15 +167,17 @@ proptest! {
         for dialect in Dialect::ALL {
             let plain = read_as(dialect, &TOKENS.join(" ")).unwrap();
             let other = read_as(dialect, &text).unwrap();
-            prop_assert_eq!(plain.digest(), other.digest(), "{}", &text);
+            prop_assert_eq!(plain.digest(dialect), other.digest(dialect), "{}", &text);
         }
     }
 
     #[test]
     fn what_is_in_a_literal_counts(left in "[a-z \r\n-]{0,8}", right in "[a-z \r\n-]{0,8}") {
         for dialect in Dialect::ALL {
-            let digest = |inner: &str| read_as(dialect, &format!("insert into a values ('{inner}')")).unwrap().digest();
-            prop_assert_eq!(digest(&left) == digest(&right), left == right);
+            let digest = |inner: &str| read_as(dialect, &format!("insert into a values ('{inner}')")).unwrap().digest(dialect);
+            // The line ends of a checkout are none of the literal.
+            let [one, other] = [&left, &right].map(|text| text.replace("\r\n", "\n"));
+            prop_assert_eq!(digest(&left) == digest(&right), one == other);
         }
     }
 }

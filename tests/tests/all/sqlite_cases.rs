@@ -594,6 +594,10 @@ async fn a_verify_query_may_not_take_longer_than_a_statement() {
         drop(migrator);
         assert_clean(&pool).await;
         assert_eq!(outcomes(&migrate(&with("SELECT 1"), &pool).await.unwrap()), ["done"]);
+        // Also where nothing but the queries is asked.
+        let validating = Migrator::new(&set, &pool).statement_timeout(Duration::from_millis(200)).validate().await;
+        assert!(format!("{validating:?}").contains("it took longer than 200 ms"), "{validating:?}");
+        assert_clean(&pool).await;
     }
 }
 

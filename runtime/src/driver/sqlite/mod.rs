@@ -25,6 +25,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::history::{Entry, Head, History, Holder};
 use crate::literal::literal;
 use crate::plan::Step;
+use crate::settings::Settings;
 use crate::table_name::{TableName, Tables};
 
 use answer::Fault;
@@ -116,8 +117,8 @@ impl Driver for Sqlite<'_> {
         })
     }
 
-    fn verify<'a>(&'a mut self, script: &'a Script) -> Answer<'a, Result<Option<Failure>>> {
-        Box::pin(self.ask(script))
+    fn verify<'a>(&'a mut self, script: &'a Script, settings: &'a Settings) -> Answer<'a, Result<Option<Failure>>> {
+        Box::pin(self.ask(script, settings))
     }
 
     fn release(&mut self) -> Answer<'_, ()> {
@@ -141,7 +142,7 @@ impl Sqlite<'_> {
 
     async fn read_history(&mut self, detail: Detail) -> Result<History> {
         let last_event = TONGUE.last_event(&self.tables);
-        let entries = TONGUE.select(&self.tables, detail == Detail::Scripts);
+        let entries = TONGUE.select(&self.tables, detail);
         // The event is read first, so that a change in between makes the plan stale, not wrong.
         let answer = match self.link.read(format!("{last_event};\n{entries}")).await {
             Ok(answer) => answer,
@@ -210,8 +211,8 @@ impl Sqlite<'_> {
         transaction.commit(&mut Patience::once()).await
     }
 
-    async fn ask(&mut self, script: &Script) -> Result<Option<Failure>> {
-        let timeout = script.options().timeout;
+    async fn ask(&mut self, script: &Script, settings: &Settings) -> Result<Option<Failure>> {
+        let timeout = script.options().timeout.or(settings.statement_timeout);
         for (index, statement) in script.statements().enumerate() {
             let query = Sent::new(Part::Verify(index), script, &statement, timeout);
             match self.link.run(&mut Patience::last(), query.sql(), timeout).await {
