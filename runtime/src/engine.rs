@@ -292,6 +292,9 @@ fn help_of(step: &Step<'_>, failure: &Failure, kind: ErrorKind) -> &'static str 
             "correct the data or the query, and run it again: it goes on with the query"
         }
         (Mode::Outside, _) if step.action == Action::RollBack => "correct the script: it runs from its beginning again",
+        (Mode::Outside, Part::Constraints) => {
+            "mend the rows that `PRAGMA foreign_key_check` lists, and run it again: its statements are done"
+        }
         (Mode::Outside, _) => "correct the statement and run it again: it goes on with it",
         _ if step.action == Action::RollBack => {
             "correct the down script and run it again: this migration is still applied"
