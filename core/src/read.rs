@@ -70,7 +70,7 @@ pub fn read_or_empty(outline: &Outline<'_>, text: Cow<'static, str>) -> Result<S
 
 /// Reads a script that the history has stored, such as a down script that this binary does not know.
 ///
-/// Its directives stand in the text; what the file name asked for (`autocommit`) is the caller's to remember.
+/// Its directives stand in the text; what only its file name asks for (`autocommit`) is said in it.
 ///
 /// # Errors
 /// As [`read_or_empty`].

@@ -33,7 +33,14 @@ impl<'a> Engine<'_, 'a> {
         let mut backoff = Backoff::new(self.settings.lock_timeout);
         let mut doubt = None;
         loop {
-            let history = self.driver.history(detail(&goal)).await?;
+            let history = match self.driver.history(detail(&goal)).await {
+                Err(error) if error.kind() == ErrorKind::Locked => {
+                    let waiting = Waiting { what: "another writer", otherwise: Some(error) };
+                    self.wait(&mut backoff, report, waiting).await?;
+                    continue;
+                }
+                history => history?,
+            };
             if let Some((seen, waiting)) = running(&history, doubt.as_ref(), self.driver.history_table())? {
                 doubt = Some(seen);
                 self.wait(&mut backoff, report, waiting).await?;
@@ -70,7 +77,11 @@ impl<'a> Engine<'_, 'a> {
     /// The fast path: one request, no write.
     async fn is_up_to_date(&mut self, goal: &Goal, report: &mut Report) -> Result<bool> {
         let (Goal::Up(Target::Latest), Some(last)) = (goal, self.set.last()) else { return Ok(false) };
-        let head = self.driver.head(&last.version().canonical()).await?;
+        let head = match self.driver.head(&last.version().canonical()).await {
+            // Somebody writes: the history is waited for.
+            Err(error) if error.kind() == ErrorKind::Locked => return Ok(false),
+            head => head?,
+        };
         let Head::Present { completed, unfinished, chain } = head else { return Ok(false) };
         let same = chain.is_some_and(|chain| chain == self.set.head(self.driver.dialect()).to_string());
         let up_to_date = same && unfinished == 0 && completed == self.set.len() as u64;
@@ -200,12 +211,19 @@ fn running(history: &History, before: Option<&Doubt>, table: &str) -> Result<Opt
     let (at, of) = (entry.applied + 1, entry.statements);
     let part = if at > of { "after its last statement".to_owned() } else { format!("at statement {at} of {of}") };
     let (label, by, since) = (entry.label(), &entry.applied_by, &entry.started_at);
-    let message = format!("{label} was interrupted {part}, by {by} at {since}; nothing was run");
-    let in_doubt = Error::new(ErrorKind::InDoubt, message).help(way_out(entry, table));
     match history.holder {
         // The holder is read a moment before the entry: only what two looks have seen is so.
-        Holder::Nobody if before == Some(&seen) => Err(in_doubt),
-        Holder::Unknown => Ok(Some((seen, Waiting { what: "another runner", otherwise: Some(in_doubt) }))),
+        Holder::Nobody if before == Some(&seen) => {
+            let message = format!("{label} was interrupted {part}, by {by} at {since}; nothing was run");
+            Err(Error::new(ErrorKind::InDoubt, message).help(way_out(entry, table)))
+        }
+        Holder::Unknown => {
+            let message = format!("{label} stands {part}, run by {by} since {since}; nothing was run");
+            let dead = way_out(entry, table);
+            let help = format!("wait longer with `.lock_timeout(…)` if that process lives; only if it is dead, {dead}");
+            let in_doubt = Error::new(ErrorKind::InDoubt, message).help(help);
+            Ok(Some((seen, Waiting { what: "another runner", otherwise: Some(in_doubt) })))
+        }
         _ => Ok(Some((seen, Waiting { what: "another runner", otherwise: None }))),
     }
 }
@@ -256,12 +274,12 @@ fn name_of(part: Part, step: &Step<'_>) -> String {
 
 fn help_of(step: &Step<'_>, failure: &Failure, kind: ErrorKind) -> &'static str {
     match (step.mode, failure.part) {
+        _ if kind == ErrorKind::Timeout => "make it faster, or raise `-- whimbrel:timeout`, and run it again",
         (Mode::Outside, Part::Verify(_)) => {
             "correct the data or the query, and run it again: it goes on with the query"
         }
         (Mode::Outside, _) if step.action == Action::RollBack => "correct the script: it runs from its beginning again",
         (Mode::Outside, _) => "correct the statement and run it again: it goes on with it",
-        _ if kind == ErrorKind::Timeout => "make it faster, or raise `-- whimbrel:timeout`, and run it again",
         _ if step.action == Action::RollBack => {
             "correct the down script and run it again: this migration is still applied"
         }

@@ -128,6 +128,19 @@ impl Error {
         self
     }
 
+    /// Both: of the other one, what it says and what to do.
+    pub(crate) fn and(mut self, other: Self) -> Self {
+        if !self.0.details.is_empty() {
+            self.0.details = format!("{}\n", self.0.details.trim_end());
+        }
+        self.0.details.push_str(&other.to_string());
+        self.0.help = match (self.0.help, other.0.help) {
+            (Some(first), Some(second)) => Some(format!("{first}\n  help: {second}")),
+            (first, second) => first.or(second),
+        };
+        self
+    }
+
     pub(crate) fn source(mut self, cause: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
         self.0.source = Some(cause.into());
         self
@@ -157,7 +170,7 @@ impl Error {
         if self.0.details.is_empty() { Ok(()) } else { write!(f, "\n{}", self.0.details.trim_end()) }
     }
 
-    /// What to do now: an order, in one line.
+    /// What to do now: an order, a line for each of several faults.
     pub fn help_text(&self) -> Option<&str> {
         self.0.help.as_deref()
     }

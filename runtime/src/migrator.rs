@@ -11,7 +11,7 @@ use crate::engine::Engine;
 use crate::error::{Error, ErrorKind, Result};
 use crate::history::{Entry, State};
 use crate::identity::Identity;
-use crate::plan::{Facts, Goal, Plan};
+use crate::plan::{self, Facts, Goal, Plan};
 use crate::refusal;
 use crate::report::{Report, Took};
 use crate::settings::{Missing, Newer, OutOfOrder, Settings};
@@ -429,6 +429,8 @@ impl<'a> Migrator<'a> {
             report.took(started);
             match result {
                 Ok(()) => Ok(report),
+                // Without a plan there is nothing to tell.
+                Err(error) if report.steps().is_empty() => Err(error),
                 Err(error) => Err(error.with_report(report)),
             }
         })
@@ -477,9 +479,9 @@ async fn validate(set: &Migrations, driver: &mut dyn Driver, settings: &Settings
     let history = driver.history(Detail::Scripts).await?;
     let dialect = driver.dialect();
     let mut validation = Validation { compared: history.completed().count(), ..Validation::default() };
-    if let Err(refused) = refusal::check_history(Facts { set, dialect, history: &history, settings }) {
-        validation.problems.push(refused.to_string());
-    }
+    let facts = Facts { set, dialect, history: &history, settings };
+    let pending: Vec<_> = plan::pending(facts).collect();
+    validation.problems.extend(refusal::faults(facts, &pending).iter().map(ToString::to_string));
     for entry in history.entries.iter().filter(|entry| matches!(entry.state, State::Failed | State::Running)) {
         validation.problems.push(format!("{} is {}", entry.label(), entry.state));
     }

@@ -6,6 +6,7 @@ use std::borrow::Cow;
 use std::collections::HashSet;
 use std::fmt;
 
+use whimbrel_core::read::read_stored;
 use whimbrel_core::script::{Phase, Wrapping};
 use whimbrel_core::{Dialect, Digest, Direction, Migration, Migrations, Script, Version};
 
@@ -90,7 +91,7 @@ pub(crate) struct Record<'a> {
     pub(crate) checksum: Digest,
     pub(crate) chain: Digest,
     pub(crate) up: &'a str,
-    pub(crate) down: Option<&'a str>,
+    pub(crate) down: Option<Cow<'a, str>>,
     pub(crate) phase: Option<Phase>,
     /// An applied later version and its chain, which this one's arrival changes.
     pub(crate) rechain: Option<(String, Digest)>,
@@ -143,7 +144,7 @@ impl Step<'_> {
     pub fn statements(&self) -> impl Iterator<Item = &str> {
         let script = self.script.as_deref();
         let all = script.into_iter().flat_map(|script| script.statements().map(move |it| (script, it)));
-        let unwrapped = all.filter(|(script, it)| !drops_border(script, it.kind));
+        let unwrapped = all.filter(|(script, it)| self.mode == Mode::Outside || !drops_border(script, it.kind));
         unwrapped.skip(self.skip).map(|(script, statement)| script.text_of(&statement))
     }
 
@@ -213,7 +214,6 @@ pub(crate) fn plan<'a>(facts: Facts<'a, '_>, goal: &Goal) -> Result<Plan<'a>> {
 }
 
 fn up<'a>(facts: Facts<'a, '_>, target: &Target) -> Result<Vec<Step<'a>>> {
-    refusal::check_history(facts)?;
     let pending: Vec<&'a Migration> = pending(facts).collect();
     let wanted: Vec<&'a Migration> = match target {
         Target::Latest => pending,
@@ -225,8 +225,7 @@ fn up<'a>(facts: Facts<'a, '_>, target: &Target) -> Result<Vec<Step<'a>>> {
             pending.into_iter().take_while(|migration| migration.version() <= version).collect()
         }
     };
-    refusal::check_order(facts, &wanted)?;
-    refusal::check_scripts(facts, &wanted)?;
+    refusal::refuse(refusal::faults(facts, &wanted))?;
     let applied = |migration: &&'a Migration| apply(facts, migration);
     Ok(number(facts, wanted.iter().map(applied).collect()))
 }
@@ -263,11 +262,24 @@ fn apply<'a>(facts: Facts<'a, '_>, migration: &'a Migration) -> Step<'a> {
             checksum: migration.checksum(facts.dialect),
             chain: Digest::ZERO,
             up: script.map_or("", Script::text),
-            down: migration.script(Direction::Down, facts.dialect).map(Script::text),
+            down: migration.script(Direction::Down, facts.dialect).map(|down| stored(down, facts.dialect)),
             phase: migration.phase(facts.dialect),
             rechain: None,
         }),
     }
+}
+
+/// A down script as the history stores it: what only the name of its file asked for is said in it.
+fn stored(script: &Script, dialect: Dialect) -> Cow<'_, str> {
+    let text = script.text();
+    let says_so = || {
+        let read = read_stored(Direction::Down, dialect, script.path(), text.to_owned());
+        read.is_ok_and(|read| read.options().no_transaction)
+    };
+    if !script.options().no_transaction || says_so() {
+        return Cow::Borrowed(text);
+    }
+    Cow::Owned(format!("-- whimbrel:no-transaction\n{text}"))
 }
 
 fn mode(script: &Script, dialect: Dialect) -> Mode {
@@ -316,7 +328,7 @@ fn baseline<'a>(facts: Facts<'a, '_>, version: &Version) -> Result<Vec<Step<'a>>
             Error::new(ErrorKind::Refused, message).help("a baseline is for a database without one: migrate it")
         );
     }
-    refusal::check_history(facts)?;
+    refusal::refuse(refusal::faults(facts, &[]))?;
     let known = pending(facts).take_while(|migration| migration.version() <= version);
     let steps = known.map(|migration| {
         let mut step = apply(facts, migration);
@@ -360,6 +372,7 @@ fn is_named(entry: &Entry, name: &str) -> bool {
 }
 
 fn down<'a>(facts: Facts<'a, '_>, entries: &[&Entry]) -> Result<Vec<Step<'a>>> {
+    refusal::check_none_halfway(facts)?;
     refusal::check_ups(facts, entries)?;
     let scripts: Vec<_> = entries.iter().map(|entry| way_back(facts, entry)).collect::<Result<_>>()?;
     let closed = entries.iter().zip(&scripts).filter(|(_, script)| script.is_none());
@@ -371,7 +384,11 @@ fn down<'a>(facts: Facts<'a, '_>, entries: &[&Entry]) -> Result<Vec<Step<'a>>> {
         name: entry.name.clone(),
         task: entry.task.clone(),
         key: entry.key.clone(),
-        path: script.as_deref().map_or_else(String::new, |script| facts.set.path_of(script)),
+        path: match &script {
+            Some(Cow::Borrowed(script)) => facts.set.path_of(script),
+            Some(Cow::Owned(script)) => script.path().to_owned(),
+            None => String::new(),
+        },
         script,
         verify: None,
         skip: 0,
@@ -389,8 +406,8 @@ fn way_back<'a>(facts: Facts<'a, '_>, entry: &Entry) -> Result<Option<Cow<'a, Sc
         return Ok(migration.script(Direction::Down, facts.dialect).map(Cow::Borrowed));
     }
     let Some(text) = &entry.down else { return Ok(None) };
-    let path = format!("history/{}_{}.down", entry.version, entry.name);
-    let script = whimbrel_core::read::read_stored(Direction::Down, facts.dialect, &path, text.clone());
+    let path = format!("the history's {}_{}.down", entry.version, entry.name);
+    let script = read_stored(Direction::Down, facts.dialect, &path, text.clone());
     script.map(|script| Some(Cow::Owned(script))).map_err(|problems| {
         let first = problems.first().map_or_else(String::new, ToString::to_string);
         let message = format!("the stored down script of {} cannot be read", entry.label());

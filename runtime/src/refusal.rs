@@ -13,17 +13,35 @@ use crate::plan::Facts;
 use crate::report::migrations;
 use crate::settings::{Missing, Newer, OutOfOrder};
 
-/// Everything that must hold before anything is applied: nothing edited, nothing unknown.
-pub(crate) fn check_history(facts: Facts<'_, '_>) -> Result<()> {
+/// Everything that forbids to apply these migrations: what was edited, what is unknown, what comes too late.
+pub(crate) fn faults(facts: Facts<'_, '_>, wanted: &[&Migration]) -> Vec<Error> {
     let applied: Vec<&Entry> = facts.history.completed().collect();
-    check_changed(facts, &applied)?;
-    check_resumable(facts)?;
-    check_unknown(facts, &applied)?;
-    check_minimum(facts)
+    let checks = [
+        check_changed(facts, &applied),
+        check_still_outside(facts),
+        check_resumable(facts),
+        check_missing(facts, &applied),
+        check_newer(facts, &applied),
+        check_minimum(facts),
+        check_order(facts, wanted),
+        check_scripts(facts, wanted),
+    ];
+    checks.into_iter().filter_map(Result::err).collect()
+}
+
+/// One error of all: the first says what kind it is.
+///
+/// # Errors
+/// Unless there is none.
+pub(crate) fn refuse(faults: Vec<Error>) -> Result<()> {
+    match faults.into_iter().reduce(Error::and) {
+        Some(error) => Err(error),
+        None => Ok(()),
+    }
 }
 
 /// No entry was edited after it was applied.
-pub(crate) fn check_changed(facts: Facts<'_, '_>, entries: &[&Entry]) -> Result<()> {
+fn check_changed(facts: Facts<'_, '_>, entries: &[&Entry]) -> Result<()> {
     let changed: Vec<_> = entries.iter().filter_map(|entry| Some((*entry, changed(facts, entry)?))).collect();
     if changed.is_empty() {
         return Ok(());
@@ -75,10 +93,8 @@ fn difference(facts: Facts<'_, '_>, entry: &Entry, migration: &Migration) -> Str
 /// A migration that failed half-way goes on only when the statements that are done are as they were; the others may be
 /// corrected.
 fn check_resumable(facts: Facts<'_, '_>) -> Result<()> {
-    let halfway = facts.history.entries.iter().filter(|entry| entry.state == State::Failed && entry.applied > 0);
-    check_still_outside(facts)?;
     let is_edited = |entry: &&Entry| changed(facts, entry).is_some_and(|migration| !goes_on(facts, entry, migration));
-    let edited: Vec<&Entry> = halfway.filter(is_edited).collect();
+    let edited: Vec<&Entry> = halfway(facts).filter(is_edited).collect();
     let Some(first) = edited.first() else { return Ok(()) };
     let message = format!("{} failed half-way, and what is done was edited since; nothing was run", first.label());
     let shown = edited.iter().filter_map(|entry| Some(difference(facts, entry, facts.set.get(&entry.version)?)));
@@ -90,14 +106,27 @@ fn check_resumable(facts: Facts<'_, '_>) -> Result<()> {
     Err(Error::new(ErrorKind::Changed, message).details(details.join("")).help(help))
 }
 
+/// The entries that failed outside a transaction, so that some of their statements stay.
+fn halfway<'h>(facts: Facts<'_, 'h>) -> impl Iterator<Item = &'h Entry> {
+    facts.history.entries.iter().filter(|entry| entry.state == State::Failed && entry.applied > 0)
+}
+
+/// For a rollback: nothing stands half-way above what it takes back.
+pub(crate) fn check_none_halfway(facts: Facts<'_, '_>) -> Result<()> {
+    let Some(entry) = halfway(facts).next() else { return Ok(()) };
+    let (label, done, of) = (entry.label(), entry.applied, entry.statements);
+    let message = format!("{label} failed half-way, after {done} of {of} statements; nothing was run");
+    let help = "finish it with `up` first; or take back by hand what it did, and set `applied = 0` in its entry";
+    Err(Error::new(ErrorKind::Refused, message).help(help))
+}
+
 /// What failed half-way outside a transaction cannot go on inside one: it would begin with the first statement again.
 fn check_still_outside(facts: Facts<'_, '_>) -> Result<()> {
-    let mut halfway = facts.history.entries.iter().filter(|entry| entry.state == State::Failed && entry.applied > 0);
     let inside = |entry: &&Entry| {
         let script = facts.set.get(&entry.version).and_then(|it| it.script(Direction::Up, facts.dialect));
         script.is_some_and(|script| script.is_transactional(facts.dialect))
     };
-    let Some(entry) = halfway.find(inside) else { return Ok(()) };
+    let Some(entry) = halfway(facts).find(inside) else { return Ok(()) };
     let message = format!(
         "{} failed half-way outside a transaction, and its script now asks for one; nothing was run",
         entry.label()
@@ -133,16 +162,24 @@ fn goes_on(facts: Facts<'_, '_>, entry: &Entry, migration: &Migration) -> bool {
     done(&ran).is_some() && done(&ran) == done(script)
 }
 
-/// Entries that this binary does not know.
-fn check_unknown(facts: Facts<'_, '_>, applied: &[&Entry]) -> Result<()> {
-    let unknown: Vec<&Entry> =
-        applied.iter().copied().filter(|entry| facts.set.get(&entry.version).is_none()).collect();
-    let last = facts.set.last().map(Migration::version);
-    let (newer, missing): (Vec<&Entry>, Vec<&Entry>) =
-        unknown.into_iter().partition(|entry| last.is_none_or(|last| entry.version > *last));
-    if !missing.is_empty() && facts.settings.missing == Missing::Refuse {
-        return Err(missing_error(facts, &missing));
+/// Whether an entry is above all that this binary knows.
+fn is_newer(facts: Facts<'_, '_>, entry: &Entry) -> bool {
+    facts.set.last().is_none_or(|last| entry.version > *last.version())
+}
+
+/// Entries among those of this binary that it does not know.
+fn check_missing(facts: Facts<'_, '_>, applied: &[&Entry]) -> Result<()> {
+    let is_missing = |entry: &&Entry| facts.set.get(&entry.version).is_none() && !is_newer(facts, entry);
+    let missing: Vec<&Entry> = applied.iter().copied().filter(is_missing).collect();
+    if missing.is_empty() || facts.settings.missing == Missing::Allow {
+        return Ok(());
     }
+    Err(missing_error(facts, &missing))
+}
+
+/// Entries above all those of this binary.
+fn check_newer(facts: Facts<'_, '_>, applied: &[&Entry]) -> Result<()> {
+    let newer: Vec<&Entry> = applied.iter().copied().filter(|entry| is_newer(facts, entry)).collect();
     let expanding = newer.iter().all(|entry| entry.phase == Some(Phase::Expand));
     match facts.settings.newer {
         Newer::Allow => Ok(()),
@@ -196,7 +233,7 @@ fn check_minimum(facts: Facts<'_, '_>) -> Result<()> {
 }
 
 /// Pending migrations are newer than applied ones.
-pub(crate) fn check_order(facts: Facts<'_, '_>, wanted: &[&Migration]) -> Result<()> {
+fn check_order(facts: Facts<'_, '_>, wanted: &[&Migration]) -> Result<()> {
     let known = facts.history.completed().filter(|entry| facts.set.get(&entry.version).is_some());
     let Some(last) = known.max_by(|a, b| a.version.cmp(&b.version)) else { return Ok(()) };
     let late: Vec<_> = wanted.iter().filter(|migration| *migration.version() < last.version).collect();
@@ -212,7 +249,7 @@ pub(crate) fn check_order(facts: Facts<'_, '_>, wanted: &[&Migration]) -> Result
 }
 
 /// Every wanted migration has a script for this database.
-pub(crate) fn check_scripts(facts: Facts<'_, '_>, wanted: &[&Migration]) -> Result<()> {
+fn check_scripts(facts: Facts<'_, '_>, wanted: &[&Migration]) -> Result<()> {
     let without = |migration: &&&Migration| migration.script(Direction::Up, facts.dialect).is_none();
     let Some(first) = wanted.iter().find(without) else { return Ok(()) };
     let name = facts.dialect.name();

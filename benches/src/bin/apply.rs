@@ -111,27 +111,37 @@ async fn postgres(files: &Path, count: usize, url: &str) -> Result<(), Failure> 
     let set = Migrations::from_directory(files)?;
     let peer = sqlx::migrate::Migrator::new(files).await?;
     let (mut ours, mut theirs) = (Times::WORST, Times::WORST);
+    let mut databases = Vec::new();
     for _ in 0..ROUNDS {
-        let pool = fresh(url).await?;
+        let pool = fresh(url, &mut databases).await?;
         ours = ours.better(whimbrel_times(&set, || &pool).await?);
         pool.close().await;
-        let pool = fresh(url).await?;
+        let pool = fresh(url, &mut databases).await?;
         theirs = theirs.better(sqlx_times!(peer, &pool));
         pool.close().await;
     }
     print(&format!("PostgreSQL, {count} migrations"), ours, theirs);
-    Ok(())
+    drop_all(url, databases).await
 }
 
-/// A pool, with a connection open, on a new database; the one before is dropped.
-async fn fresh(url: &str) -> Result<PgPool, Failure> {
-    const NAME: &str = "whimbrel_bench";
+/// A pool, with a connection open, on a new database.
+async fn fresh(url: &str, databases: &mut Vec<String>) -> Result<PgPool, Failure> {
+    let name = format!("whimbrel_bench_{}_{}", std::process::id(), databases.len());
     let mut server = PgConnection::connect(url).await?;
-    for sql in [format!("DROP DATABASE IF EXISTS {NAME} WITH (FORCE)"), format!("CREATE DATABASE {NAME}")] {
-        sqlx::raw_sql(AssertSqlSafe(sql)).execute(&mut server).await?;
-    }
+    sqlx::raw_sql(AssertSqlSafe(format!("CREATE DATABASE {name}"))).execute(&mut server).await?;
     let options: sqlx::postgres::PgConnectOptions = url.parse()?;
-    Ok(PgPool::connect_with(options.database(NAME)).await?)
+    let pool = PgPool::connect_with(options.database(&name)).await?;
+    databases.push(name);
+    Ok(pool)
+}
+
+/// Not before all is timed: where thousands of files were just deleted, ext4 is slow to create others.
+async fn drop_all(url: &str, databases: Vec<String>) -> Result<(), Failure> {
+    let mut server = PgConnection::connect(url).await?;
+    for name in databases {
+        sqlx::raw_sql(AssertSqlSafe(format!("DROP DATABASE {name} WITH (FORCE)"))).execute(&mut server).await?;
+    }
+    Ok(())
 }
 
 fn print(what: &str, ours: Times, theirs: Times) {

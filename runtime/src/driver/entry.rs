@@ -161,7 +161,7 @@ impl Tongue {
             text(&record.checksum.to_string()),
             text(&record.chain.to_string()),
             text(record.up),
-            maybe(record.down),
+            maybe(record.down.as_deref()),
             text(standing.state),
             step.script.as_deref().map_or(0, whimbrel_core::Script::len).to_string(),
             standing.applied.to_string(),
@@ -182,10 +182,14 @@ impl Tongue {
         )
     }
 
-    /// Notes how many statements are done.
-    pub(crate) fn progress(&self, tables: &Tables, step: &Step<'_>, applied: usize) -> String {
-        let key = literal(self.dialect, &*step.key);
-        format!("UPDATE {} SET applied = {applied} WHERE version = {key} AND state = 'running'", tables.history)
+    /// Notes how many statements are done; no row changes when somebody has begun the step anew since our event
+    /// `begun`.
+    pub(crate) fn progress(&self, tables: &Tables, step: &Step<'_>, begun: i64, applied: usize) -> String {
+        let (key, Tables { history, events, .. }) = (literal(self.dialect, &*step.key), tables);
+        format!(
+            "UPDATE {history} SET applied = {applied} WHERE version = {key} AND state = 'running' \
+             AND NOT EXISTS (SELECT 1 FROM {events} AS e WHERE e.id > {begun} AND e.version = {key} AND e.what = 'started')"
+        )
     }
 
     /// Begins a rollback: the entry stays completed until it is done.

@@ -121,10 +121,10 @@ async fn stopped(link: &mut Link<'_>, tables: &Tables, chunk: &Chunk, fault: Fau
     if error.code() == Some("55P03") {
         error.cause.detail = holders(link, &chunk.request.sql[mark.range.clone()]).await;
     }
-    if mark.part == Part::Open && error.code() == Some("22023") {
-        // `client_connection_check_interval` is refused where the server's system cannot look (manual, 20.3.2).
+    // `client_connection_check_interval` is refused where the server's system cannot look (manual, 20.3.2).
+    if mark.part == Part::Open && error.code() == Some("22023") && link.server_looks_for_clients() {
         link.note_blindness();
-        return Next::Stop(Stop::Stale);
+        return Next::Retry(Bound { steps: usize::MAX, failure: None });
     }
     Next::Stop(meaning(tables, chunk, mark, error))
 }
@@ -174,22 +174,19 @@ fn meaning(tables: &Tables, chunk: &Chunk, mark: &Mark, error: ServerError) -> S
         (Part::Open, "22012") => Stop::Busy,
         (Part::Create, "42P07" | "23505") => Stop::Stale,
         (Part::Enter, "22012" | "23505" | "42P01") | (Part::Leave, "23505") => Stop::Stale,
-        (Part::Leave, "22012" | "42P01") => Stop::Broken(entry_gone(tables, error.cause)),
-        (Part::Open | Part::Create | Part::Enter | Part::Leave, _) => Stop::Broken(setup_error(error.cause, tables)),
+        (Part::Open | Part::Create | Part::Enter, _) => Stop::Broken(setup_error(error.cause, tables)),
         _ => Stop::Failed(Box::new(failure(chunk, mark, error))),
     }
-}
-
-fn entry_gone(tables: &Tables, cause: DatabaseError) -> Error {
-    Error::new(ErrorKind::History, format!("a script took its own entry out of {}; it is rolled back", tables.shown))
-        .source(cause)
-        .help("do not touch the history, nor the schema that holds it, in a migration")
 }
 
 fn failure(chunk: &Chunk, mark: &Mark, error: ServerError) -> Failure {
     let verified = matches!(mark.part, Part::Verify(_)) && error.code() == Some(request::FOUND_NOTHING);
     let range = range(chunk, mark, &error);
-    let cause = if verified { found_nothing() } else { explained(error.cause) };
+    let cause = match mark.part {
+        _ if verified => found_nothing(),
+        Part::Leave => shut_out(error.cause),
+        _ => explained(error.cause),
+    };
     Failure { part: mark.part, range, cause, kept: 0 }
 }
 
@@ -208,6 +205,15 @@ pub(crate) fn word_length(text: &str) -> usize {
     let quoted = text.strip_prefix('"').and_then(|rest| rest.find('"')).map(|end| end + 2);
     let is_word = |c: char| c.is_alphanumeric() || c == '_' || c == '.';
     quoted.unwrap_or_else(|| text.find(|c| !is_word(c)).unwrap_or(text.len())).max(1)
+}
+
+/// Before the script ran, our entry could be written.
+fn shut_out(mut cause: DatabaseError) -> DatabaseError {
+    if matches!(cause.code(), Some("22012" | "42P01")) {
+        cause.message = "the script took its own entry out of the history".to_owned();
+    }
+    cause.hint = Some("do not touch the history, its rights, or the transaction's mode in a migration".to_owned());
+    cause
 }
 
 /// Some refusals have a way out that the server does not know.

@@ -4,6 +4,8 @@
 //! the connection for its next user, and `acquire` pings; so we act on a connection of our own, made from the pool's
 //! options, and dropping it ends whatever a cancelled run left on it.
 
+use std::time::Duration;
+
 use sqlx::postgres::{PgConnectOptions, PgConnection};
 use sqlx::{ConnectOptions as _, Connection as _, PgPool};
 
@@ -19,13 +21,18 @@ pub(crate) struct Link<'a> {
     own: Option<PgConnection>,
     /// What a caller's session had set before us, as the SQL that sets it again.
     restore: Vec<String>,
-    /// Whether a caller's session was asked for an open transaction; none can begin while we borrow it.
+    /// Who the session was before a script, as the SQL that makes it that again.
+    identity: Vec<String>,
+    /// Whether a caller's session was found outside a transaction; none can begin while we borrow it.
     asked: bool,
     /// The server's system cannot tell whether a client is still there.
     blind: bool,
     /// What a caller's session must be sent before it is given back.
     leftovers: Option<String>,
 }
+
+/// How long the end of a run may wait for a statement that it has left behind.
+const RELEASE_PATIENCE: Duration = Duration::from_secs(2);
 
 enum Source<'a> {
     Pool(&'a PgPool),
@@ -52,7 +59,15 @@ impl<'a> Link<'a> {
     }
 
     fn of(source: Source<'a>) -> Self {
-        Self { source, own: None, restore: Vec::new(), asked: false, blind: false, leftovers: None }
+        Self {
+            source,
+            own: None,
+            restore: Vec::new(),
+            identity: Vec::new(),
+            asked: false,
+            blind: false,
+            leftovers: None,
+        }
     }
 
     /// Whether the session is the caller's, so that what it had before must be there afterwards.
@@ -63,6 +78,11 @@ impl<'a> Link<'a> {
     /// The SQL that gives a caller's session its own settings back.
     pub(crate) fn restore(&self) -> &[String] {
         &self.restore
+    }
+
+    /// The SQL that makes the session who it was.
+    pub(crate) fn identity(&self) -> &[String] {
+        &self.identity
     }
 
     /// Sends a request on the connection that we act on.
@@ -116,7 +136,7 @@ impl<'a> Link<'a> {
     /// Asked by itself, before anything that could fail and spoil that transaction: it shows in the clock, since it
     /// began before this request did.
     pub(crate) async fn refuse_transaction(&mut self, tables: &Tables) -> Result<()> {
-        if !self.is_callers() || std::mem::replace(&mut self.asked, true) {
+        if !self.is_callers() || self.asked {
             return Ok(());
         }
         let sql = "SELECT (transaction_timestamp() <> statement_timestamp())::text".to_owned();
@@ -124,21 +144,28 @@ impl<'a> Link<'a> {
             Ok(answer) if answer.rows.iter().flatten().flatten().any(|inside| inside == "true") => {
                 Err(in_transaction())
             }
-            Ok(_) => Ok(()),
+            Ok(_) => {
+                self.asked = true;
+                Ok(())
+            }
             // It has failed already.
             Err(fault) if fault.says("25P02") => Err(in_transaction()),
             Err(fault) => Err(fault.into_error(tables)),
         }
     }
 
-    /// Keeps what a caller's session has set.
+    /// Keeps who the session is, and what a caller's has set.
     pub(crate) fn note_session(&mut self, row: Option<&Row>) {
-        let (true, Some(row)) = (self.is_callers(), row) else { return };
+        let Some(row) = row else { return };
         let column = |index: usize| row.get(index).cloned().flatten().unwrap_or_default();
         let quoted = |name: &str| format!("\"{}\"", name.replace('"', "\"\""));
-        let mut restore = vec![format!("SET SESSION AUTHORIZATION {}", quoted(&column(1)))];
-        let role = column(2);
-        restore.push(if role == "none" { "SET ROLE NONE".to_owned() } else { format!("SET ROLE {}", quoted(&role)) });
+        let role =
+            Some(column(2)).filter(|role| role != "none").map_or_else(|| "NONE".to_owned(), |role| quoted(&role));
+        self.identity = vec![format!("SET SESSION AUTHORIZATION {}", quoted(&column(1))), format!("SET ROLE {role}")];
+        if !self.is_callers() {
+            return;
+        }
+        let mut restore = self.identity.clone();
         // Unit and record separators stand between names and values.
         for setting in column(3).split('\u{1e}').filter_map(|setting| setting.split_once('\u{1f}')) {
             let [name, value] = [setting.0, setting.1].map(|text| literal(Dialect::Postgres, text));
@@ -147,15 +174,20 @@ impl<'a> Link<'a> {
         self.restore = restore;
     }
 
-    /// Closes our own connection; a caller's is left as it is.
+    /// Closes our own connection; a caller's is given back as it was.
+    ///
+    /// When the time of a run is over, a statement may still be at work. Our own connection then ends with it, and the
+    /// server stops it; a caller's is waited for a moment, since nothing can be sent on it before that.
     pub(crate) async fn release(&mut self) {
-        if let Some(sql) = self.leftovers.take() {
+        if let Some(sql) = self.leftovers.take()
             // A broken connection has nothing left of it.
-            let _ = self.send(sql, NONE).await;
+            && tokio::time::timeout(RELEASE_PATIENCE, self.send(sql, NONE)).await.is_err()
+        {
+            tracing::warn!("a statement of ours still runs on the connection that was passed in: close it");
         }
         if let Some(own) = self.own.take() {
             // The server ends the session in any case.
-            let _ = own.close().await;
+            let _ = tokio::time::timeout(RELEASE_PATIENCE, own.close()).await;
         }
     }
 

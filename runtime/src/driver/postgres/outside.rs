@@ -3,9 +3,10 @@
 //! The lock is the session's, on the connection that executes: it lives as long as the server's own work does, also
 //! when we are dead by then.
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use crate::driver::completed::{ALL, NONE};
+use crate::backoff::Backoff;
+use crate::driver::completed::{ALL, Completed, NONE};
 use crate::driver::entry::Standing;
 use crate::driver::postgres::answer::{Fault, found_nothing, setup_error};
 use crate::driver::postgres::batch::word_length;
@@ -13,20 +14,23 @@ use crate::driver::postgres::holders::holders;
 use crate::driver::postgres::link::Link;
 use crate::driver::postgres::record;
 use crate::driver::postgres::request::{self, TONGUE};
-use crate::driver::{Batch, Done, Ended, Failure, Part, Stop, kept_before, rows_of};
+use crate::driver::{Batch, Done, Ended, Failure, Part, Stop, rows_of};
+use crate::error::DatabaseError;
 use crate::plan::Step;
 use crate::report::Action;
+use crate::settings::whole_millis;
 use crate::table_name::Tables;
 use whimbrel_core::{Dialect, Kind, Script, Statement};
 
 /// Runs the first step of the batch.
 pub(crate) async fn run(link: &mut Link<'_>, tables: &Tables, batch: Batch<'_>) -> Ended {
     let Some(step) = batch.steps.first() else { return Ended::default() };
-    if let Err(stop) = lock(link, tables).await {
-        return Ended::stopped(Vec::new(), stop);
-    }
     let unlock = format!("{};\nSELECT pg_advisory_unlock({})", cleanup(link), tables.key);
     link.set_leftovers(Some(unlock.clone()));
+    if let Err(stop) = lock(link, tables).await {
+        link.set_leftovers(None);
+        return Ended::stopped(Vec::new(), stop);
+    }
     let mut ended = locked(link, tables, &batch, step).await;
     if let Some(Stop::Failed(failure)) = &mut ended.stop {
         failure.cause.hint = failure.cause.hint.take().or_else(|| hint(step, failure));
@@ -40,16 +44,21 @@ pub(crate) async fn run(link: &mut Link<'_>, tables: &Tables, batch: Batch<'_>) 
 }
 
 fn hint(step: &Step<'_>, failure: &Failure) -> Option<String> {
-    if failure.cause.code() == Some("55P03") {
-        return Some("raise `-- whimbrel:lock-timeout`, or end the session that holds the table".to_owned());
-    }
-    let Part::Statement(index) = failure.part else { return None };
-    let script = step.script.as_deref()?;
-    let text = script.text_of(&script.statement(index)?).to_ascii_uppercase();
+    let waited = failure.cause.code() == Some("55P03");
+    let raise = waited.then_some("raise `-- whimbrel:lock-timeout`, or end the session that holds the table");
+    let drop = leaves_an_index(step, failure)
+        .then_some("it leaves an invalid index behind: drop that before you run it again");
+    let hints: Vec<&str> = raise.into_iter().chain(drop).collect();
+    (!hints.is_empty()).then(|| hints.join("; "))
+}
+
+fn leaves_an_index(step: &Step<'_>, failure: &Failure) -> bool {
+    let (Part::Statement(index), Some(script)) = (failure.part, step.script.as_deref()) else { return false };
+    let Some(statement) = script.statement(index) else { return false };
+    let text = script.text_of(&statement).to_ascii_uppercase();
     // What is wrong with its words is found before it begins.
     let begun = !failure.cause.code().is_some_and(|code| code.starts_with("42"));
-    let builds = text.contains("CONCURRENTLY") && text.contains("INDEX") && text.starts_with("CREATE");
-    (begun && builds).then(|| "it leaves an invalid index behind: drop that before you run it again".to_owned())
+    begun && text.starts_with("CREATE") && text.contains("INDEX") && text.contains("CONCURRENTLY")
 }
 
 async fn lock(link: &mut Link<'_>, tables: &Tables) -> Result<(), Stop> {
@@ -61,11 +70,14 @@ async fn lock(link: &mut Link<'_>, tables: &Tables) -> Result<(), Stop> {
 
 async fn locked(link: &mut Link<'_>, tables: &Tables, batch: &Batch<'_>, step: &Step<'_>) -> Ended {
     let started = Instant::now();
-    if let Err(stop) = begin(link, tables, batch, step).await {
+    if let Err(stop) = prepare(link, tables, batch, step).await {
         return Ended::stopped(Vec::new(), stop);
     }
     let mut done = Done::default();
-    let ran = statements(link, tables, batch, step, &mut done).await;
+    let ran = match step.script.as_deref() {
+        Some(script) => Run { link, tables, batch, step, script }.statements(&mut done).await,
+        None => Ok(()),
+    };
     // What a script has set must not hide the history from us, also when it failed.
     let cleaned = link.send(cleanup(link), NONE).await;
     let ran = match (ran, cleaned) {
@@ -78,6 +90,20 @@ async fn locked(link: &mut Link<'_>, tables: &Tables, batch: &Batch<'_>, step: &
         Ok(()) => Ended { done: vec![done], stop: None },
         Err(stop) => Ended::stopped(Vec::new(), stop),
     }
+}
+
+/// Bounds the session's waits, and only then writes the intent: a server that refuses a bound leaves nothing running.
+async fn prepare(link: &mut Link<'_>, tables: &Tables, batch: &Batch<'_>, step: &Step<'_>) -> Result<(), Stop> {
+    loop {
+        let limits = request::limits(link, batch, step);
+        let set: Vec<String> = limits.iter().map(|(name, value)| format!("SET {name} = '{value}'")).collect();
+        match link.send(set.join(";\n"), NONE).await {
+            Ok(_) => break,
+            Err(fault) if fault.says("22023") && link.server_looks_for_clients() => link.note_blindness(),
+            Err(fault) => return Err(Stop::Broken(fault.into_error(tables))),
+        }
+    }
+    begin(link, tables, batch, step).await
 }
 
 /// Writes the intent; the event's number asserts that the plan is not stale.
@@ -115,65 +141,113 @@ async fn begin(link: &mut Link<'_>, tables: &Tables, batch: &Batch<'_>, step: &S
     })
 }
 
-async fn statements(
-    link: &mut Link<'_>,
-    tables: &Tables,
-    batch: &Batch<'_>,
-    step: &Step<'_>,
-    done: &mut Done,
-) -> Result<(), Stop> {
-    let Some(script) = step.script.as_deref() else { return Ok(()) };
-    let broken = |fault: Fault| Stop::Broken(fault.into_error(tables));
-    let limits = request::limits(link, batch, step);
-    let set: Vec<String> = limits.iter().map(|(name, value)| format!("SET {name} = '{value}'")).collect();
-    link.send(set.join(";\n"), NONE).await.map_err(broken)?;
-    let mut waits = script.options().lock_timeout.unwrap_or(batch.settings.statement_lock_timeout);
-    for (index, statement) in script.statements().enumerate() {
-        // What is done is not repeated, but what it has set on its session is gone.
-        if index < step.skip && statement.kind != Kind::Session {
-            continue;
-        }
-        let limit = lock_limit(batch, script, &statement);
-        if limit != waits {
-            waits = limit;
-            link.send(format!("SET lock_timeout = {}", limit.as_millis().max(1)), NONE).await.map_err(broken)?;
-        }
-        let answer = link.send(script.text_of(&statement).to_owned(), NONE).await;
-        let answer = match answer {
-            Ok(answer) => answer,
-            Err(Fault::Database { mut error, .. }) => {
-                link.roll_back().await;
-                if error.code() == Some("55P03") {
-                    error.cause.detail = holders(link, script.text_of(&statement)).await;
-                }
-                let part = Part::Statement(index);
-                let range = point(&statement, script, error.position);
-                let kept = kept_before(script, index);
-                return Err(Stop::Failed(Box::new(Failure { part, range: Some(range), cause: error.cause, kept })));
-            }
-            Err(fault) => return Err(broken(fault)),
-        };
-        if index < step.skip {
-            continue;
-        }
-        done.statements += 1;
-        let changed = answer.statements.iter().map(|statement| statement.changed).sum();
-        done.rows += rows_of(step, index, changed);
-        if step.action == Action::Apply {
-            let sql = progress(link, script, index + 1, TONGUE.progress(tables, step, index + 1));
-            let Err(fault) = link.send(sql, NONE).await else { continue };
-            return Err(unrecorded(link, tables, fault, kept_before(script, index + 1)).await);
-        }
-    }
-    verify(link, tables, step).await
+/// A step at work.
+struct Run<'r, 'l, 'b> {
+    link: &'r mut Link<'l>,
+    tables: &'r Tables,
+    batch: &'r Batch<'b>,
+    step: &'r Step<'b>,
+    script: &'r Script,
 }
 
-/// How long a statement may wait for a lock. One that cannot run in a transaction, such as a concurrent index build,
-/// waits for others without being in their way, and leaves something invalid when it gives up.
-fn lock_limit(batch: &Batch<'_>, script: &Script, statement: &Statement) -> Duration {
-    let short = script.options().lock_timeout.unwrap_or(batch.settings.statement_lock_timeout);
-    let is_ours = script.options().lock_timeout.is_none() && !script.text().contains("lock_timeout");
-    if is_ours && statement.needs_no_transaction(Dialect::Postgres) { short.max(batch.patience) } else { short }
+impl Run<'_, '_, '_> {
+    async fn statements(mut self, done: &mut Done) -> Result<(), Stop> {
+        let short = self.script.options().lock_timeout.unwrap_or(self.batch.settings.statement_lock_timeout);
+        // A script that bounds its waits itself is left to it.
+        let is_ours = self.script.options().lock_timeout.is_none() && !self.script.text().contains("lock_timeout");
+        let mut waits = short;
+        // The first statement of the script's own transaction that is open.
+        let mut opened = None;
+        for (index, statement) in self.script.statements().enumerate() {
+            // What is done is not repeated, but what it has set on its session is gone.
+            if index < self.step.skip && statement.kind != Kind::Session {
+                continue;
+            }
+            // What cannot run in a transaction, such as a concurrent index build, waits for others without being in
+            // their way, and leaves something invalid when it gives up.
+            let is_patient = is_ours && statement.needs_no_transaction(Dialect::Postgres);
+            let limit = if is_patient { short.max(self.batch.patience) } else { short };
+            if limit != waits {
+                waits = limit;
+                let sql = format!("SET lock_timeout = {}", whole_millis(limit));
+                self.link.send(sql, NONE).await.map_err(|fault| Stop::Broken(fault.into_error(self.tables)))?;
+            }
+            let kept = opened.unwrap_or(index).max(self.step.skip);
+            let answer = self.statement(index, &statement, kept).await?;
+            if index < self.step.skip {
+                continue;
+            }
+            match statement.kind {
+                Kind::Begin => opened = Some(index),
+                Kind::Commit | Kind::Rollback => opened = None,
+                _ => {}
+            }
+            done.statements += 1;
+            let changed = answer.statements.iter().map(|statement| statement.changed).sum();
+            done.rows += rows_of(self.step, index, changed);
+            if self.step.action == Action::Apply {
+                self.note(index + 1, opened).await?;
+            }
+        }
+        verify(self.link, self.tables, self.step).await
+    }
+
+    /// Sends a statement; again while the tables that it needs are held, where it would leave nothing behind.
+    async fn statement(&mut self, index: usize, statement: &Statement, kept: usize) -> Result<Completed, Stop> {
+        let text = self.script.text_of(statement);
+        let repeats = kept == index && !statement.needs_no_transaction(Dialect::Postgres);
+        let mut backoff = Backoff::new(self.batch.patience);
+        loop {
+            let mut error = match self.link.send(text.to_owned(), NONE).await {
+                Ok(answer) => return Ok(answer),
+                Err(Fault::Database { error, .. }) => error,
+                Err(fault) => return Err(Stop::Broken(fault.into_error(self.tables))),
+            };
+            if error.code() == Some("55P03") {
+                if repeats && backoff.sleep().await {
+                    continue;
+                }
+                self.link.roll_back().await;
+                error.cause.detail = holders(self.link, text).await;
+            } else {
+                self.link.roll_back().await;
+            }
+            let range = Some(point(statement, self.script, error.position));
+            let failure = Failure { part: Part::Statement(index), range, cause: error.cause, kept };
+            return Err(Stop::Failed(Box::new(failure)));
+        }
+    }
+
+    /// Notes the statements that are done, as who we are: the script may have set another role, or made its session
+    /// read-only, and goes on with that.
+    ///
+    /// A transaction of the script's own holds its progress too: it goes with it when it is rolled back.
+    async fn note(&mut self, applied: usize, opened: Option<usize>) -> Result<(), Stop> {
+        let begun = self.batch.history.last_event + 1;
+        let update = TONGUE.progress(self.tables, self.step, begun, applied);
+        let sql = match opened {
+            Some(_) => update,
+            None => {
+                let local = self.link.identity().iter().map(|sql| sql.replacen("SET", "SET LOCAL", 1));
+                let who: Vec<String> = local.collect();
+                format!("BEGIN READ WRITE;\n{};\n{update};\nCOMMIT", who.join(";\n"))
+            }
+        };
+        let kept = opened.unwrap_or(applied);
+        match self.link.send(sql, NONE).await {
+            Ok(answer) if answer.statements.iter().map(|it| it.changed).sum::<u64>() == 1 => Ok(()),
+            Ok(_) => Err(entry_gone(kept)),
+            Err(fault) => Err(unrecorded(self.link, self.tables, fault, kept).await),
+        }
+    }
+}
+
+/// The script has deleted its entry, or changed its state.
+fn entry_gone(kept: usize) -> Stop {
+    let message = "the script took its own entry out of the history".to_owned();
+    let hint = Some("do not touch the history in a migration".to_owned());
+    let cause = DatabaseError { message, code: None, detail: None, hint };
+    Stop::Failed(Box::new(Failure { part: Part::Leave, range: None, cause, kept }))
 }
 
 /// Our own writing failed: what is done is recorded as far as it goes.
@@ -181,20 +255,6 @@ async fn unrecorded(link: &mut Link<'_>, tables: &Tables, fault: Fault, kept: us
     let Fault::Database { error, .. } = fault else { return Stop::Broken(fault.into_error(tables)) };
     link.roll_back().await;
     Stop::Failed(Box::new(Failure { part: Part::Leave, range: None, cause: error.cause, kept }))
-}
-
-/// Notes the statements that are done, as who we are: the script may have set another role, or made its session
-/// read-only, and goes on with that.
-///
-/// A transaction of the script's own holds its progress too: it goes with it when it is rolled back.
-fn progress(link: &Link<'_>, script: &Script, done: usize, update: String) -> String {
-    if kept_before(script, done) < done {
-        return update;
-    }
-    let ours = ["SET LOCAL SESSION AUTHORIZATION DEFAULT".to_owned(), "SET LOCAL ROLE NONE".to_owned()];
-    let callers = link.restore().iter().filter_map(|sql| Some(format!("SET LOCAL {}", sql.strip_prefix("SET ")?)));
-    let who: Vec<String> = ours.into_iter().chain(callers).collect();
-    format!("BEGIN READ WRITE;\n{};\n{update};\nCOMMIT", who.join(";\n"))
 }
 
 async fn verify(link: &mut Link<'_>, tables: &Tables, step: &Step<'_>) -> Result<(), Stop> {

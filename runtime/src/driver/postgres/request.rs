@@ -1,7 +1,6 @@
 //! The texts that PostgreSQL is sent; each line that looks superfluous was found missing once.
 
 use std::fmt::Write as _;
-use std::time::Duration;
 
 use whimbrel_core::{Dialect, Script};
 
@@ -12,6 +11,7 @@ use crate::driver::{Batch, Detail, Failure, Part};
 use crate::literal::literal;
 use crate::plan::{Step, drops_border};
 use crate::report::Action;
+use crate::settings::whole_millis;
 use crate::table_name::Tables;
 
 pub(crate) const TONGUE: Tongue = Tongue {
@@ -62,7 +62,10 @@ pub(crate) fn chunk(link: &Link<'_>, tables: &Tables, batch: &Batch<'_>, first: 
     let mut size = 0;
     let fits = |step: &&Step<'_>| {
         let before = size;
-        size += step.record.as_ref().map_or(0, |record| 2 * record.up.len() + record.down.map_or(0, str::len));
+        size += step
+            .record
+            .as_ref()
+            .map_or(0, |record| 2 * record.up.len() + record.down.as_ref().map_or(0, |down| down.len()));
         before < CHUNK
     };
     let steps = first..first + batch.steps[first..].iter().take_while(fits).count();
@@ -149,7 +152,7 @@ fn push_step(
 
 /// What `RESET ALL` took away, for our own statements: a bound on their waits; and when the commit must be on the disk.
 fn bounds(batch: &Batch<'_>, flush: Flush) -> String {
-    let lock = millis(batch.settings.statement_lock_timeout);
+    let lock = whole_millis(batch.settings.statement_lock_timeout);
     match flush {
         Flush::Now => format!("SET LOCAL lock_timeout = {lock}"),
         Flush::WithTheLast => {
@@ -197,19 +200,15 @@ fn settings(link: &Link<'_>, tables: &Tables, batch: &Batch<'_>, step: &Step<'_>
 pub(crate) fn limits(link: &Link<'_>, batch: &Batch<'_>, step: &Step<'_>) -> Vec<(&'static str, String)> {
     let options = step.script.as_deref().map(Script::options).unwrap_or_default();
     let lock = options.lock_timeout.unwrap_or(batch.settings.statement_lock_timeout);
-    let mut limits = vec![("lock_timeout", millis(lock))];
+    let mut limits = vec![("lock_timeout", whole_millis(lock).to_string())];
     if let Some(timeout) = options.timeout.or(batch.settings.statement_timeout) {
-        limits.push(("statement_timeout", millis(timeout)));
+        limits.push(("statement_timeout", whole_millis(timeout).to_string()));
     }
     if link.server_looks_for_clients() {
         // Without it a request whose sender was killed runs to its end, and commits.
         limits.push(("client_connection_check_interval", "1000".to_owned()));
     }
     limits
-}
-
-fn millis(time: Duration) -> String {
-    time.as_millis().max(1).to_string()
 }
 
 /// Asserts that nothing has happened since the plan was made, and writes the entry.

@@ -153,7 +153,9 @@ async fn statements(
         }
         done.statements += 1;
         if step.action == Action::Apply {
-            let progress = writable(link, tables, script, TONGUE.progress(tables, step, index + 1)).await?;
+            let progress =
+                writable(link, tables, script, TONGUE.progress(tables, step, batch.history.last_event + 1, index + 1))
+                    .await?;
             let Err(fault) = link.send(progress, NONE).await else { continue };
             drop(link.send("ROLLBACK".to_owned(), NONE).await);
             return Err(unrecorded(tables, fault, kept_before(script, index + 1)));

@@ -141,7 +141,7 @@ async fn a_connection_inside_a_transaction(world: World) {
         World::Sqlite(pool, _) => {
             let mut connection = pool.acquire().await.unwrap();
             sqlx::raw_sql(begin).execute(&mut *connection).await.unwrap();
-            let error = whimbrel::migrate(&set, &mut *connection).await.unwrap_err();
+            let error = refused_twice(Migrator::new(&set, &mut *connection)).await;
             sqlx::raw_sql("ROLLBACK").execute(&mut *connection).await.unwrap();
             error
         }
@@ -150,7 +150,7 @@ async fn a_connection_inside_a_transaction(world: World) {
             sqlx::raw_sql("CREATE TABLE mine (id INTEGER)").execute(&mut *connection).await.unwrap();
             sqlx::raw_sql("BEGIN").execute(&mut *connection).await.unwrap();
             sqlx::raw_sql("INSERT INTO mine VALUES (1)").execute(&mut *connection).await.unwrap();
-            let error = whimbrel::migrate(&set, &mut *connection).await.unwrap_err();
+            let error = refused_twice(Migrator::new(&set, &mut *connection)).await;
             sqlx::raw_sql("ROLLBACK").execute(&mut *connection).await.unwrap();
             error
         }
@@ -158,6 +158,12 @@ async fn a_connection_inside_a_transaction(world: World) {
     world.shows("inside_a_transaction", &error);
     assert_eq!(world.count("mine").await, 0);
     assert!(!world.has("a").await);
+}
+
+/// Who tries again is refused again.
+async fn refused_twice(mut migrator: Migrator<'_>) -> Error {
+    migrator.up().await.unwrap_err();
+    migrator.up().await.unwrap_err()
 }
 
 async fn a_constraint_that_fails(world: World) {

@@ -1,5 +1,7 @@
 //! Steps that cannot run in a transaction: statement by statement, their progress recorded.
 
+use std::time::Duration;
+
 use whimbrel::{ErrorKind, Mode, Rollback, Target};
 
 use crate::stories::world::{World, set_for, stories};
@@ -13,6 +15,11 @@ stories! {
     a_script_that_commits_in_the_middle_keeps_what_it_committed on postgres
     a_rollback_may_run_outside_a_transaction on sqlite, postgres
     a_unique_index_that_fails_concurrently_says_so on postgres
+    what_was_done_is_not_forgotten_when_a_resumed_session_fails on postgres
+    a_table_that_somebody_holds_is_waited_for_outside_a_transaction on postgres
+    the_role_of_the_login_writes_the_progress on postgres
+    limits_without_end_are_no_error on sqlite, postgres
+    what_failed_half_way_is_finished_before_anything_is_rolled_back on sqlite, postgres
 }
 
 async fn concurrent_indexes_need_no_mark(world: World) {
@@ -157,4 +164,73 @@ async fn a_unique_index_that_fails_concurrently_says_so(world: World) {
     let error = world.up(&set).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Failed);
     world.shows("unique_index_fails", &error);
+}
+
+async fn what_was_done_is_not_forgotten_when_a_resumed_session_fails(world: World) {
+    let World::Postgres(_, database) = &world else { return };
+    let (role, _) = database.role().await;
+    let with = |last: &str| {
+        let text =
+            format!("-- whimbrel:no-transaction\nSET ROLE {role};\nRESET ROLE;\nINSERT INTO a VALUES (1);\n{last};");
+        set_for("postgres", [("0001_a.sql", "CREATE TABLE a (id INTEGER)"), ("0002_b.sql", &*text)])
+    };
+    world.up(&with("SELEKT")).await.unwrap_err();
+    // The role is away for a while.
+    world.run(format!("ALTER ROLE {role} RENAME TO {role}_away")).await;
+    let error = world.up(&with("SELECT 1")).await.unwrap_err();
+    assert_eq!(error.to_string(), "0002_b failed at statement 1 of 4 (0002_b.sql:2:1)");
+    world.run(format!("ALTER ROLE {role}_away RENAME TO {role}")).await;
+    assert_eq!(world.up(&with("SELECT 1")).await.unwrap().applied(), 2);
+    assert_eq!(world.count("a").await, 1);
+}
+
+async fn a_table_that_somebody_holds_is_waited_for_outside_a_transaction(world: World) {
+    let World::Postgres(pool, _) = &world else { return };
+    world.run("CREATE TABLE a (id INTEGER)").await;
+    let mut reader = pool.begin().await.unwrap();
+    sqlx::raw_sql("SELECT * FROM a").execute(&mut *reader).await.unwrap();
+    let text = "-- whimbrel:no-transaction\nALTER TABLE a ADD b INTEGER;\nCREATE INDEX CONCURRENTLY a_b ON a (b);";
+    let set = set_for("postgres", [("0001_b.sql", text)]);
+    let mut migrator = world.migrator(&set).statement_lock_timeout(Duration::from_millis(50));
+    let released = async {
+        tokio::time::sleep(Duration::from_millis(400)).await;
+        reader.rollback().await.unwrap();
+    };
+    let (report, ()) = tokio::join!(migrator.up(), released);
+    assert_eq!(report.unwrap().applied(), 1);
+}
+
+async fn the_role_of_the_login_writes_the_progress(world: World) {
+    let World::Postgres(pool, database) = &world else { return };
+    let (owner, _) = database.role().await;
+    world.run(format!("GRANT CREATE ON SCHEMA public TO {owner}")).await;
+    // As after `ALTER ROLE deploy SET role = owner`: the session begins as another one.
+    let options = (*pool.connect_options()).clone().options([("role", owner.as_str())]);
+    let session = sqlx::PgPool::connect_with(options).await.unwrap();
+    let text = "CREATE TABLE a (id INTEGER);\nCREATE INDEX CONCURRENTLY a_id ON a (id);";
+    let set = set_for("postgres", [("0001_a.sql", text)]);
+    assert_eq!(whimbrel::migrate(&set, &session).await.unwrap().applied(), 1);
+    let owners = "SELECT tableowner::text FROM pg_tables WHERE tablename IN ('a', 'whimbrel_history')";
+    assert_eq!(world.texts(owners).await, [owner.as_str(); 2]);
+}
+
+async fn limits_without_end_are_no_error(world: World) {
+    let set = set_for(
+        world.choose("sqlite", "postgres"),
+        [
+            ("0001_a.sql", "CREATE TABLE a (id INTEGER)"),
+            ("0002_b.sql", "-- whimbrel:no-transaction\nCREATE TABLE b (id INTEGER);\nVACUUM"),
+        ],
+    );
+    let forever = Duration::MAX;
+    let migrator = world.migrator(&set).lock_timeout(forever).statement_lock_timeout(forever);
+    assert_eq!(migrator.statement_timeout(forever).timeout(forever).up().await.unwrap().applied(), 2);
+}
+
+async fn what_failed_half_way_is_finished_before_anything_is_rolled_back(world: World) {
+    let broken = halfway(&world, "INSERT INTO b VALUES (2)", "SELEKT");
+    world.up(&broken).await.unwrap_err();
+    let error = world.migrator(&broken).down(Rollback::Steps(1)).await.unwrap_err();
+    world.shows("rollback_below_half_way", &error);
+    assert!(error.report().is_none() && world.has("a").await);
 }

@@ -1,8 +1,8 @@
 //! Promise 8: rollback by steps, to a version, by name, by task; as a whole or not at all.
 
-use whimbrel::{ErrorKind, Migrations, Outcome, Rollback};
+use whimbrel::{ErrorKind, Migrations, Mode, Outcome, Rollback};
 
-use crate::stories::world::{World, set, stories, three};
+use crate::stories::world::{World, set, set_for, stories, three};
 
 stories! {
     steps_are_taken_back_last_first on sqlite, postgres
@@ -15,6 +15,8 @@ stories! {
     a_failed_rollback_leaves_its_step_applied on sqlite, postgres
     what_is_not_applied_cannot_be_taken_back on sqlite, postgres
     a_baseline_has_no_way_back on sqlite, postgres
+    a_stored_script_runs_as_its_name_said on sqlite, postgres
+    an_error_in_a_stored_script_says_where_it_is_stored on sqlite, postgres
 }
 
 async fn steps_are_taken_back_last_first(world: World) {
@@ -168,4 +170,34 @@ async fn a_baseline_has_no_way_back(world: World) {
     assert_eq!(world.migrator(&set).down(Rollback::Steps(1)).await.unwrap().applied(), 2);
     let error = world.migrator(&set).baseline(&"9".parse().unwrap()).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Refused);
+}
+
+async fn a_stored_script_runs_as_its_name_said(world: World) {
+    let newer = set_for(
+        world.choose("sqlite", "postgres"),
+        [
+            ("0001_a.up.sql", "CREATE TABLE a (id INTEGER);"),
+            ("0002_b.up.sql", "CREATE TABLE b (id INTEGER);"),
+            ("0002_b.autocommit.down.sql", "DROP TABLE b;"),
+        ],
+    );
+    world.up(&newer).await.unwrap();
+    let older = set_for(world.choose("sqlite", "postgres"), [("0001_a.up.sql", "CREATE TABLE a (id INTEGER);")]);
+    let mut migrator = world.migrator(&older);
+    assert_eq!(migrator.plan_down(Rollback::Steps(1)).await.unwrap().steps()[0].mode(), Mode::Outside);
+    migrator.down(Rollback::Steps(1)).await.unwrap();
+    assert!(!world.has("b").await);
+}
+
+async fn an_error_in_a_stored_script_says_where_it_is_stored(world: World) {
+    let newer = set([
+        ("0001_a.up.sql", "CREATE TABLE a (id INTEGER);"),
+        ("0002_b.up.sql", "CREATE TABLE b (id INTEGER);"),
+        ("0002_b.down.sql", "DROP TABLE b;\nDROP TABLE bb;"),
+    ]);
+    world.up(&newer).await.unwrap();
+    let older = set([("0001_a.up.sql", "CREATE TABLE a (id INTEGER);")]);
+    let error = world.migrator(&older).down(Rollback::Steps(1)).await.unwrap_err();
+    world.shows("stored_script_fails", &error);
+    assert!(world.has("b").await);
 }
