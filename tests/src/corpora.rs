@@ -3,6 +3,8 @@
 use std::path::{Path, PathBuf};
 use std::{env, fs};
 
+use crate::skipped;
+
 /// One of the directories; `None`, with a line that says so, where it is absent.
 ///
 /// They lie in `WHIMBREL_CORPORA`, or in `shared/corpora` beside the workspace.
@@ -10,7 +12,7 @@ pub fn directory(name: &str) -> Option<PathBuf> {
     let beside = || Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/corpora");
     let path = env::var_os("WHIMBREL_CORPORA").map_or_else(beside, PathBuf::from).join(name);
     if !path.is_dir() {
-        eprintln!("absent: {name}; set WHIMBREL_CORPORA to the directory that holds it");
+        skipped(&format!("what reads the migrations of {name}; set WHIMBREL_CORPORA to the directory that holds them"));
         return None;
     }
     Some(path)

@@ -9,6 +9,8 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use sqlx::{AssertSqlSafe, Connection, PgConnection, PgPool};
 use url::Url;
 
+use crate::skipped;
+
 /// A fresh database of the server at `TEST_POSTGRES_URL`; dropped with all its connections and roles, also when the
 /// test panics.
 #[derive(Debug)]
@@ -117,11 +119,6 @@ impl Drop for Database {
     }
 }
 
-/// The log file of the server, for tests that look for what must not be in it.
-pub fn server_log() -> Option<std::path::PathBuf> {
-    env::var_os("TEST_POSTGRES_LOG").map(Into::into)
-}
-
 fn server() -> Option<Url> {
     match env::var("TEST_POSTGRES_URL") {
         Ok(url) => Some(Url::parse(&url).expect("TEST_POSTGRES_URL is a URL")),
@@ -129,7 +126,7 @@ fn server() -> Option<Url> {
             panic!("REQUIRE_DATABASES is set, TEST_POSTGRES_URL is not")
         }
         Err(_) => {
-            eprintln!("skipped: set TEST_POSTGRES_URL");
+            skipped("what needs PostgreSQL; set TEST_POSTGRES_URL");
             None
         }
     }

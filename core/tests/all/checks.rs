@@ -191,9 +191,148 @@ const BYTES: &[Case] = &[
     ),
 ];
 
+const FAULTS: &[Case] = &[
+    (Mysql, "select `a;", &[("unterminated-name", (1, 8), "unterminated quoted name", "close it with ```")]),
+    (Sqlite, "select [a;", &[("unterminated-name", (1, 8), "unterminated quoted name", "close it with `]`")]),
+    (
+        Postgres,
+        "select $a$b;",
+        &[("unterminated-dollar-quote", (1, 8), "unterminated dollar quote", "close it with `$a$`")],
+    ),
+    (Mysql, "select 1; /* b", &[("unterminated-comment", (1, 11), "unterminated comment", "close it with `*/`")]),
+    (
+        Postgres,
+        "select 1; /* /* b */",
+        &[(
+            "unterminated-comment",
+            (1, 11),
+            "unterminated comment",
+            "close it with `*/`; PostgreSQL nests comments, so each `/*` needs its own",
+        )],
+    ),
+    (
+        Sqlite,
+        "create trigger a after insert on b begin\nselect 1;",
+        &[("unterminated-body", (1, 8), "this `TRIGGER` has no end", "end the body of the trigger with `; END;`")],
+    ),
+    (
+        Cql,
+        "begin batch insert into a (b) values (1);",
+        &[(
+            "unterminated-body",
+            (1, 1),
+            "this `BEGIN` has no end",
+            "end it with `APPLY BATCH;` or `COMMIT TRANSACTION;`",
+        )],
+    ),
+    (
+        Postgres,
+        "create table a (b int;\nselect 1;",
+        &[(
+            "unclosed-parenthesis",
+            (1, 16),
+            "this `(` is never closed",
+            "close it with `)`; until then no `;` ends the statement",
+        )],
+    ),
+    (
+        Cql,
+        "insert into a (b) values (:c);",
+        &[(
+            "bind-marker",
+            (1, 27),
+            "`:c` is a bind marker, and a script has no values to bind",
+            "write the value itself",
+        )],
+    ),
+];
+
+const REFUSALS: &[Case] = &[
+    (
+        Postgres,
+        "copy (select 1) to stdout;",
+        &[(
+            "copy-stdout",
+            (1, 1),
+            "COPY … TO STDOUT sends data to a client, and none reads it",
+            "copy to a file of the server, or remove it",
+        )],
+    ),
+    (
+        Postgres,
+        "prepare transaction 'a';",
+        &[(
+            "prepare-transaction",
+            (1, 1),
+            "PREPARE TRANSACTION takes the transaction, and the history's row with it, away from the runner",
+            "remove it: the runner commits",
+        )],
+    ),
+    (
+        Postgres,
+        "deallocate prepare all;",
+        &[(
+            "deallocate-all",
+            (1, 1),
+            "DEALLOCATE ALL drops the prepared statements of the driver",
+            "deallocate by name what the script has prepared",
+        )],
+    ),
+    (
+        Postgres,
+        "create unique index concurrently on a (b);",
+        &[(
+            "unnamed-concurrent-index",
+            (1, 1),
+            "an index that is built concurrently needs a name, or a run that was cut off builds it twice",
+            "give it a name: `CREATE INDEX CONCURRENTLY name ON …`",
+        )],
+    ),
+    (
+        Postgres,
+        "set local standard_conforming_strings = off;",
+        &[(
+            "changes-quoting",
+            (1, 1),
+            "with standard_conforming_strings off, backslashes change where strings end",
+            "remove it, and write strings that have escapes as `E'…'`",
+        )],
+    ),
+    (
+        Mysql,
+        "set session sql_mode = 'ansi';",
+        &[(
+            "changes-quoting",
+            (1, 1),
+            "sql_mode ANSI changes where strings and names end",
+            "remove it, and quote names with backticks and strings with `'`",
+        )],
+    ),
+    (
+        Cql,
+        "use a;",
+        &[(
+            "use-keyspace",
+            (1, 1),
+            "USE changes one connection of many",
+            "write the keyspace before the names: `keyspace.table`",
+        )],
+    ),
+    (
+        Cql,
+        "describe tables;",
+        &[(
+            "client-command",
+            (1, 1),
+            "`DESCRIBE` is a command of cqlsh, not CQL",
+            "write what it does as a statement, or remove it",
+        )],
+    ),
+];
+
 #[test]
 fn each_check_says_what_is_wrong_and_what_to_do() {
-    for cases in [DIRECTIVES, BORDERS, BYTES] {
+    for cases in [DIRECTIVES, BORDERS, BYTES, FAULTS, REFUSALS] {
         for (dialect, text, expected) in cases {
             let found = read_as(*dialect, text).expect_err(text);
             let found: Vec<_> = found.iter().map(told).collect();
@@ -277,6 +416,21 @@ fn all_problems_are_told_at_once_and_in_order() {
     let codes: Vec<_> = problems.iter().map(Problem::code).collect();
     let expected = ["directive-value", "copy-stdin", "unbalanced-begin", "discard-all", "client-command"];
     assert_eq!(codes, expected);
+}
+
+#[test]
+fn the_problems_of_what_is_likely_no_script_are_counted() {
+    let problems = read_as(Postgres, &"discard all;\n".repeat(103)).unwrap_err();
+    let last = problems.last().unwrap();
+    let help = last.help_text().unwrap();
+    assert_eq!((problems.len(), last.code(), last.message()), (101, "more-problems", "3 more problems in this file"));
+    assert_eq!(help, "mend those above, then build again");
+}
+
+#[test]
+fn a_script_is_read_under_a_dialect() {
+    let problems = read_for(Direction::Up, None, &[], "select 1").unwrap_err();
+    assert_eq!(problems[0].code(), "no-dialect");
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! Real migration directories, written by others; they are read where they lie.
 
 use std::fs;
+use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
 use whimbrel_core::{Dialect, Direction, Migrations, load::load};
@@ -13,12 +14,15 @@ const SETS: [(&str, Dialect, usize, &str, &str); 4] = [
     ("modelregistry-mysql", Dialect::Mysql, 21, "000001", "000021"),
 ];
 
+const SKIPPED: &[u8] = b"skipped: what loads real sets; set WHIMBREL_CORPORA to the directory that holds them\n";
+
 #[test]
 fn the_sets_of_others_have_no_problem() {
     let beside = PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../../shared/corpora"));
     let corpora = std::env::var_os("WHIMBREL_CORPORA").map_or(beside, PathBuf::from);
     if !corpora.is_dir() {
-        println!("skipped: set WHIMBREL_CORPORA");
+        // Past the harness, which keeps what a passing test prints.
+        io::stderr().write_all(SKIPPED).unwrap();
         return;
     }
     for (name, dialect, count, first, last) in SETS {

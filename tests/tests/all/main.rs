@@ -10,6 +10,4 @@ mod postgres_cases;
 mod postgres_sessions;
 mod proxy;
 mod sqlite_cases;
-mod starters;
 mod stories;
-mod twenty_starters;

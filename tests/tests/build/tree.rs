@@ -31,10 +31,11 @@ fn is_driver(name: &str) -> bool {
     ["sqlx", "scylla", "libsqlite3-sys", "rusqlite", "postgres"].iter().any(|driver| name.starts_with(driver))
 }
 
-/// The names of a package and everything below it.
+/// The names of a package and of everything below it that is compiled for it on this machine, also by build scripts.
 fn tree(package: &str, more: &[&str]) -> BTreeSet<String> {
     let mut command = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-    command.current_dir(workspace()).args(["tree", "--offline", "-p", package, "-e", "normal", "--prefix", "none"]);
+    command.current_dir(workspace());
+    command.args(["tree", "--offline", "-p", package, "--edges=normal,build", "--prefix=none"]);
     let output = command.args(more).output().unwrap();
     succeeded(&output);
     let lines = String::from_utf8(output.stdout).unwrap();

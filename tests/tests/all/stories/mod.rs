@@ -11,4 +11,4 @@ mod secrets;
 mod sessions;
 mod starters;
 mod waiting;
-mod world;
+pub(crate) mod world;
