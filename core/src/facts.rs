@@ -1,8 +1,17 @@
 //! What a statement is, told from its words: its kind, and whether it can run in a transaction.
 
-use crate::lex::{Lexer, Token, TokenKind};
-use crate::split::{Piece, is_any, is_word};
+use crate::lex::{Lexer, Token, TokenKind, is_any, is_word};
 use crate::{Dialect, Kind, Statement, shape};
+
+/// A statement of which only the place is known.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Piece {
+    pub(crate) start: usize,
+    pub(crate) end: usize,
+    pub(crate) line: u32,
+    /// Its first word, such as `CREATE`; empty when it has none.
+    pub(crate) word: (usize, usize),
+}
 
 /// The statement of a piece, as one dialect reads it.
 pub(crate) fn statement(text: &str, dialect: Dialect, piece: &Piece) -> Statement {

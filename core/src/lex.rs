@@ -5,9 +5,11 @@
 
 mod class;
 mod comment;
+mod keyword;
 mod literal;
 
 use crate::Dialect;
+pub(crate) use keyword::{is_any, is_word};
 
 /// A range of the text that means one thing.
 #[derive(Debug, Clone, Copy)]

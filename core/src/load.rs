@@ -1,29 +1,19 @@
-//! Opens files; nothing else in this crate does.
+//! From files to a set; nothing else in this crate opens any.
 
 use std::borrow::Cow;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 
 use crate::glob::Glob;
-use crate::listing::{Listing, checked, not_utf8};
+use crate::listing::{Listing, checked, not_utf8, relative};
 use crate::migrations::join;
 use crate::set::{Recorded, set};
 use crate::{Dialect, Migrations, Place, Problem, Problems, sum};
 
-/// A set, and what a rebuild must watch.
-#[derive(Debug, Clone)]
-pub struct Loaded {
-    /// The checked set.
-    pub migrations: Migrations,
-    /// Every file below the directory that was read, sorted, relative, `/` between the parts.
-    pub files: Vec<String>,
-    /// What [`files_below`] says of the directory.
-    pub names: Vec<String>,
-    /// The patterns that `whimbrel.toml` ignores.
-    pub ignore: Vec<String>,
-}
+pub use crate::set::Loaded;
 
 /// Loads and checks a directory; `shown` is the directory as the user wrote it, `dialect` overrides `whimbrel.toml`.
 ///
@@ -85,6 +75,51 @@ impl Migrations {
     pub fn from_directory(path: impl AsRef<Path>) -> Result<Self, Problems> {
         let path = path.as_ref();
         load(path, &path.to_string_lossy(), None).map(|loaded| loaded.migrations)
+    }
+
+    /// Loads and checks the migrations of files that something else has read, such as `include_dir` or `rust-embed`.
+    ///
+    /// Paths are relative to the directory of the migrations; `whimbrel.toml` and `whimbrel.sum` count as they do on
+    /// disk.
+    ///
+    /// ```
+    /// use whimbrel_core::Migrations;
+    /// # fn main() -> Result<(), whimbrel_core::Problems> {
+    /// let nothing: [(&str, &[u8]); 1] = [("whimbrel.toml", b"empty = \"allow\"")];
+    /// assert!(Migrations::from_files(nothing)?.is_empty());
+    ///
+    /// let down_only: [(&str, &[u8]); 1] = [("0001_init.down.sql", b"drop table users;")];
+    /// let problems = Migrations::from_files(down_only).unwrap_err();
+    /// assert!(problems.iter().any(|problem| problem.code() == "no-up"));
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// Everything that is wrong with the files, at once.
+    pub fn from_files<P: AsRef<Path>, B: Into<Cow<'static, [u8]>>>(
+        files: impl IntoIterator<Item = (P, B)>,
+    ) -> Result<Self, Problems> {
+        let mut listing = Listing::default();
+        let mut contents = BTreeMap::new();
+        for (path, bytes) in files {
+            match relative(path.as_ref()) {
+                Ok(path) => {
+                    if !listing.paths.insert(path.clone()) {
+                        let problem = Problem::new("file-name", format!("`{path}` is given twice"));
+                        listing.faults.push((path.clone(), problem.help("give each path once")));
+                    }
+                    contents.insert(path, bytes.into());
+                }
+                Err(problem) => listing.faults.push((path.as_ref().to_string_lossy().into_owned(), problem)),
+            }
+        }
+        let contents = Mutex::new(contents);
+        let open = |path: &str| {
+            let bytes = contents.lock().unwrap_or_else(PoisonError::into_inner).remove(path);
+            bytes.ok_or_else(|| Problem::new("unreadable", format!("`{path}` was read before")))
+        };
+        set(listing, &open, "", None, Recorded::Check).map(|loaded| loaded.migrations)
     }
 }
 

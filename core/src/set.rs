@@ -3,7 +3,6 @@
 use crate::config::{Leave, Need};
 use crate::layout::{Language, Transaction};
 use crate::listing::Listing;
-use crate::load::Loaded;
 use crate::migrations::join;
 use crate::read::{self, Demand, Outline};
 use crate::script::Options;
@@ -13,6 +12,19 @@ use crate::variants::{self, Dialects};
 use crate::{
     Dialect, Direction, Migration, Migrations, Place, Problem, Problems, Script, Version, spread, sum, versions,
 };
+
+/// A set, and what a rebuild must watch.
+#[derive(Debug, Clone)]
+pub struct Loaded {
+    /// The checked set.
+    pub migrations: Migrations,
+    /// Every file below the directory that was read, sorted, relative, `/` between the parts.
+    pub files: Vec<String>,
+    /// What [`files_below`](crate::load::files_below) says of the directory.
+    pub names: Vec<String>,
+    /// The patterns that `whimbrel.toml` ignores.
+    pub ignore: Vec<String>,
+}
 
 /// What to do about `whimbrel.sum`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

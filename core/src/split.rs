@@ -6,8 +6,10 @@ mod postgres;
 mod sqlite;
 mod tokens;
 
+use crate::facts::{self, Piece};
+use crate::lex::is_word;
 use crate::lex::{Fault, FaultKind, Lexer, Note, Token, TokenKind};
-use crate::{Dialect, Statement, facts};
+use crate::{Dialect, Statement};
 use tokens::Tokens;
 
 /// The statements of a text.
@@ -42,16 +44,6 @@ pub(crate) struct Cut {
     pub(crate) dashes: Vec<usize>,
     /// What the digest is taken over; empty unless asked for.
     pub(crate) tokens: Vec<u8>,
-}
-
-/// A statement of which only the place is known.
-#[derive(Debug, Clone, Copy, Default)]
-pub(crate) struct Piece {
-    pub(crate) start: usize,
-    pub(crate) end: usize,
-    pub(crate) line: u32,
-    /// Its first word, such as `CREATE`; empty when it has none.
-    pub(crate) word: (usize, usize),
 }
 
 /// Whether the tokens are wanted for a digest.
@@ -257,25 +249,4 @@ impl Grammar {
             Self::Cql(grammar) => *grammar = cql::Cql::default(),
         }
     }
-}
-
-/// Whether the token is the keyword, given in lower case.
-pub(crate) fn is_word(token: &Token, bytes: &[u8], keyword: &[u8]) -> bool {
-    // The first two comparisons answer nearly always, and cost nothing without optimization.
-    token.end - token.start == keyword.len()
-        && token.byte | 0x20 == keyword[0]
-        && matches!(token.kind, TokenKind::Word)
-        && bytes[token.start..token.end].eq_ignore_ascii_case(keyword)
-}
-
-/// Whether the token is one of the keywords, given in lower case.
-pub(crate) fn is_any(token: &Token, bytes: &[u8], keywords: &[&[u8]]) -> bool {
-    let mut index = 0;
-    while index < keywords.len() {
-        if is_word(token, bytes, keywords[index]) {
-            return true;
-        }
-        index += 1;
-    }
-    false
 }

@@ -6,8 +6,9 @@ use tracing::Instrument as _;
 use whimbrel_core::{Migrations, Place, Version};
 
 use crate::backoff::Backoff;
+use crate::database_error::DatabaseError;
 use crate::driver::{Batch, Detail, Done, Driver, Ended, Failure, Part, Stop};
-use crate::error::{DatabaseError, Error, ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::history::{Entry, Head, History, Holder, State};
 use crate::identity::Identity;
 use crate::plan::{self, Facts, Goal, Mode, Plan, Step};

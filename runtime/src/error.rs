@@ -223,39 +223,6 @@ impl From<Problems> for Error {
     }
 }
 
-/// What the database said: its sentence and its code, and what it adds to them.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{message}{}", code.as_ref().map(|code| format!(" ({code})")).unwrap_or_default())]
-pub struct DatabaseError {
-    pub(crate) message: String,
-    /// SQLSTATE, or SQLite's extended result code.
-    pub(crate) code: Option<String>,
-    pub(crate) detail: Option<String>,
-    pub(crate) hint: Option<String>,
-}
-
-impl DatabaseError {
-    /// The sentence.
-    pub fn message(&self) -> &str {
-        &self.message
-    }
-
-    /// SQLSTATE, or SQLite's extended result code.
-    pub fn code(&self) -> Option<&str> {
-        self.code.as_deref()
-    }
-
-    /// What the server adds about the data or the objects.
-    pub fn detail(&self) -> Option<&str> {
-        self.detail.as_deref()
-    }
-
-    /// What the server suggests.
-    pub fn hint(&self) -> Option<&str> {
-        self.hint.as_deref()
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

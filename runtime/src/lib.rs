@@ -38,6 +38,7 @@
 
 // What a user sees.
 mod database;
+mod database_error;
 mod embed;
 #[cfg(feature = "include_dir")]
 mod from_include_dir;
@@ -68,7 +69,8 @@ mod table_name;
 pub mod __private;
 
 pub use database::Database;
-pub use error::{DatabaseError, Error, ErrorKind, Result};
+pub use database_error::DatabaseError;
+pub use error::{Error, ErrorKind, Result};
 pub use history::{Entry, State};
 pub use migrator::{Migrator, migrate};
 pub use plan::{Mode, Plan, Step};

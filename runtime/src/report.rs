@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use whimbrel_core::{Place, Version};
 
-use crate::error::DatabaseError;
+use crate::database_error::DatabaseError;
 
 /// What was to be done with a migration.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

@@ -1,9 +1,9 @@
 //! SQLite's `PRAGMA foreign_keys`, which does nothing inside a transaction.
 
 use super::page::Page;
+use crate::lex::is_word;
 use crate::lex::{Lexer, Token, TokenKind};
 use crate::script::Options;
-use crate::split::is_word;
 use crate::{Dialect, Statement};
 
 /// Reads `PRAGMA foreign_keys = OFF` as the directive `foreign-keys off`, and takes the PRAGMAs that it stands for out

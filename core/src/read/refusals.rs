@@ -1,7 +1,8 @@
 //! Statements that no migration can hold: the runner, or the database driver, would not survive them.
 
 use super::page::Page;
-use crate::split::{Cut, Piece};
+use crate::facts::Piece;
+use crate::split::Cut;
 use crate::{Dialect, facts};
 
 struct Refusal {

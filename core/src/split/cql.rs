@@ -1,7 +1,7 @@
 //! CQL: a `;` ends a statement, but for those in a batch or transaction.
 
-use super::{is_any, is_word};
 use crate::lex::{FaultKind, Token, TokenKind};
+use crate::lex::{is_any, is_word};
 
 #[derive(Clone, Copy, Default, PartialEq, Eq)]
 enum State {

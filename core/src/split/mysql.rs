@@ -3,8 +3,9 @@
 //! Their clients leave that to `DELIMITER`; here the blocks of the body are followed (MySQL manual 15.6, MariaDB:
 //! Programmatic & Compound Statements), so that a script needs none.
 
-use super::{Delimiter, is_any, is_word};
+use super::Delimiter;
 use crate::lex::{FaultKind, Token, TokenKind};
+use crate::lex::{is_any, is_word};
 
 #[derive(Clone, Copy, Default, PartialEq, Eq)]
 enum State {

@@ -3,8 +3,8 @@
 //! The rules are psql's (psqlscan.l): parentheses hold the commands of a `CREATE RULE … DO (…; …)`, and `BEGIN` in a
 //! `CREATE [OR REPLACE] {FUNCTION | PROCEDURE}` opens a body in which `CASE` also ends with `END`.
 
-use super::{is_any, is_word};
 use crate::lex::{FaultKind, Token, TokenKind};
+use crate::lex::{is_any, is_word};
 
 #[derive(Clone, Copy, Default, PartialEq, Eq)]
 enum State {

@@ -1,7 +1,7 @@
 //! SQLite: a `;` ends a statement, but for those in the body of a trigger.
 
-use super::{is_any, is_word};
 use crate::lex::{FaultKind, Token};
+use crate::lex::{is_any, is_word};
 
 /// The states of `sqlite3_complete` (SQLite's complete.c), without those that only blanks tell apart.
 ///

@@ -9,7 +9,8 @@ use std::time::Duration;
 
 use whimbrel_core::{Dialect, Script};
 
-use crate::error::{DatabaseError, Error, Result};
+use crate::database_error::DatabaseError;
+use crate::error::{Error, Result};
 use crate::history::{Head, History};
 use crate::identity::Identity;
 use crate::plan::Step;

@@ -3,8 +3,9 @@
 use sqlx::postgres::{PgConnection, PgDatabaseError, PgErrorPosition, PgQueryResult, PgRow};
 use sqlx::{AssertSqlSafe, Row as _};
 
+use crate::database_error::DatabaseError;
 use crate::driver::completed::{self, Completed, Keep, Row, without_values};
-use crate::error::{DatabaseError, Error, ErrorKind};
+use crate::error::{Error, ErrorKind};
 use crate::table_name::Tables;
 
 /// Why a request did not complete.
@@ -178,9 +179,4 @@ pub(crate) fn setup_error(cause: DatabaseError, tables: &Tables) -> Error {
         ),
     };
     Error::new(kind, message).source(cause).help(help)
-}
-
-/// What a verify query that returns no row is told as.
-pub(crate) fn found_nothing() -> DatabaseError {
-    DatabaseError { message: "the query returned no row".to_owned(), code: None, detail: None, hint: None }
 }

@@ -3,14 +3,15 @@
 use std::ops::Range;
 use std::time::{Duration, Instant};
 
+use crate::database_error::DatabaseError;
 use crate::driver::completed::{Completed, NONE};
-use crate::driver::postgres::answer::{Fault, ServerError, found_nothing, setup_error};
+use crate::driver::postgres::answer::{Fault, ServerError, setup_error};
 use crate::driver::postgres::holders::holders;
 use crate::driver::postgres::link::Link;
 use crate::driver::postgres::request::{self, Chunk};
 use crate::driver::request::Mark;
 use crate::driver::{Batch, Done, Ended, Failure, Part, Stop, rows_of};
-use crate::error::{DatabaseError, Error, ErrorKind};
+use crate::error::{Error, ErrorKind};
 use crate::table_name::Tables;
 
 /// Runs the steps of a batch, as few requests as hold them.
@@ -190,7 +191,7 @@ fn failure(chunk: &Chunk, mark: &Mark, error: ServerError) -> Failure {
     let verified = matches!(mark.part, Part::Verify(_)) && error.code() == Some(request::FOUND_NOTHING);
     let range = range(chunk, mark, &error);
     let cause = match mark.part {
-        _ if verified => found_nothing(),
+        _ if verified => DatabaseError::found_nothing(),
         Part::Leave => shut_out(error.cause),
         _ => explained(error.cause),
     };
@@ -217,7 +218,7 @@ pub(crate) fn word_length(text: &str) -> usize {
 /// Before the script ran, our entry could be written.
 fn shut_out(mut cause: DatabaseError) -> DatabaseError {
     if matches!(cause.code(), Some("22012" | "42P01")) {
-        cause.message = "the script took its own entry out of the history".to_owned();
+        return DatabaseError::entry_gone();
     }
     cause.hint = Some("do not touch the history, its rights, or the transaction's mode in a migration".to_owned());
     cause

@@ -13,6 +13,7 @@ mod request;
 use whimbrel_core::{Dialect, Script};
 
 use crate::database::{Database, sealed};
+use crate::database_error::DatabaseError;
 use crate::driver::completed::{ALL, NONE, Row};
 use crate::driver::{Answer, Batch, Detail, Driver, Ended, Failure, Part};
 use crate::error::{Error, ErrorKind, Result};
@@ -166,7 +167,7 @@ impl Postgres<'_> {
             let Fault::Database { error, .. } = fault else { return Err(fault.into_error(&self.tables)) };
             self.link.roll_back().await;
             let cause = if error.code() == Some(request::FOUND_NOTHING) {
-                answer::found_nothing()
+                DatabaseError::found_nothing()
             } else {
                 error.database_error()
             };

@@ -6,16 +6,16 @@
 use std::time::Instant;
 
 use crate::backoff::Backoff;
+use crate::database_error::DatabaseError;
 use crate::driver::completed::{ALL, Completed, NONE};
 use crate::driver::entry::Standing;
-use crate::driver::postgres::answer::{Fault, found_nothing, setup_error};
+use crate::driver::postgres::answer::{Fault, setup_error};
 use crate::driver::postgres::batch::word_length;
 use crate::driver::postgres::holders::holders;
 use crate::driver::postgres::link::Link;
 use crate::driver::postgres::record;
 use crate::driver::postgres::request::{self, TONGUE};
 use crate::driver::{Batch, Done, Ended, Failure, Part, Stop, rows_of};
-use crate::error::DatabaseError;
 use crate::plan::Step;
 use crate::report::Action;
 use crate::settings::whole_millis;
@@ -236,18 +236,13 @@ impl Run<'_, '_, '_> {
         let kept = opened.unwrap_or(applied);
         match self.link.send(sql, NONE).await {
             Ok(answer) if answer.statements.iter().map(|it| it.changed).sum::<u64>() == 1 => Ok(()),
-            Ok(_) => Err(entry_gone(kept)),
+            Ok(_) => {
+                let cause = DatabaseError::entry_gone();
+                Err(Stop::Failed(Box::new(Failure { part: Part::Leave, range: None, cause, kept })))
+            }
             Err(fault) => Err(unrecorded(self.link, self.tables, fault, kept).await),
         }
     }
-}
-
-/// The script has deleted its entry, or changed its state.
-fn entry_gone(kept: usize) -> Stop {
-    let message = "the script took its own entry out of the history".to_owned();
-    let hint = Some("do not touch the history in a migration".to_owned());
-    let cause = DatabaseError { message, code: None, detail: None, hint };
-    Stop::Failed(Box::new(Failure { part: Part::Leave, range: None, cause, kept }))
 }
 
 /// Our own writing failed: what is done is recorded as far as it goes.
@@ -264,7 +259,8 @@ async fn verify(link: &mut Link<'_>, tables: &Tables, step: &Step<'_>) -> Result
         let (open, close) = request::MUST_FIND;
         let Err(fault) = link.send(format!("{open}{query}{close}"), NONE).await else { continue };
         let Fault::Database { error, .. } = fault else { return Err(Stop::Broken(fault.into_error(tables))) };
-        let cause = if error.code() == Some(request::FOUND_NOTHING) { found_nothing() } else { error.cause };
+        let cause =
+            if error.code() == Some(request::FOUND_NOTHING) { DatabaseError::found_nothing() } else { error.cause };
         let kept = step.script.as_deref().map_or(0, Script::len);
         let range = Some(statement.range());
         return Err(Stop::Failed(Box::new(Failure { part: Part::Verify(index), range, cause, kept })));

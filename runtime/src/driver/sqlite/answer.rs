@@ -6,11 +6,17 @@ use futures_util::FutureExt as _;
 use sqlx::sqlite::{SqliteConnection, SqliteQueryResult, SqliteRow};
 use sqlx::{AssertSqlSafe, Row as _};
 
+use crate::database_error::DatabaseError;
 use crate::driver::completed::{self, Completed, Keep, NONE, Row, without_values};
-use crate::driver::sqlite::link::IN_TRANSACTION;
 use crate::driver::{Failure, Part, Stop};
-use crate::error::{DatabaseError, Error, ErrorKind};
+use crate::error::{Error, ErrorKind};
 use crate::table_name::Tables;
+
+/// The message and the help for a connection with a transaction open.
+pub(crate) const IN_TRANSACTION: (&str, &str) = (
+    "the connection is inside a transaction; nothing was run",
+    "pass the pool, or a connection outside a transaction: our COMMIT would commit your work",
+);
 
 /// Why a request did not complete, and what it had completed before.
 #[derive(Debug)]
@@ -86,7 +92,7 @@ impl Fault {
             Some(1) if self.is_foreign() => self.before_step(tables),
             Some(_) => {
                 let gone = part == Part::Leave && self.is_missing_table();
-                let cause = if gone { entry_gone() } else { self.into_cause() };
+                let cause = if gone { DatabaseError::entry_gone() } else { self.into_cause() };
                 Stop::Failed(Box::new(Failure { part, range: None, cause, kept: 0 }))
             }
         }
@@ -192,18 +198,6 @@ pub(crate) fn bad_url(error: &sqlx::Error) -> Error {
     };
     Error::new(ErrorKind::Refused, format!("the database URL is not valid: {why}"))
         .help("write `sqlite://path/to/file.db`, or `sqlite::memory:`")
-}
-
-/// What a verify query that returns no row is told as.
-pub(crate) fn found_nothing() -> DatabaseError {
-    DatabaseError { message: "the query returned no row".to_owned(), code: None, detail: None, hint: None }
-}
-
-/// What a script is told that leaves us no entry to complete.
-pub(crate) fn entry_gone() -> DatabaseError {
-    let message = "the script took its own entry out of the history".to_owned();
-    let hint = Some("do not touch the history in a migration".to_owned());
-    DatabaseError { message, code: None, detail: None, hint }
 }
 
 /// Where in a statement the message points: SQLite gives no position, but it quotes the word that it stumbled over.

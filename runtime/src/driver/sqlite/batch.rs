@@ -8,8 +8,9 @@ use std::time::{Duration, Instant};
 
 use whimbrel_core::Script;
 
+use crate::database_error::DatabaseError;
 use crate::driver::completed::{ALL, NONE, Row};
-use crate::driver::sqlite::answer::{Fault, entry_gone};
+use crate::driver::sqlite::answer::Fault;
 use crate::driver::sqlite::begun::Begun;
 use crate::driver::sqlite::entry::{enter, has_left, leave};
 use crate::driver::sqlite::foreign_keys::{COUNT_VIOLATIONS, Violations, switch_foreign_keys_off};
@@ -18,7 +19,6 @@ use crate::driver::sqlite::patience::Patience;
 use crate::driver::sqlite::sent::Sent;
 use crate::driver::sqlite::{TONGUE, pragma};
 use crate::driver::{Batch, Done, Ended, Failure, Part, Stop, rows_of};
-use crate::error::DatabaseError;
 use crate::plan::{Mode, Step, drops_border};
 use crate::table_name::Tables;
 
@@ -175,7 +175,7 @@ async fn assert_unchanged(begun: &mut Begun<'_>, tables: &Tables, turn: Turn<'_>
     if turn.batch.steps.len() > 1 {
         let answer = begun.send(deferrable.to_owned(), NONE).await.map_err(|fault| fault.before_step(tables))?;
         if answer.has_rows() {
-            let cause = DatabaseError { message: "deferrable keys".to_owned(), code: None, detail: None, hint: None };
+            let cause = DatabaseError::new("deferrable keys");
             return Err(failed(Part::Constraints, cause));
         }
     }
@@ -214,7 +214,7 @@ async fn one_step(
     }
     let answer = begun.send(leave(tables, batch, step, event), NONE).await.map_err(ours(Part::Leave))?;
     if !has_left(&answer) {
-        return Err(failed(Part::Leave, entry_gone()));
+        return Err(failed(Part::Leave, DatabaseError::entry_gone()));
     }
     done.duration = started.elapsed();
     Ok(done)

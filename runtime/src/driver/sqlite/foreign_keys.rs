@@ -5,10 +5,10 @@
 
 use std::collections::HashMap;
 
+use crate::database_error::DatabaseError;
 use crate::driver::completed::{ALL, NONE, Row};
 use crate::driver::sqlite::answer::Fault;
 use crate::driver::sqlite::link::Link;
-use crate::error::DatabaseError;
 
 /// Counts the rows that violate each key. The PRAGMA numbers a table's keys from its last one, so a rebuild that adds
 /// one would renumber the others: their columns tell them apart.
@@ -65,7 +65,7 @@ impl Violated {
             (0, None) => format!("a row of {child} refers to {parent}, where there is none"),
             _ => format!("{} rows of {child} refer to {parent}, where there is none; before {before} did", self.number),
         };
-        DatabaseError { message: format!("foreign key violated: {what}"), code: None, detail: None, hint: None }
+        DatabaseError::new(format!("foreign key violated: {what}"))
     }
 }
 

@@ -13,7 +13,7 @@ use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
 use sqlx::{ConnectOptions as _, Connection as _, SqlitePool};
 
 use crate::driver::completed::{ALL, Completed, Keep, NONE};
-use crate::driver::sqlite::answer::{self, Fault, start};
+use crate::driver::sqlite::answer::{self, Fault, IN_TRANSACTION, start};
 use crate::driver::sqlite::begun::Begun;
 use crate::driver::sqlite::deadline::Deadline;
 use crate::driver::sqlite::patience::{LOCK_WAIT, Patience, send};
@@ -39,12 +39,6 @@ enum Held {
     Pooled(PoolConnection<sqlx::Sqlite>),
     Own(SqliteConnection),
 }
-
-/// The message and the help for a connection with a transaction open.
-pub(crate) const IN_TRANSACTION: (&str, &str) = (
-    "the connection is inside a transaction; nothing was run",
-    "pass the pool, or a connection outside a transaction: our COMMIT would commit your work",
-);
 
 impl<'a> Link<'a> {
     pub(crate) fn of_pool(pool: &'a SqlitePool) -> Self {

@@ -8,6 +8,7 @@ use std::time::Instant;
 use whimbrel_core::{Kind, Script};
 
 use crate::backoff::Backoff;
+use crate::database_error::DatabaseError;
 use crate::driver::completed::{ALL, Completed, NONE};
 use crate::driver::sqlite::answer::Fault;
 use crate::driver::sqlite::batch::{captured, timeout};
@@ -18,7 +19,7 @@ use crate::driver::sqlite::patience::{Patience, STATEMENT_WAIT};
 use crate::driver::sqlite::sent::Sent;
 use crate::driver::sqlite::{TONGUE, pragma};
 use crate::driver::{Batch, Done, Ended, Failure, Part, Stop, rows_of};
-use crate::error::{DatabaseError, Error, ErrorKind};
+use crate::error::{Error, ErrorKind};
 use crate::plan::Step;
 use crate::report::Action;
 use crate::table_name::Tables;

@@ -5,8 +5,9 @@ use std::time::Duration;
 
 use whimbrel_core::{Script, Statement};
 
+use crate::database_error::DatabaseError;
 use crate::driver::completed::Completed;
-use crate::driver::sqlite::answer::{Fault, found_nothing, point};
+use crate::driver::sqlite::answer::{Fault, point};
 use crate::driver::{Failure, Part, Stop};
 use crate::report::Took;
 use crate::table_name::Tables;
@@ -59,7 +60,7 @@ impl<'s> Sent<'s> {
 
     /// What a verify query's answer is told as, when it holds no row.
     pub(crate) fn missing(&self, answer: &Completed) -> Option<Failure> {
-        let cause = (!answer.has_rows()).then(found_nothing)?;
+        let cause = (!answer.has_rows()).then(DatabaseError::found_nothing)?;
         Some(Failure { part: self.part, range: Some(self.range.clone()), cause, kept: 0 })
     }
 }

@@ -1,0 +1,53 @@
+//! What a database says when it refuses.
+
+/// What the database said: its sentence and its code, and what it adds to them.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{message}{}", code.as_ref().map(|code| format!(" ({code})")).unwrap_or_default())]
+pub struct DatabaseError {
+    pub(crate) message: String,
+    /// SQLSTATE, or SQLite's extended result code.
+    pub(crate) code: Option<String>,
+    pub(crate) detail: Option<String>,
+    pub(crate) hint: Option<String>,
+}
+
+impl DatabaseError {
+    /// The sentence.
+    pub fn message(&self) -> &str {
+        &self.message
+    }
+
+    /// SQLSTATE, or SQLite's extended result code.
+    pub fn code(&self) -> Option<&str> {
+        self.code.as_deref()
+    }
+
+    /// What the server adds about the data or the objects.
+    pub fn detail(&self) -> Option<&str> {
+        self.detail.as_deref()
+    }
+
+    /// What the server suggests.
+    pub fn hint(&self) -> Option<&str> {
+        self.hint.as_deref()
+    }
+}
+
+/// What we say in a database's stead.
+#[cfg(any(feature = "_sqlite", feature = "postgres"))]
+impl DatabaseError {
+    pub(crate) fn new(message: impl Into<String>) -> Self {
+        Self { message: message.into(), code: None, detail: None, hint: None }
+    }
+
+    /// Of a verify query that returns no row.
+    pub(crate) fn found_nothing() -> Self {
+        Self::new("the query returned no row")
+    }
+
+    /// Of a script that leaves us no entry to complete.
+    pub(crate) fn entry_gone() -> Self {
+        let hint = Some("do not touch the history in a migration".to_owned());
+        Self { hint, ..Self::new("the script took its own entry out of the history") }
+    }
+}
