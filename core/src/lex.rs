@@ -241,8 +241,13 @@ impl<'a> Lexer<'a> {
         while start < line_end && self.class[self.bytes[start] as usize] == class::BLANK {
             start += 1;
         }
+        // It may stand in quotes (mysql.cc: get_arg).
+        let quote = self.byte_at(start);
+        let is_quoted = start < line_end && matches!(quote, b'\'' | b'"' | b'`');
+        start += usize::from(is_quoted);
+        let ends = |byte: u8| if is_quoted { byte == quote } else { self.class[byte as usize] == class::BLANK };
         let mut end = start;
-        while end < line_end && self.class[self.bytes[end] as usize] != class::BLANK {
+        while end < line_end && !ends(self.bytes[end]) {
             end += 1;
         }
         let is_default = end == start + 1 && self.bytes[start] == b';';

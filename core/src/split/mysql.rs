@@ -39,6 +39,8 @@ enum Block {
     CaseExpression,
     Loop,
     Repeat,
+    /// A `REPEAT` behind its `UNTIL`, whose condition ends with the block.
+    Until,
     /// `WHILE` and MariaDB's `FOR`, which have a `DO`.
     While,
     /// `CREATE PACKAGE [BODY] … END` of MariaDB: routines, one after the other.
@@ -265,6 +267,7 @@ impl Mysql {
             self.in_conditions = false;
             match block_of(token, bytes) {
                 Some(block) => self.open(block, token),
+                None if is_word(token, bytes, b"until") => self.until(),
                 None => self.at_statement = is_word(token, bytes, b"else"),
             }
         } else {
@@ -272,9 +275,15 @@ impl Mysql {
         }
     }
 
+    fn until(&mut self) {
+        if let Some(block @ Block::Repeat) = self.blocks.last_mut() {
+            *block = Block::Until;
+        }
+    }
+
     /// An `END` ends a block where a statement can begin, a `CASE` in an expression, or a `REPEAT … UNTIL …`.
     fn end_word(&mut self, at_statement: bool) {
-        let ends_here = matches!(self.blocks.last(), Some(Block::CaseExpression | Block::Repeat | Block::Package));
+        let ends_here = matches!(self.blocks.last(), Some(Block::CaseExpression | Block::Until | Block::Package));
         if at_statement || ends_here {
             self.blocks.pop();
             self.previous = Previous::End;
