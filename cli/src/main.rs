@@ -2,33 +2,29 @@
 //!
 //! What talks to a database comes later; this is what a build needs.
 
+mod call;
+
 use std::path::Path;
 use std::process::ExitCode;
 use std::{env, fs};
 
 use whimbrel_core::load::{load, load_unrecorded};
-use whimbrel_core::sum;
+use whimbrel_core::{Problems, sum};
 
-const USAGE: &str = "usage: whimbrel COMMAND [DIRECTORY]
-
-  check   checks the migrations as the compiler does
-  sum     writes whimbrel.sum beside them: the checksums that an edited or removed file is known by
-
-The directory is `migrations` unless given. Exit codes: 0 done, 1 failed, 2 usage.";
+use call::{Call, Command};
 
 fn main() -> ExitCode {
-    let arguments: Vec<String> = env::args().skip(1).collect();
-    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
-    let done = match arguments[..] {
-        ["check"] => check("migrations"),
-        ["check", directory] => check(directory),
-        ["sum"] => write_sum("migrations"),
-        ["sum", directory] => write_sum(directory),
-        ["help" | "--help" | "-h"] => Ok(USAGE.to_owned()),
-        _ => {
-            eprintln!("{USAGE}");
+    let call = match Call::read(env::args().skip(1)) {
+        Ok(call) => call,
+        Err(wrong) => {
+            eprintln!("{wrong}");
             return ExitCode::from(2);
         }
+    };
+    let done = match call.command {
+        Command::Check => check(&call),
+        Command::Sum => write_sum(&call),
+        Command::Help => Ok(call::USAGE.to_owned()),
     };
     match done {
         Ok(said) => {
@@ -42,18 +38,30 @@ fn main() -> ExitCode {
     }
 }
 
-fn check(directory: &str) -> Result<String, String> {
-    let loaded = load(Path::new(directory), directory, None).map_err(|problems| problems.to_string())?;
+fn check(call: &Call) -> Result<String, String> {
+    let directory = &call.directory;
+    let loaded = load(Path::new(directory), directory, call.dialect).map_err(|problems| told(call, &problems))?;
     Ok(format!("{directory}: {}, nothing wrong", count(loaded.migrations.len())))
 }
 
-fn write_sum(directory: &str) -> Result<String, String> {
-    let loaded = load_unrecorded(Path::new(directory), directory, None).map_err(|problems| problems.to_string())?;
+fn write_sum(call: &Call) -> Result<String, String> {
+    let directory = &call.directory;
+    let loaded =
+        load_unrecorded(Path::new(directory), directory, call.dialect).map_err(|problems| told(call, &problems))?;
     let path = Path::new(directory).join(sum::FILE);
     let shown = path.display();
     fs::write(&path, sum::write(&loaded.migrations))
         .map_err(|error| format!("`{shown}` cannot be written: {error}"))?;
     Ok(format!("{shown}: {}", count(loaded.migrations.len())))
+}
+
+/// The problems; who names a dialect in the macro only must name it here too.
+fn told(call: &Call, problems: &Problems) -> String {
+    let is_ambiguous = problems.iter().any(|problem| problem.code() == "ambiguous-dialect");
+    if call.dialect.is_some() || !is_ambiguous {
+        return problems.to_string();
+    }
+    format!("{problems}\n\nif `embed_migrations!` names a dialect, name it here too: `--dialect postgres`")
 }
 
 fn count(migrations: usize) -> String {

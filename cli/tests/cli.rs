@@ -30,9 +30,38 @@ fn an_edit_after_the_sum_is_written_is_named_and_the_sum_can_be_written_again() 
 }
 
 #[test]
+fn the_dialect_that_only_the_macro_names_can_be_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let migrations = folder.path().join("migrations");
+    fs::create_dir(&migrations).unwrap();
+    fs::write(migrations.join("0001_f.sql"), "do $$ begin perform 1; end $$;\n").unwrap();
+    let output = whimbrel(folder.path(), &["sum"]);
+    assert_eq!(output.status.code(), Some(1));
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(said.ends_with("name it here too: `--dialect postgres`\n"), "{said}");
+
+    for arguments in [
+        &["sum", "--dialect", "postgres"][..],
+        &["--dialect=PostgreSQL", "check", "migrations"],
+        &["check", "--dialect", "postgresql"],
+    ] {
+        let output = whimbrel(folder.path(), arguments);
+        assert!(output.status.success(), "{arguments:?} {}", String::from_utf8_lossy(&output.stderr));
+    }
+    let output = whimbrel(folder.path(), &["sum", "--dialect", "oracle"]);
+    assert_eq!(output.status.code(), Some(2));
+    assert_eq!(
+        String::from_utf8_lossy(&output.stderr),
+        "`oracle` is not a dialect\nhelp: write one of `sqlite`, `postgres`, `mysql`, `cql`\n"
+    );
+}
+
+#[test]
 fn what_it_does_not_know_it_does_not_guess() {
     let folder = tempfile::tempdir().unwrap();
-    assert_eq!(whimbrel(folder.path(), &["smu"]).status.code(), Some(2));
+    for wrong in [&["smu"][..], &["sum", "--dialect"], &["sum", "a", "b"], &["check", "--dailect=postgres"], &[]] {
+        assert_eq!(whimbrel(folder.path(), wrong).status.code(), Some(2), "{wrong:?}");
+    }
     let output = whimbrel(folder.path(), &["sum", "nowhere"]);
     assert_eq!(output.status.code(), Some(1));
     assert!(String::from_utf8_lossy(&output.stderr).starts_with("there is no directory `nowhere`"));

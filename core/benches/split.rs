@@ -6,7 +6,7 @@
 use std::borrow::Cow;
 use std::time::{Duration, Instant};
 
-use whimbrel_core::read::{Outline, read};
+use whimbrel_core::read::{Demand, Outline, read};
 use whimbrel_core::script::Options;
 use whimbrel_core::split::split;
 use whimbrel_core::{Dialect, Direction};
@@ -55,9 +55,16 @@ fn special(dialect: Dialect) -> &'static str {
 }
 
 fn read_one(dialect: Dialect, text: String) {
-    let (direction, options) = (Direction::Up, Options::default());
-    let outline =
-        Outline { direction, dialect: Some(dialect), read_as: &[dialect], path: "1.sql", shown: "1.sql", options };
+    let (direction, options, demand) = (Direction::Up, Options::default(), Demand::Nothing);
+    let outline = Outline {
+        direction,
+        dialect: Some(dialect),
+        read_as: &[dialect],
+        path: "1.sql",
+        shown: "1.sql",
+        options,
+        demand,
+    };
     assert!(read(&outline, Cow::Owned(text)).is_ok());
 }
 

@@ -15,6 +15,8 @@ pub(crate) const FILE: &str = "whimbrel.toml";
 pub(crate) struct Config {
     /// What a plain `.sql` is written in; the macro may say otherwise.
     pub(crate) dialect: Option<Plain>,
+    /// Whether it may name a dialect, but that cannot be read.
+    pub(crate) is_dialect_in_doubt: bool,
     /// Found from the versions, unless it is said.
     pub(crate) numbering: Option<Numbering>,
     /// Whether a sequence may have gaps.
@@ -90,6 +92,7 @@ pub(crate) fn read(written: &str, shown: &str) -> (Config, Vec<Problem>) {
     let mut settings = Settings::read(written, shown, &KEYS);
     let config = Config {
         dialect: settings.take("dialect", dialect),
+        is_dialect_in_doubt: settings.is_in_doubt("dialect"),
         numbering: settings.take("numbering", |value| one_of(text(value, "\"sequence\"")?, &Numbering::NAMES)),
         gaps: settings.take("gaps", |value| one_of(text(value, "\"deny\"")?, &Leave::NAMES)).unwrap_or_default(),
         down: settings.take("down", |value| one_of(text(value, "\"require\"")?, &Need::NAMES)).unwrap_or_default(),

@@ -12,6 +12,11 @@ impl Glob {
         Self(pattern.trim_start_matches("./").trim_end_matches('/').to_owned())
     }
 
+    /// The pattern.
+    pub(crate) fn as_str(&self) -> &str {
+        &self.0
+    }
+
     /// Whether it fits the path, or a folder that the path lies in.
     pub(crate) fn fits(&self, path: &str) -> bool {
         let ends = path.bytes().enumerate().filter(|(_, byte)| *byte == b'/').map(|(at, _)| at);

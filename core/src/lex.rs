@@ -61,8 +61,6 @@ pub(crate) enum FaultKind {
     BindMarker,
     /// A byte that no token of the dialect can begin with.
     Character,
-    /// `--whimbrel:`, where MySQL wants a blank after the dashes.
-    Dashes,
 }
 
 impl FaultKind {
@@ -77,7 +75,7 @@ impl FaultKind {
     }
 }
 
-/// A comment that speaks to us.
+/// A comment that speaks to us, or to a tool like us.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Note {
     pub(crate) start: usize,
@@ -99,10 +97,18 @@ pub(crate) struct Lexer<'a> {
     delimiter: (usize, usize),
     /// Where the `/*!` stands that is open.
     version_comment: Option<usize>,
+    /// The quote at which an `E'…'` goes on; the escapes of the first string hold in the next.
+    escapes_at: usize,
+    /// Whether a line that ends copied data can still come; looked for behind each COPY, it would cost the square.
+    data_can_end: bool,
     pub(crate) faults: Vec<Fault>,
     pub(crate) notes: Vec<Note>,
     /// The number of comments so far.
     pub(crate) comments: usize,
+    /// Where `--` stands that MySQL takes for no comment, but all others do.
+    pub(crate) dashes: Vec<usize>,
+    /// Whether a statement is open, as far as who cuts them says; who reads a part of one need not.
+    pub(crate) in_statement: bool,
 }
 
 impl<'a> Lexer<'a> {
@@ -115,9 +121,13 @@ impl<'a> Lexer<'a> {
             line: 1,
             delimiter: (0, 0),
             version_comment: None,
+            escapes_at: usize::MAX,
+            data_can_end: true,
             faults: Vec::new(),
             notes: Vec::new(),
             comments: 0,
+            dashes: Vec::new(),
+            in_statement: true,
         }
     }
 
@@ -193,16 +203,22 @@ impl<'a> Lexer<'a> {
     }
 
     fn delimiter(&mut self, byte: u8) -> Token {
+        self.close_version_comment();
         let start = self.at;
         self.at = start + self.delimiter.1 - self.delimiter.0;
         Token { kind: TokenKind::Delimiter, byte, start, end: self.at, line: self.line }
     }
 
     fn end(&mut self) -> Token {
+        self.close_version_comment();
+        Token { kind: TokenKind::End, byte: 0, start: self.at, end: self.at, line: self.line }
+    }
+
+    /// At the end of what is sent at once, none may be open.
+    fn close_version_comment(&mut self) {
         if let Some(start) = self.version_comment.take() {
             self.fault(FaultKind::Comment, start, start + 2);
         }
-        Token { kind: TokenKind::End, byte: 0, start: self.at, end: self.at, line: self.line }
     }
 
     /// A token of one byte.

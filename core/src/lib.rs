@@ -22,6 +22,7 @@ mod sources;
 mod text;
 
 // From a text to a script.
+mod digests;
 mod facts;
 mod lex;
 pub mod read;
@@ -30,7 +31,6 @@ pub mod split;
 
 // From scripts to a set.
 pub mod packed;
-mod sections;
 mod set;
 mod spread;
 pub mod sum;

@@ -1,10 +1,12 @@
 //! Opens files; nothing else in this crate does.
 
 use std::borrow::Cow;
+use std::collections::BTreeSet;
 use std::fs;
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 
+use crate::glob::Glob;
 use crate::listing::{Listing, checked, not_utf8};
 use crate::migrations::join;
 use crate::set::{Recorded, set};
@@ -19,6 +21,8 @@ pub struct Loaded {
     pub files: Vec<String>,
     /// What [`files_below`] says of the directory.
     pub names: Vec<String>,
+    /// The patterns that `whimbrel.toml` ignores.
+    pub ignore: Vec<String>,
 }
 
 /// Loads and checks a directory; `shown` is the directory as the user wrote it, `dialect` overrides `whimbrel.toml`.
@@ -59,8 +63,9 @@ fn load_with(directory: &Path, shown: &str, dialect: Option<Dialect>, recorded: 
         Ok(bytes) => Ok(Cow::Owned(bytes)),
         Err(error) => Err(unreadable(&error, &join(shown, path))),
     };
-    let names = counted(&listing);
-    Ok(Loaded { names, ..set(listing, &open, shown, dialect, recorded)? })
+    let paths = listing.paths.clone();
+    let loaded = set(listing, &open, shown, dialect, recorded)?;
+    Ok(Loaded { names: counted(paths, &loaded.ignore), ..loaded })
 }
 
 impl Migrations {
@@ -85,20 +90,23 @@ impl Migrations {
 
 /// The files below a directory that a set could be made of: sorted, relative, `/` between the parts.
 ///
-/// A debug build compares them with those that its compiler saw. What editors and systems leave behind does not count.
+/// A debug build compares them with those that its compiler saw. What editors and systems leave behind does not count,
+/// nor what fits one of the patterns of `ignore`.
 ///
 /// # Errors
 /// The directory cannot be read; what cannot be read below it is left out.
-pub fn files_below(directory: &Path) -> io::Result<Vec<String>> {
+pub fn files_below(directory: &Path, ignore: &[impl AsRef<str>]) -> io::Result<Vec<String>> {
     fs::read_dir(directory)?;
     let mut walk = Walk { shown: "", listing: Listing::default(), above: Vec::new() };
     walk.directory(directory, "");
-    Ok(counted(&walk.listing))
+    Ok(counted(walk.listing.paths, ignore))
 }
 
-fn counted(listing: &Listing) -> Vec<String> {
-    let counts = |path: &&String| path.rsplit_once('.').is_some_and(|(_, extension)| EXTENSIONS.contains(&extension));
-    listing.paths.iter().filter(counts).cloned().collect()
+fn counted(paths: BTreeSet<String>, ignore: &[impl AsRef<str>]) -> Vec<String> {
+    let ignore: Vec<Glob> = ignore.iter().map(|pattern| Glob::new(pattern.as_ref())).collect();
+    let counts = |path: &String| path.rsplit_once('.').is_some_and(|(_, extension)| EXTENSIONS.contains(&extension));
+    let is_ignored = |path: &String| ignore.iter().any(|glob| glob.fits(path));
+    paths.into_iter().filter(|path| counts(path) && !is_ignored(path)).collect()
 }
 
 /// The extensions of scripts, code and what is said about them.

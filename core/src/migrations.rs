@@ -74,9 +74,9 @@ impl Migration {
         fits(Some(dialect)).or_else(|| if dialect == Dialect::Cql { None } else { fits(None) })
     }
 
-    /// SHA-256 over the tokens of its up and down scripts for the dialect.
+    /// SHA-256 over the tokens of its up and down scripts for the dialect, as that dialect finds them.
     pub fn checksum(&self, dialect: Dialect) -> Digest {
-        let digest = |direction| self.script(direction, dialect).map_or(Digest::ZERO, Script::digest);
+        let digest = |direction| self.script(direction, dialect).map_or(Digest::ZERO, |script| script.digest(dialect));
         Digest::of(&[&digest(Direction::Up).0, &digest(Direction::Down).0])
     }
 
@@ -120,6 +120,8 @@ pub struct Source {
     pub caller: &'static str,
     /// Every file that the macro saw, sorted, `/` between the parts, one a line.
     pub files: &'static str,
+    /// The patterns of files that do not count.
+    pub ignore: &'static [&'static str],
 }
 
 impl Held {

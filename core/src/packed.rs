@@ -41,14 +41,18 @@ impl Packed {
         self.table.push(script.dialect().map_or(NO_DIALECT, |dialect| dialect as u8));
         self.add_text(script.path());
         self.add_text(script.text());
-        self.table.extend_from_slice(&script.digest().0);
-        self.add_number(script.__table().len());
-        self.table.extend_from_slice(script.__table());
+        self.add_bytes(script.digests().packed());
+        self.add_bytes(script.__table());
     }
 
     fn add_text(&mut self, text: &str) {
         self.add_number(text.len());
         self.text.push_str(text);
+    }
+
+    fn add_bytes(&mut self, bytes: &[u8]) {
+        self.add_number(bytes.len());
+        self.table.extend_from_slice(bytes);
     }
 
     fn add_number(&mut self, number: usize) {
@@ -116,10 +120,8 @@ impl Reader {
         };
         let dialect = Dialect::ALL.get(usize::from(self.bytes(1)[0])).copied();
         let (path, text) = (self.text(), self.text());
-        let mut digest = Digest::ZERO;
-        digest.0.copy_from_slice(self.bytes(32));
-        let length = self.number();
-        Script::unpacked(direction, dialect, path, text, self.bytes(length), digest)
+        let (digests, table) = (self.counted(), self.counted());
+        Script::unpacked(direction, dialect, path, text, table, digests)
     }
 
     fn text(&mut self) -> &'static str {
@@ -132,6 +134,12 @@ impl Reader {
         let mut number = [0; 4];
         number.copy_from_slice(self.bytes(4));
         u32::from_le_bytes(number) as usize
+    }
+
+    /// Bytes after their number.
+    fn counted(&mut self) -> &'static [u8] {
+        let length = self.number();
+        self.bytes(length)
     }
 
     fn bytes(&mut self, length: usize) -> &'static [u8] {

@@ -7,13 +7,16 @@ mod faults;
 mod page;
 mod pragma;
 mod refusals;
+mod sections;
+mod transaction;
 mod verify;
 
 use std::borrow::Cow;
 
+use crate::digests::Digests;
 use crate::script::Options;
 use crate::split::{Collect, Cut, cut};
-use crate::{Dialect, Digest, Direction, Kind, Problem, Script, Statement, facts};
+use crate::{Dialect, Direction, Kind, Problem, Script, Statement, facts};
 use page::Page;
 
 /// What is known of a script before its text is read.
@@ -31,6 +34,18 @@ pub struct Outline<'a> {
     pub shown: &'a str,
     /// What the file name or `metadata.toml` asks for; the directives add to it.
     pub options: Options,
+    /// What must hold, or the script is wrong.
+    pub demand: Demand,
+}
+
+/// What is demanded of a script from outside.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Demand {
+    /// Nothing.
+    #[default]
+    Nothing,
+    /// `run_in_transaction = true` in `metadata.toml`: it runs in a transaction of ours.
+    Transaction,
 }
 
 /// Reads a script.
@@ -41,7 +56,7 @@ pub struct Outline<'a> {
 ///
 /// ```
 /// use std::borrow::Cow;
-/// use whimbrel_core::{Dialect, Direction, read::{Outline, read}, script::Options};
+/// use whimbrel_core::{Dialect, Direction, read::{Demand, Outline, read}, script::Options};
 /// let outline = Outline {
 ///     direction: Direction::Up,
 ///     dialect: None,
@@ -49,6 +64,7 @@ pub struct Outline<'a> {
 ///     path: "0001_init.sql",
 ///     shown: "migrations/0001_init.sql",
 ///     options: Options::default(),
+///     demand: Demand::Nothing,
 /// };
 /// let script = read(&outline, Cow::Borrowed("create table a (b int); -- that is all\n")).unwrap();
 /// assert_eq!(script.len(), 1);
@@ -76,8 +92,8 @@ pub fn read_or_empty(outline: &Outline<'_>, text: Cow<'static, str>) -> Result<S
 /// As [`read_or_empty`].
 pub fn read_stored(direction: Direction, dialect: Dialect, path: &str, text: String) -> Result<Script, Vec<Problem>> {
     let read_as = [dialect];
-    let options = Options::default();
-    let outline = Outline { direction, dialect: Some(dialect), read_as: &read_as, path, shown: path, options };
+    let (options, demand) = (Options::default(), Demand::Nothing);
+    let outline = Outline { direction, dialect: Some(dialect), read_as: &read_as, path, shown: path, options, demand };
     read_with(&outline, Cow::Owned(text), Empty::Allow)
 }
 
@@ -95,7 +111,10 @@ fn read_with(outline: &Outline<'_>, text: Cow<'static, str>, empty: Empty) -> Re
     // Without sound bytes nothing else can be said.
     page.none_or_problems()?;
 
-    let cuts = cut_all(outline.read_as, &text);
+    let cuts: Vec<Cut> = outline.read_as.iter().map(|&dialect| cut(&text, dialect, Collect::Tokens)).collect();
+    sections::check(&mut page, &cuts);
+    // It is no script, and whatever else is said of it would not hold for its parts.
+    page.none_or_problems()?;
     let Some(first) = cuts.first() else {
         return Err(vec![Problem::new("no-dialect", "a script is read under at least one dialect")]);
     };
@@ -110,15 +129,16 @@ fn read_with(outline: &Outline<'_>, text: Cow<'static, str>, empty: Empty) -> Re
     pragma::take_foreign_keys(&page, &mut statements, &mut options);
     if clear.is_ok() {
         borders::check(&mut page, &statements);
+        transaction::check(&mut page, &statements, &options);
         if outline.direction == Direction::Verify {
             verify::check(&mut page, &statements);
         }
     }
     page.none_or_problems()?;
 
-    let digest = Digest::of(&[&first.tokens]);
+    let digests = Digests::of(outline.read_as.iter().copied().zip(cuts.iter().map(|cut| &cut.tokens[..])));
     let (direction, dialect, path) = (outline.direction, outline.dialect, outline.path.to_owned());
-    Ok(Script::new(direction, dialect, path, text, &statements, &options, digest))
+    Ok(Script::new(direction, dialect, path, text, &statements, &options, digests))
 }
 
 /// The text without a byte order mark.
@@ -133,12 +153,6 @@ fn without_mark(text: Cow<'static, str>) -> Cow<'static, str> {
             Cow::Owned(text)
         }
     }
-}
-
-/// The text cut under each dialect; the digest is the first one's.
-fn cut_all(read_as: &[Dialect], text: &str) -> Vec<Cut> {
-    let collect = |index| if index == 0 { Collect::Tokens } else { Collect::Nothing };
-    read_as.iter().enumerate().map(|(index, &dialect)| cut(text, dialect, collect(index))).collect()
 }
 
 /// The statements as the first dialect has them, with what each of the others says about transactions.

@@ -5,6 +5,7 @@ use std::fmt;
 use std::ops::Range;
 use std::time::Duration;
 
+use crate::digests::Digests;
 use crate::{Dialect, Digest};
 
 /// What a script does to the schema.
@@ -52,6 +53,11 @@ pub enum Kind {
 impl Kind {
     const ALL: [Self; 8] =
         [Self::Ddl, Self::Dml, Self::Query, Self::Session, Self::Begin, Self::Commit, Self::Rollback, Self::Other];
+
+    /// Whether a transaction begins or ends with it.
+    pub(crate) fn is_border(self) -> bool {
+        matches!(self, Self::Begin | Self::Commit | Self::Rollback)
+    }
 }
 
 /// One statement of a script: what the server is sent, without the `;` that ends it and the comments around it.
@@ -130,6 +136,23 @@ pub enum Wrapping {
     Inside,
 }
 
+impl Wrapping {
+    /// How they lie in a script of statements of these kinds.
+    pub(crate) fn of(kinds: impl Iterator<Item = Kind>) -> Self {
+        let (mut borders, mut first, mut last) = (0, None, None);
+        for kind in kinds {
+            borders += usize::from(kind.is_border());
+            first.get_or_insert(kind);
+            last = Some(kind);
+        }
+        match (borders, first, last) {
+            (0, ..) => Self::None,
+            (2, Some(Kind::Begin), Some(Kind::Commit)) => Self::Whole,
+            _ => Self::Inside,
+        }
+    }
+}
+
 /// The text of one direction, for one dialect or for all SQL dialects.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Script {
@@ -138,7 +161,7 @@ pub struct Script {
     path: Cow<'static, str>,
     text: Cow<'static, str>,
     table: Cow<'static, [u8]>,
-    digest: Digest,
+    digests: Digests,
 }
 
 impl Script {
@@ -150,9 +173,9 @@ impl Script {
         text: Cow<'static, str>,
         statements: &[Statement],
         options: &Options,
-        digest: Digest,
+        digests: Digests,
     ) -> Self {
-        Self { direction, dialect, path: path.into(), text, table: table::pack(statements, options).into(), digest }
+        Self { direction, dialect, path: path.into(), text, table: table::pack(statements, options).into(), digests }
     }
 
     /// A script that the macro has packed.
@@ -162,7 +185,7 @@ impl Script {
         path: &'static str,
         text: &'static str,
         table: &'static [u8],
-        digest: Digest,
+        digests: &'static [u8],
     ) -> Self {
         Self {
             direction,
@@ -170,7 +193,7 @@ impl Script {
             path: Cow::Borrowed(path),
             text: Cow::Borrowed(text),
             table: Cow::Borrowed(table),
-            digest,
+            digests: Digests::unpacked(digests),
         }
     }
 
@@ -200,9 +223,15 @@ impl Script {
         &self.text
     }
 
-    /// SHA-256 over the tokens.
-    pub fn digest(&self) -> Digest {
-        self.digest
+    /// The digests under all dialects that read it.
+    pub(crate) fn digests(&self) -> &Digests {
+        &self.digests
+    }
+
+    /// SHA-256 over the tokens that the dialect finds, whichever others the set is for; zero under a dialect that the
+    /// set is not for.
+    pub fn digest(&self, dialect: Dialect) -> Digest {
+        self.digests.under(dialect)
     }
 
     /// The number of statements.
@@ -237,14 +266,7 @@ impl Script {
 
     /// How its own `BEGIN` and `COMMIT` lie in it.
     pub fn wrapping(&self) -> Wrapping {
-        let is_border = |kind| matches!(kind, Kind::Begin | Kind::Commit | Kind::Rollback);
-        let borders = self.statements().filter(|statement| is_border(statement.kind)).count();
-        let kind = |index: usize| self.statement(index).map(|statement| statement.kind);
-        match borders {
-            0 => Wrapping::None,
-            2 if kind(0) == Some(Kind::Begin) && kind(self.len() - 1) == Some(Kind::Commit) => Wrapping::Whole,
-            _ => Wrapping::Inside,
-        }
+        Wrapping::of(self.statements().map(|statement| statement.kind))
     }
 
     /// Whether it can run inside a transaction of ours under the dialect.
@@ -263,7 +285,6 @@ impl fmt::Debug for Script {
             .field("path", &self.path)
             .field("statements", &self.len())
             .field("options", &self.options())
-            .field("digest", &self.digest)
             .finish_non_exhaustive()
     }
 }

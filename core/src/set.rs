@@ -5,9 +5,8 @@ use crate::layout::{Language, Transaction};
 use crate::listing::Listing;
 use crate::load::Loaded;
 use crate::migrations::join;
-use crate::read::{self, Outline};
+use crate::read::{self, Demand, Outline};
 use crate::script::Options;
-use crate::sections;
 use crate::sources::{self, File, Files, Open, Sources};
 use crate::text::text;
 use crate::variants::{self, Dialects};
@@ -55,7 +54,8 @@ pub(crate) fn set(
     let migrations = migrations.into_iter().flatten().collect();
     let minimum_supported = sources.config.minimum_supported;
     let migrations = Migrations::new(migrations, &dialects.supported, minimum_supported, shown.to_owned());
-    Ok(Loaded { migrations, files: sources.files, names: Vec::new() })
+    let ignore = sources.config.ignore.iter().map(|glob| glob.as_str().to_owned()).collect();
+    Ok(Loaded { migrations, files: sources.files, names: Vec::new(), ignore })
 }
 
 fn place_of(problem: &Problem) -> Option<(&str, Option<u32>, Option<u32>)> {
@@ -80,7 +80,7 @@ impl Texts<'_> {
     /// The migration of a version; `None` when one of its files is wrong.
     fn migration(&mut self, files: &Files, open: &Open<'_>) -> Option<Migration> {
         // Under the wrong dialect, every script would be wrong as well.
-        if self.sources.is_dialect_unknown {
+        if self.sources.is_dialect_unknown() {
             return None;
         }
         let before = self.problems.len();
@@ -103,10 +103,6 @@ impl Texts<'_> {
                 return None;
             }
         };
-        if let Some(problem) = sections::refuse(&text, &shown) {
-            self.problems.push(problem);
-            return None;
-        }
         let dialect = self.dialects.tag(file);
         let specific = dialect.map(|dialect| [dialect]);
         let read_as = specific.as_ref().map_or(&self.dialects.read_as[..], |one| &one[..]);
@@ -114,17 +110,19 @@ impl Texts<'_> {
             // A plain `.sql` in a set for CQL only: nobody runs it, and that is told already.
             return None;
         }
-        let options = Options { no_transaction: self.is_outside(file), ..Options::default() };
-        let outline =
-            Outline { direction: file.name.direction, dialect, read_as, path: &file.path, shown: &shown, options };
+        let direction = file.name.direction;
+        let (options, demand) = self.transaction(file);
+        let outline = Outline { direction, dialect, read_as, path: &file.path, shown: &shown, options, demand };
         let read = if self.sources.config.empty == Leave::Allow { read::read_or_empty } else { read::read };
         read(&outline, text).map_err(|found| self.problems.extend(found)).ok()
     }
 
-    /// Whether its name or `metadata.toml` wants no transaction.
-    fn is_outside(&self, file: &File) -> bool {
-        file.name.transaction == Transaction::None
-            || (file.name.direction != Direction::Verify && self.sources.without_transaction.contains(file.parent()))
+    /// What its name and `metadata.toml` say about its transaction.
+    fn transaction(&self, file: &File) -> (Options, Demand) {
+        let said = self.sources.transactions.get(file.parent()).filter(|_| file.name.direction != Direction::Verify);
+        let no_transaction = [Some(&file.name.transaction), said].contains(&Some(&Transaction::None));
+        let demand = if said == Some(&Transaction::Ours) { Demand::Transaction } else { Demand::Nothing };
+        (Options { no_transaction, ..Options::default() }, demand)
     }
 }
 

@@ -14,15 +14,20 @@ pub(crate) struct Settings<'t> {
     shown: &'t str,
     table: Vec<(Range<usize>, String, Spanned<DeValue<'t>>)>,
     problems: Vec<Problem>,
+    /// The keys of which it may say something that cannot be read.
+    in_doubt: Vec<String>,
 }
 
 impl<'t> Settings<'t> {
     /// Reads the file; a key that is not known is a problem.
     pub(crate) fn read(text: &'t str, shown: &'t str, known: &[&str]) -> Self {
-        let mut settings = Self { text, shown, table: Vec::new(), problems: Vec::new() };
+        let mut settings = Self { text, shown, table: Vec::new(), problems: Vec::new(), in_doubt: Vec::new() };
         match DeTable::parse(text) {
             Ok(table) => settings.keep_known(table.into_inner(), known),
-            Err(error) => settings.refuse_syntax(&error),
+            Err(error) => {
+                settings.refuse_syntax(&error);
+                settings.in_doubt = known.iter().map(|key| (*key).to_owned()).collect();
+            }
         }
         settings
     }
@@ -34,7 +39,9 @@ impl<'t> Settings<'t> {
                 self.table.push((key.span(), name, value));
                 continue;
             }
-            let help = match nearest(&name, known.iter().copied()) {
+            let near = nearest(&name, known.iter().copied());
+            self.in_doubt.extend(near.map(str::to_owned));
+            let help = match near {
                 Some(near) => format!("write `{near}`"),
                 None => format!("delete it; the keys are {}", quoted(known)),
             };
@@ -66,9 +73,15 @@ impl<'t> Settings<'t> {
                 let message = format!("`{key}` cannot be {}", written.trim());
                 let problem = Problem::new("bad-value", message).at(self.place(value.span()));
                 self.problems.push(problem.help(help));
+                self.in_doubt.push(key.to_owned());
                 None
             }
         }
+    }
+
+    /// Whether it may say something of the key that cannot be read.
+    pub(crate) fn is_in_doubt(&self, key: &str) -> bool {
+        self.in_doubt.iter().any(|doubtful| doubtful == key)
     }
 
     /// The problems, in the order of the file.

@@ -1,10 +1,10 @@
 //! From the paths of a directory to the migrations that they name, and the files that say something about them.
 
 use std::borrow::Cow;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::config::{self, Config, Plain};
-use crate::layout::{self, FileName, Layout, Misnamed, Reading, Style, Wording};
+use crate::layout::{self, FileName, Layout, Misnamed, Reading, Style, Transaction, Wording};
 use crate::listing::Listing;
 use crate::migrations::join;
 use crate::nearest::nearest;
@@ -24,16 +24,19 @@ pub(crate) struct Sources {
     pub(crate) versions: Vec<Files>,
     /// The versions of misnamed files, which are not missing.
     pub(crate) misnamed: Vec<Version>,
-    /// The folders whose `metadata.toml` wants no transaction.
-    pub(crate) without_transaction: BTreeSet<String>,
+    /// What the `metadata.toml` of a folder says about its transaction.
+    pub(crate) transactions: BTreeMap<String, Transaction>,
     pub(crate) sum: Option<Cow<'static, str>>,
-    /// Whether `whimbrel.toml` is wrong, so that it may have named a dialect.
-    pub(crate) is_dialect_unknown: bool,
     pub(crate) naming: Naming,
     pub(crate) problems: Vec<Problem>,
 }
 
 impl Sources {
+    /// Whether the dialect of plain scripts is said where it cannot be read, and nowhere else.
+    pub(crate) fn is_dialect_unknown(&self) -> bool {
+        self.config.is_dialect_in_doubt && self.config.dialect.is_none()
+    }
+
     /// Whether a misnamed file may be of the same version, and so what is missing here.
     pub(crate) fn may_be_misnamed(&self, files: &Files) -> bool {
         self.misnamed.contains(&files.first().name.version)
@@ -104,14 +107,14 @@ struct Names<'p> {
 pub(crate) fn sources(listing: Listing, open: &Open<'_>, shown: &str, dialect: Option<Dialect>) -> Sources {
     let mut search = Search { shown, problems: Vec::new() };
     let mut config = search.config(&listing, open);
-    let is_misread = !search.problems.is_empty();
-    let ignored = |path: &str| config.ignore.iter().any(|glob| glob.fits(path));
+    // What whimbrel reads itself cannot be ignored: without the sum file, nothing would be checked, silently.
+    let ignored = |path: &str| !is_read(path) && config.ignore.iter().any(|glob| glob.fits(path));
     search.problems.extend(listing.faults.into_iter().filter(|(path, _)| !ignored(path)).map(|(_, problem)| problem));
     let kept: Vec<&str> = listing.paths.iter().map(String::as_str).filter(|path| !ignored(path)).collect();
     let (known, candidates): (Vec<&str>, Vec<&str>) = kept.into_iter().partition(|path| is_known(path));
     let layout = search.layout(&config, &candidates);
     let names = search.names(layout, &candidates);
-    let without_transaction = search.metadata(&names.companions, &names.files, open);
+    let transactions = search.metadata(&names.companions, &names.files, open);
     if config.dialect.is_none() && known.contains(&LOCK) {
         config.dialect = search.locked(open).map(Plain::One);
     }
@@ -122,10 +125,9 @@ pub(crate) fn sources(listing: Listing, open: &Open<'_>, shown: &str, dialect: O
         names.companions.iter().chain(known.iter().filter(|path| is_read(path))).map(|path| (*path).to_owned()),
     );
     files.sort_unstable();
-    let is_dialect_unknown = is_misread && config.dialect.is_none();
     let Names { files: named, misnamed, naming, .. } = names;
     let (versions, problems) = (by_version(named), search.problems);
-    Sources { config, files, versions, misnamed, without_transaction, sum, is_dialect_unknown, naming, problems }
+    Sources { config, files, versions, misnamed, transactions, sum, naming, problems }
 }
 
 /// Prisma's note of the database.
@@ -168,7 +170,9 @@ impl Search<'_> {
 
     fn config(&mut self, listing: &Listing, open: &Open<'_>) -> Config {
         let there = listing.paths.contains(config::FILE);
-        let Some(text) = there.then(|| self.text(config::FILE, open)).flatten() else { return Config::default() };
+        let Some(text) = there.then(|| self.text(config::FILE, open)).flatten() else {
+            return Config { is_dialect_in_doubt: there, ..Config::default() };
+        };
         let (config, problems) = config::read(&text, &join(self.shown, config::FILE));
         self.problems.extend(problems);
         config
@@ -235,10 +239,10 @@ impl Search<'_> {
         Problem::new("unknown-file", message).at(Place::file(join(self.shown, path))).help(help)
     }
 
-    /// The folders whose `metadata.toml` wants no transaction.
-    fn metadata(&mut self, companions: &[&str], named: &[File], open: &Open<'_>) -> BTreeSet<String> {
+    /// What the `metadata.toml` of each folder says about its transaction.
+    fn metadata(&mut self, companions: &[&str], named: &[File], open: &Open<'_>) -> BTreeMap<String, Transaction> {
         let folders: BTreeSet<&str> = named.iter().map(File::parent).collect();
-        let mut without = BTreeSet::new();
+        let mut transactions = BTreeMap::new();
         for path in companions {
             let shown = join(self.shown, path);
             let folder = path.rsplit_once('/').map_or("", |(folder, _)| folder);
@@ -253,11 +257,10 @@ impl Search<'_> {
             let order = || "write `true` or `false`".to_owned();
             let wanted = settings.take("run_in_transaction", |value| value.as_bool().ok_or_else(order));
             self.problems.extend(settings.problems());
-            if wanted == Some(false) {
-                without.insert(folder.to_owned());
-            }
+            let transaction = wanted.map(|is_wanted| if is_wanted { Transaction::Ours } else { Transaction::None });
+            transactions.extend(transaction.map(|transaction| (folder.to_owned(), transaction)));
         }
-        without
+        transactions
     }
 
     /// The dialect of `migration_lock.toml`.

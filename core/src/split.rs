@@ -38,6 +38,8 @@ pub(crate) struct Cut {
     pub(crate) notes: Vec<Note>,
     /// The number of comments.
     pub(crate) comments: usize,
+    /// Where `--` stands that MySQL takes for no comment.
+    pub(crate) dashes: Vec<usize>,
     /// What the digest is taken over; empty unless asked for.
     pub(crate) tokens: Vec<u8>,
 }
@@ -60,20 +62,22 @@ pub(crate) enum Collect {
 }
 
 pub(crate) fn cut(text: &str, dialect: Dialect, collect: Collect) -> Cut {
+    let mut lexer = Lexer::new(text.as_bytes(), dialect);
+    lexer.in_statement = false;
     let mut cutter = Cutter {
         bytes: text.as_bytes(),
         dialect,
-        lexer: Lexer::new(text.as_bytes(), dialect),
+        lexer,
         grammar: Grammar::of(dialect),
         tokens: Tokens::new(if collect == Collect::Tokens { text.len() } else { 0 }),
         collect,
         piece: Piece::default(),
-        is_open: false,
         pieces: Vec::new(),
     };
     cutter.run();
     let Cutter { lexer, tokens, pieces, .. } = cutter;
-    Cut { pieces, faults: lexer.faults, notes: lexer.notes, comments: lexer.comments, tokens: tokens.finish() }
+    let Lexer { faults, notes, comments, dashes, .. } = lexer;
+    Cut { pieces, faults, notes, comments, dashes, tokens: tokens.finish() }
 }
 
 struct Cutter<'a> {
@@ -83,9 +87,9 @@ struct Cutter<'a> {
     grammar: Grammar,
     tokens: Tokens,
     collect: Collect,
-    /// The statement that is open, if one is. (An `Option` would be asked for each token; that is not free here.)
+    /// The statement that is open, if the lexer is in one. (An `Option` would be asked for each token; that is not free
+    /// here.)
     piece: Piece,
-    is_open: bool,
     pieces: Vec<Piece>,
 }
 
@@ -102,7 +106,7 @@ impl Cutter<'_> {
         }
         // A literal that runs to the end has swallowed whatever closes the rest.
         let has_run_on = self.lexer.faults.iter().any(|fault| fault.kind.runs_to_the_end());
-        if self.is_open
+        if self.lexer.in_statement
             && !has_run_on
             && let Some((kind, start, end)) = self.grammar.unfinished()
         {
@@ -121,11 +125,19 @@ impl Cutter<'_> {
     }
 
     fn token(&mut self, token: &Token) {
-        if !self.is_open {
+        if token.byte == b'$' && self.grammar.takes_dollar_quote() {
+            let body = self.lexer.dollar_quote(token.start);
+            return self.take(&body);
+        }
+        self.take(token);
+    }
+
+    fn take(&mut self, token: &Token) {
+        if !self.lexer.in_statement {
             if self.is_for_the_client(token) {
                 return;
             }
-            self.is_open = true;
+            self.lexer.in_statement = true;
             self.piece = Piece { start: token.start, end: token.end, line: token.line, word: (0, 0) };
         }
         self.piece.end = token.end;
@@ -159,8 +171,8 @@ impl Cutter<'_> {
     }
 
     fn finish(&mut self) {
-        if self.is_open {
-            self.is_open = false;
+        if self.lexer.in_statement {
+            self.lexer.in_statement = false;
             self.pieces.push(self.piece);
             self.tokens.end_statement();
             if self.grammar.data_follows() {
@@ -206,6 +218,11 @@ impl Grammar {
             Self::Cql(grammar) => return grammar.token(token, bytes),
         }
         None
+    }
+
+    /// Whether a `$` that comes now begins a string, though the lexer does not know it.
+    fn takes_dollar_quote(&self) -> bool {
+        matches!(self, Self::Mysql(grammar) if grammar.takes_dollar_quote())
     }
 
     fn ends_at_semicolon(&mut self, delimiter: Delimiter) -> bool {

@@ -8,12 +8,21 @@
 //! The digest of a line is chained over that of the line before. So two branches that both add a migration conflict on
 //! the first line, and since each line is checked against the *recorded* line before it, an edit shows at one line
 //! only and is named exactly.
+//!
+//! What is recorded is the text, not how the set reads it: whatever dialects the set has, a `.sql` counts as SQLite,
+//! PostgreSQL and MySQL would each read it, all three together, and a `.cql` as CQL. So nothing is edited when
+//! `whimbrel.toml` or the macro begins to say a dialect, or when a file gets the suffix of one (then it is *moved*). An
+//! edit that any of the three can tell counts: comments as all of them know them (`-- …`, `/* … */`), blank space outside
+//! literals, and whether a line ends in CRLF, do not count; a `#` comment of MySQL, or blanks inside PostgreSQL's brackets `[a,  b]`, which
+//! are a name to SQLite, do.
 
 use std::collections::BTreeMap;
 use std::ops::Range;
 
+use crate::digests::Digests;
+use crate::layout::script_extension;
 use crate::migrations::join;
-use crate::{Digest, Direction, Migration, Migrations, Place, Problem, Script, Version};
+use crate::{Dialect, Digest, Direction, Migration, Migrations, Place, Problem, Script, Version, spread};
 
 /// The file beside the migrations.
 pub const FILE: &str = "whimbrel.sum";
@@ -43,15 +52,22 @@ pub fn write(migrations: &Migrations) -> String {
 
 /// The sum over the up and down scripts of all dialects: who edits one for MySQL is seen when PostgreSQL is built.
 ///
-/// The dialects themselves do not count, since the macro may name one that `whimbrel.toml` does not; the order of the
-/// paths tells the scripts apart.
+/// The order of the paths tells the scripts apart.
 fn own(migration: &Migration) -> Digest {
     let mut counted: Vec<&Script> =
         migration.scripts().iter().filter(|script| script.direction() != Direction::Verify).collect();
     counted.sort_by_key(|script| (script.direction(), script.path()));
-    let part = |script: &&Script| [&[script.direction() as u8][..], &script.digest().0].concat();
+    let part = |script: &&Script| [&[script.direction() as u8][..], &recorded(script).0].concat();
     let parts: Vec<Vec<u8>> = counted.iter().map(part).collect();
     Digest::of(&parts.iter().map(Vec::as_slice).collect::<Vec<_>>())
+}
+
+/// The digest of a script whatever the dialects of its set.
+fn recorded(script: &Script) -> Digest {
+    let read_as = if script_extension(script.path()) == Some("cql") { &[Dialect::Cql][..] } else { &Dialect::SQL[..] };
+    let digests = Digests::of_text(script.text(), read_as);
+    let each: Vec<Digest> = read_as.iter().map(|&dialect| digests.under(dialect)).collect();
+    Digest::of(&each.iter().map(|digest| &digest.0[..]).collect::<Vec<_>>())
 }
 
 fn chained(before: Digest, version: &Version, own: Digest) -> Digest {
@@ -80,7 +96,8 @@ pub(crate) fn check(
         Ok(recorded) => recorded,
         Err(problem) => return vec![problem],
     };
-    let set: BTreeMap<&Version, Option<&Migration>> = known.iter().copied().collect();
+    let now = spread::map(known, |(_, migration)| migration.map(|migration| Now { migration, own: own(migration) }));
+    let set: Set<'_> = known.iter().map(|(version, _)| *version).zip(now).collect();
     let check = Check { text, shown, directory, recorded };
     let mut problems = check.lines(&set);
     problems.extend(check.unrecorded(&set));
@@ -88,6 +105,22 @@ pub(crate) fn check(
         problems.extend(check.head());
     }
     problems
+}
+
+/// The versions that are there; one without a migration cannot be read.
+type Set<'a> = BTreeMap<&'a Version, Option<Now<'a>>>;
+
+/// A migration as it is now.
+#[derive(Clone, Copy)]
+struct Now<'a> {
+    migration: &'a Migration,
+    own: Digest,
+}
+
+impl Now<'_> {
+    fn chained(&self, before: Digest) -> Digest {
+        chained(before, self.migration.version(), self.own)
+    }
 }
 
 /// A sum file.
@@ -164,7 +197,7 @@ impl Check<'_> {
     }
 
     /// What was edited, moved or removed since it was recorded.
-    fn lines(&self, set: &BTreeMap<&Version, Option<&Migration>>) -> Vec<Problem> {
+    fn lines(&self, set: &Set<'_>) -> Vec<Problem> {
         let mut problems = Vec::new();
         let mut last: Option<&Line> = None;
         for (index, line) in self.recorded.lines.iter().enumerate() {
@@ -174,7 +207,7 @@ impl Check<'_> {
             }
             match set.get(&line.version) {
                 None => problems.push(self.removed(line)),
-                Some(Some(migration)) => problems.extend(self.edited(index, line, migration, set)),
+                Some(Some(now)) => problems.extend(self.edited(index, line, now, set)),
                 Some(None) => {}
             }
             last = Some(line);
@@ -188,18 +221,12 @@ impl Check<'_> {
         self.problem("sum-missing", line, message, help)
     }
 
-    fn edited(
-        &self,
-        index: usize,
-        line: &Line,
-        migration: &Migration,
-        set: &BTreeMap<&Version, Option<&Migration>>,
-    ) -> Option<Problem> {
+    fn edited(&self, index: usize, line: &Line, now: &Now<'_>, set: &Set<'_>) -> Option<Problem> {
         let before = &self.recorded.lines[..index];
-        let fits = |digest: Digest| chained(digest, migration.version(), own(migration)) == line.digest;
+        let fits = |before: Digest| now.chained(before) == line.digest;
         let last = before.last().map_or(Digest::ZERO, |line| line.digest);
         if fits(last) || fits(self.through_unrecorded(last, before.last(), line, set)) {
-            return (line.path != path(migration)).then(|| self.moved(line, migration));
+            return (line.path != path(now.migration)).then(|| self.moved(line, now.migration));
         }
         // Recorded by a branch that did not know the lines between: nothing was edited.
         if before.iter().rev().take(BRANCH).any(|line| fits(line.digest)) {
@@ -208,24 +235,18 @@ impl Check<'_> {
             let help = "see that the migrations of both branches suit each other, and run `whimbrel sum`";
             return Some(self.problem("sum-order", line, message, help));
         }
-        let message = format!("`{}` was edited after it was recorded", path(migration));
+        let message = format!("`{}` was edited after it was recorded", path(now.migration));
         let help = "restore it and write a new migration, or, when no database has run it, run `whimbrel sum`";
         Some(self.problem("sum-changed", line, message, help))
     }
 
     /// The digest as it was before this line, if the lines of what is unrecorded between were deleted by hand.
-    fn through_unrecorded(
-        &self,
-        last: Digest,
-        before: Option<&Line>,
-        line: &Line,
-        set: &BTreeMap<&Version, Option<&Migration>>,
-    ) -> Digest {
+    fn through_unrecorded(&self, last: Digest, before: Option<&Line>, line: &Line, set: &Set<'_>) -> Digest {
         let is_after = |version: &Version| before.is_none_or(|before| before.version < *version);
         set.iter()
             .filter(|(version, _)| is_after(version) && ***version < line.version)
-            .filter_map(|(_, migration)| *migration)
-            .fold(last, |digest, migration| chained(digest, migration.version(), own(migration)))
+            .filter_map(|(_, now)| now.as_ref())
+            .fold(last, |digest, now| now.chained(digest))
     }
 
     fn moved(&self, line: &Line, migration: &Migration) -> Problem {
@@ -234,7 +255,7 @@ impl Check<'_> {
     }
 
     /// The migrations that no line records.
-    fn unrecorded(&self, set: &BTreeMap<&Version, Option<&Migration>>) -> Vec<Problem> {
+    fn unrecorded(&self, set: &Set<'_>) -> Vec<Problem> {
         let recorded: BTreeMap<&Version, &Line> =
             self.recorded.lines.iter().map(|line| (&line.version, line)).collect();
         let last = recorded.keys().next_back().copied();
@@ -252,7 +273,7 @@ impl Check<'_> {
             };
             Problem::new("sum-unrecorded", message).at(Place::file(join(self.directory, path))).help(help)
         };
-        unrecorded.filter_map(|(_, migration)| migration.map(problem)).collect()
+        unrecorded.filter_map(|(_, now)| now.map(|now| problem(now.migration))).collect()
     }
 
     /// The first line repeats the digest of the last, so that any two additions conflict in version control.

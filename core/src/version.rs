@@ -34,9 +34,12 @@ impl Version {
         &self.0
     }
 
-    /// The text without leading zeros and with `.` between the parts: `1_02` is `1.2`.
+    /// The one text of all versions that are equal: without leading zeros and zero parts at the end, with `.` between
+    /// the parts. `1_02` is `1.2`, and `1.0` is `1`.
     pub fn canonical(&self) -> String {
-        self.parts().map(|part| if part.is_empty() { "0" } else { part }).collect::<Vec<_>>().join(".")
+        let parts: Vec<&str> = self.parts().map(|part| if part.is_empty() { "0" } else { part }).collect();
+        let zeros = parts[1..].iter().rev().take_while(|part| **part == "0").count();
+        parts[..parts.len() - zeros].join(".")
     }
 
     /// The number of parts: 3 for `1.1.0`.
@@ -104,9 +107,7 @@ impl Eq for Version {}
 
 impl Hash for Version {
     fn hash<H: Hasher>(&self, state: &mut H) {
-        let canonical = self.canonical();
-        let significant = canonical.trim_end_matches(".0");
-        significant.hash(state);
+        self.canonical().hash(state);
     }
 }
 
@@ -155,10 +156,13 @@ mod tests {
     }
 
     #[test]
-    fn missing_parts_count_as_zero_also_in_hashes() {
+    fn missing_parts_count_as_zero_also_in_hashes_and_keys() {
         use std::collections::HashSet;
         let versions: HashSet<_> = ["1", "01", "1.0", "1_0.00"].into_iter().map(version).collect();
         assert_eq!(versions.len(), 1);
+        for (written, canonical) in [("1.0", "1"), ("1_0.00", "1"), ("0.0", "0"), ("10", "10"), ("1.0.2.0", "1.0.2")] {
+            assert_eq!((version(written).canonical().as_str(), version(written).as_written()), (canonical, written));
+        }
     }
 
     #[test]

@@ -17,7 +17,7 @@ pub(crate) fn emit(loaded: &Loaded, directory: &Path, shown: &str) -> Result<Tok
     let minimum = option(loaded.migrations.minimum_supported().map(Version::as_written));
     // cargo reads the names from rustc's list of dependencies: an edit, a removal and a rename rebuild the crate.
     let watched = loaded.files.iter().map(|file| format!("{directory}/{file}"));
-    let source = source(directory, &loaded.names.join("\n"));
+    let source = source(directory, &loaded.names.join("\n"), &loaded.ignore);
     let application = option(application().as_deref());
     Ok(quote! {
         __whimbrel::watch!(#(#watched)*);
@@ -43,13 +43,14 @@ fn option(text: Option<&str>) -> TokenStream {
 /// The constant `SOURCE`: where a debug build looks for files that were added since.
 ///
 /// A `cfg`, not an `if cfg!`: in a release build the path is gone before rustc sees more of it than tokens.
-fn source(directory: &str, files: &str) -> TokenStream {
+fn source(directory: &str, files: &str, ignore: &[String]) -> TokenStream {
     quote! {
         #[cfg(debug_assertions)]
         const SOURCE: ::core::option::Option<__whimbrel::Source> = ::core::option::Option::Some(__whimbrel::Source {
             directory: #directory,
             caller: ::core::file!(),
             files: #files,
+            ignore: &[#(#ignore),*],
         });
         #[cfg(not(debug_assertions))]
         const SOURCE: ::core::option::Option<__whimbrel::Source> = ::core::option::Option::None;

@@ -52,7 +52,11 @@ impl Input {
         let root = std::env::var_os("CARGO_MANIFEST_DIR").ok_or_else(|| fail(no_manifest()))?;
         // A bare path, without `./`, is what `include_str!` and the stale check are given.
         let below = Path::new(&self.shown).components().filter(|part| *part != std::path::Component::CurDir);
-        Ok(Path::new(&root).join(below.collect::<PathBuf>()))
+        let directory = Path::new(&root).join(below.collect::<PathBuf>());
+        if holds(&directory, Path::new(&root)) {
+            return Err(fail(whole_package(&self.shown)));
+        }
+        Ok(directory)
     }
 
     fn read(input: ParseStream<'_>) -> Result<Self, Failure> {
@@ -115,6 +119,17 @@ fn is_absolute(path: &str) -> bool {
     let bytes = path.as_bytes();
     let has_drive = bytes.first().is_some_and(u8::is_ascii_alphabetic) && bytes.get(1) == Some(&b':');
     has_drive || path.starts_with(['/', '\\'])
+}
+
+/// Whether the package lies in the directory; one that is not there holds nothing.
+fn holds(directory: &Path, package: &Path) -> bool {
+    let real = directory.canonicalize().and_then(|directory| Ok((directory, package.canonicalize()?)));
+    real.is_ok_and(|(directory, package)| package.starts_with(directory))
+}
+
+fn whole_package(path: &str) -> Problem {
+    Problem::new("whole-package", format!("`{path}` holds the whole package, with its sources and target/"))
+        .help("move the migrations into a folder of their own, and name that: \"migrations\"")
 }
 
 fn absolute(path: &str) -> Problem {

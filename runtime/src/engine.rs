@@ -33,14 +33,8 @@ impl<'a> Engine<'_, 'a> {
         let mut backoff = Backoff::new(self.settings.lock_timeout);
         let mut doubt = None;
         loop {
-            let history = match self.driver.history(detail(&goal)).await {
-                Err(error) if error.kind() == ErrorKind::Locked => {
-                    let waiting = Waiting { what: "another writer", otherwise: Some(error) };
-                    self.wait(&mut backoff, report, waiting).await?;
-                    continue;
-                }
-                history => history?,
-            };
+            let history = read(self.driver, detail(&goal), &mut backoff).await?;
+            report.waited = backoff.slept();
             if let Some((seen, waiting)) = running(&history, doubt.as_ref(), self.driver.history_table())? {
                 doubt = Some(seen);
                 self.wait(&mut backoff, report, waiting).await?;
@@ -70,7 +64,7 @@ impl<'a> Engine<'_, 'a> {
 
     /// Plans without acting.
     pub(crate) async fn decide(&mut self, goal: &Goal) -> Result<Plan<'a>> {
-        let history = self.driver.history(detail(goal)).await?;
+        let history = read(self.driver, detail(goal), &mut Backoff::new(self.settings.lock_timeout)).await?;
         self.plan(&history, goal).await
     }
 
@@ -105,12 +99,9 @@ impl<'a> Engine<'_, 'a> {
         }
     }
 
-    /// Sleeps, within the budget; says once for whom.
+    /// Waits, within the budget; what the error is when that is spent.
     async fn wait(&mut self, backoff: &mut Backoff, report: &mut Report, waiting: Waiting) -> Result<()> {
-        if backoff.slept().is_zero() {
-            tracing::info!(budget = %Took(self.settings.lock_timeout), "waiting for {}", waiting.what);
-        }
-        let slept = backoff.sleep().await;
+        let slept = pause(backoff, waiting.what).await;
         report.waited = backoff.slept();
         if slept {
             return Ok(());
@@ -188,6 +179,28 @@ impl<'a> Engine<'_, 'a> {
         let help = help_of(step, &failure, kind);
         Error::new(kind, message).source(failure.cause).at(place).help(help)
     }
+}
+
+/// Reads the history; a writer that lets nobody read is waited for.
+pub(crate) async fn read(driver: &mut dyn Driver, detail: Detail, backoff: &mut Backoff) -> Result<History> {
+    loop {
+        match driver.history(detail).await {
+            Err(error) if error.kind() == ErrorKind::Locked => {
+                if !pause(backoff, "another writer").await {
+                    return Err(error);
+                }
+            }
+            answer => return answer,
+        }
+    }
+}
+
+/// Sleeps, within the budget; says once for whom.
+async fn pause(backoff: &mut Backoff, what: &str) -> bool {
+    if backoff.slept().is_zero() {
+        tracing::info!(budget = %Took(backoff.left()), "waiting for {what}");
+    }
+    backoff.sleep().await
 }
 
 /// Something to wait for.
@@ -279,6 +292,9 @@ fn help_of(step: &Step<'_>, failure: &Failure, kind: ErrorKind) -> &'static str 
             "correct the data or the query, and run it again: it goes on with the query"
         }
         (Mode::Outside, _) if step.action == Action::RollBack => "correct the script: it runs from its beginning again",
+        (Mode::Outside, Part::Constraints) => {
+            "mend the rows that `PRAGMA foreign_key_check` lists, and run it again: its statements are done"
+        }
         (Mode::Outside, _) => "correct the statement and run it again: it goes on with it",
         _ if step.action == Action::RollBack => {
             "correct the down script and run it again: this migration is still applied"

@@ -25,7 +25,7 @@
 //! | feature | gives |
 //! |---|---|
 //! | `sqlite` (default) | SQLite, compiled in |
-//! | `sqlite-unbundled` | SQLite, the system's library; needs libclang to build |
+//! | `sqlite-unbundled` | SQLite, the system's library; needs libclang to build, and `default-features = false` |
 //! | `postgres` | PostgreSQL 12 and newer; tested on 15 |
 //! | `tls-rustls`, `tls-native-tls` | TLS, forwarded to sqlx; none is chosen for you |
 //! | `include_dir` | [`from_include_dir`](https://docs.rs/whimbrel/latest/whimbrel/fn.from_include_dir.html) |

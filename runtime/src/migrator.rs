@@ -5,11 +5,12 @@ use std::time::{Duration, Instant};
 
 use whimbrel_core::{Direction, Migrations, Place, Version};
 
+use crate::backoff::Backoff;
 use crate::database::{self, Database};
 use crate::driver::{Answer, Detail, Driver};
-use crate::engine::Engine;
+use crate::engine::{self, Engine};
 use crate::error::{Error, ErrorKind, Result};
-use crate::history::{Entry, State};
+use crate::history::{Entry, History, State};
 use crate::identity::Identity;
 use crate::plan::{self, Facts, Goal, Plan};
 use crate::refusal;
@@ -77,9 +78,12 @@ pub struct Migrator<'a> {
 impl<'a> Migrator<'a> {
     /// A migrator for a pool (`&SqlitePool`, `&PgPool`), or for a `&mut` connection outside a transaction.
     ///
-    /// With a pool it looks on an idle connection, and acts on one of its own, made from the pool's options but without
+    /// With a pool it asks whether all is up to date on an idle connection, and does all else on one of its own, made from the pool's options but without
     /// a log of its statements: `after_connect` does not run on it. Only on a SQLite database in memory, and on a
     /// caller's connection, statements are logged as that connection's options say.
+    ///
+    /// A future that is dropped leaves nothing behind on a pool, nor on a SQLite connection. On a PostgreSQL connection
+    /// that was passed in it may leave a statement at work, an aborted transaction, or the lock: close it.
     pub fn new(migrations: &'a Migrations, database: impl Database<'a>) -> Self {
         Self {
             migrations,
@@ -163,7 +167,7 @@ impl<'a> Migrator<'a> {
         self
     }
 
-    /// How long all of it may take; without limit by default.
+    /// How long all of a call may take; without limit by default.
     pub fn timeout(mut self, time: Duration) -> Self {
         self.settings.timeout = Some(time);
         self
@@ -416,15 +420,10 @@ impl<'a> Migrator<'a> {
             refuse_stale(self.migrations)?;
             let started = Instant::now();
             let mut report = Report::default();
-            let limit = self.settings.timeout;
             let (migrations, settings, identity) = (self.migrations, &self.settings, &self.identity);
             let driver = opened(&mut self.driver, migrations)?;
             let mut engine = Engine { set: migrations, driver: &mut **driver, settings, identity };
-            let run = engine.run(goal, &mut report);
-            let result = match limit {
-                None => run.await,
-                Some(limit) => tokio::time::timeout(limit, run).await.unwrap_or_else(|_| Err(too_long(limit))),
-            };
+            let result = bounded(settings.timeout, engine.run(goal, &mut report)).await;
             driver.release().await;
             report.took(started);
             match result {
@@ -440,7 +439,8 @@ impl<'a> Migrator<'a> {
         Box::pin(async move {
             let (migrations, settings, identity) = (self.migrations, &self.settings, &self.identity);
             let driver = opened(&mut self.driver, migrations)?;
-            let decided = Engine { set: migrations, driver: &mut **driver, settings, identity }.decide(&goal).await;
+            let mut engine = Engine { set: migrations, driver: &mut **driver, settings, identity };
+            let decided = bounded(settings.timeout, engine.decide(&goal)).await;
             driver.release().await;
             decided
         })
@@ -449,7 +449,7 @@ impl<'a> Migrator<'a> {
     fn boxed_status(&mut self) -> Answer<'_, Result<Status>> {
         Box::pin(async move {
             let driver = opened(&mut self.driver, self.migrations)?;
-            let history = driver.history(Detail::Entries).await;
+            let history = read(&mut **driver, Detail::Entries, &self.settings).await;
             driver.release().await;
             Ok(Status::new(self.migrations, driver.dialect(), &history?, driver.history_table()))
         })
@@ -458,7 +458,7 @@ impl<'a> Migrator<'a> {
     fn boxed_history(&mut self) -> Answer<'_, Result<Vec<Entry>>> {
         Box::pin(async move {
             let driver = opened(&mut self.driver, self.migrations)?;
-            let history = driver.history(Detail::Entries).await;
+            let history = read(&mut **driver, Detail::Entries, &self.settings).await;
             driver.release().await;
             Ok(history?.entries)
         })
@@ -468,20 +468,38 @@ impl<'a> Migrator<'a> {
         Box::pin(async move {
             let (set, settings) = (self.migrations, &self.settings);
             let driver = opened(&mut self.driver, set)?;
-            let validation = validate(set, &mut **driver, settings).await;
+            let validation = bounded(settings.timeout, validate(set, &mut **driver, settings)).await;
             driver.release().await;
             validation
         })
     }
 }
 
+/// The history, for who only looks.
+async fn read(driver: &mut dyn Driver, detail: Detail, settings: &Settings) -> Result<History> {
+    let mut backoff = Backoff::new(settings.lock_timeout);
+    bounded(settings.timeout, engine::read(driver, detail, &mut backoff)).await
+}
+
+/// Ends what takes longer than it may.
+async fn bounded<T>(limit: Option<Duration>, all: impl Future<Output = Result<T>>) -> Result<T> {
+    let Some(limit) = limit else { return all.await };
+    tokio::time::timeout(limit, all).await.unwrap_or_else(|_| {
+        let help = "run it again: what is applied stays, and the request that was under way completes or rolls back by \
+                    itself";
+        Err(Error::new(ErrorKind::Timeout, format!("the run took longer than {}", Took(limit))).help(help))
+    })
+}
+
 async fn validate(set: &Migrations, driver: &mut dyn Driver, settings: &Settings) -> Result<Validation> {
-    let history = driver.history(Detail::Scripts).await?;
+    let history = engine::read(driver, Detail::Scripts, &mut Backoff::new(settings.lock_timeout)).await?;
     let dialect = driver.dialect();
     let mut validation = Validation { compared: history.completed().count(), ..Validation::default() };
     let facts = Facts { set, dialect, history: &history, settings };
     let pending: Vec<_> = plan::pending(facts).collect();
-    validation.problems.extend(refusal::faults(facts, &pending).iter().map(ToString::to_string));
+    // It was not going to run anything.
+    let told = |fault: Error| fault.to_string().replacen("; nothing was run", "", 1);
+    validation.problems.extend(refusal::faults(facts, &pending).into_iter().map(told));
     for entry in history.entries.iter().filter(|entry| matches!(entry.state, State::Failed | State::Running)) {
         validation.problems.push(format!("{} is {}", entry.label(), entry.state));
     }
@@ -489,7 +507,7 @@ async fn validate(set: &Migrations, driver: &mut dyn Driver, settings: &Settings
     for migration in set.iter().filter(|migration| applied.contains(migration.version())) {
         let Some(script) = migration.script(Direction::Verify, dialect) else { continue };
         validation.verified += 1;
-        if let Some(failure) = driver.verify(script).await? {
+        if let Some(failure) = driver.verify(script, settings).await? {
             let path = set.path_of(script);
             let place = failure.range.map(|range| Place::in_text(path, script.text(), range));
             let place = place.map_or_else(String::new, |place| format!("\n{place}"));
@@ -520,10 +538,4 @@ fn opened<'d, 'a>(
             Error::new(ErrorKind::Refused, "this migrator could not be made").help("make a new one")
         })),
     }
-}
-
-fn too_long(limit: Duration) -> Error {
-    Error::new(ErrorKind::Timeout, format!("the run took longer than {}", Took(limit))).help(
-        "run it again: what is applied stays, and the request that was under way completes or rolls back by itself",
-    )
 }

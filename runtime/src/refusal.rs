@@ -140,7 +140,7 @@ pub(crate) fn check_ups(facts: Facts<'_, '_>, entries: &[&Entry]) -> Result<()> 
     let as_it_ran = |entry: &Entry| {
         let script = facts.set.get(&entry.version)?.script(Direction::Up, facts.dialect)?;
         let ran = read_stored(Direction::Up, facts.dialect, &entry.path, entry.up.clone()?).ok()?;
-        Some(ran.digest() == script.digest())
+        Some(ran.digest(facts.dialect) == script.digest(facts.dialect))
     };
     let edited: Vec<&Entry> = entries.iter().copied().filter(|entry| as_it_ran(entry) != Some(true)).collect();
     check_changed(facts, &edited)
@@ -156,7 +156,7 @@ fn goes_on(facts: Facts<'_, '_>, entry: &Entry, migration: &Migration) -> bool {
     let done = |script: &Script| {
         let last = script.statement(entry.applied.checked_sub(1)?)?;
         let script = read(script.text().get(..last.range().end)?.to_owned())?;
-        Some((script.len(), script.digest()))
+        Some((script.len(), script.digest(facts.dialect)))
     };
     let Some(ran) = read(ran) else { return false };
     done(&ran).is_some() && done(&ran) == done(script)

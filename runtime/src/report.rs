@@ -49,7 +49,7 @@ pub enum Outcome {
 pub struct Failed {
     /// Which part: `statement 2 of 3`, `verify query 1 of 1`, `a constraint at the end`.
     pub part: String,
-    /// What is left of the step: `rolled back`, or `statements before it stay`.
+    /// What is left of the step: `rolled back`, `still applied`, or `the 2 statements before it stay`.
     pub left: String,
     /// What the database said.
     pub cause: DatabaseError,

@@ -25,7 +25,7 @@ pub(crate) fn refuse_stale(set: &Migrations) -> Result<()> {
         return Ok(());
     }
     // A binary that was copied to another machine has no directory to compare with.
-    let Ok(found) = files_below(Path::new(source.directory)) else { return Ok(()) };
+    let Ok(found) = files_below(Path::new(source.directory), source.ignore) else { return Ok(()) };
     let embedded: BTreeSet<&str> = source.files.lines().collect();
     let added: Vec<&str> = found.iter().map(String::as_str).filter(|file| !embedded.contains(file)).collect();
     if added.is_empty() {
@@ -55,10 +55,12 @@ mod tests {
         std::fs::create_dir_all(&folder).unwrap();
         std::fs::write(folder.join("0001_init.sql"), "select 1;").unwrap();
         std::fs::write(folder.join("0002_late.sql"), "select 2;").unwrap();
+        std::fs::create_dir_all(folder.join("seeds")).unwrap();
+        std::fs::write(folder.join("seeds/x.sql"), "select 3;").unwrap();
         let directory: &'static str = folder.to_str().unwrap().to_owned().leak();
         static EMBEDDED: Embedded = Embedded::new("", &[]);
         let built = |files| {
-            let source = Some(Source { directory, caller: "src/main.rs", files });
+            let source = Some(Source { directory, caller: "src/main.rs", files, ignore: &["seeds/**"] });
             Migrations::__embedded(&EMBEDDED, 0, None, "migrations", None, source)
         };
         let error = refuse_stale(&built("0001_init.sql")).unwrap_err();

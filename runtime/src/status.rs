@@ -46,7 +46,7 @@ pub enum Standing {
     Pending,
     /// Applied, and edited since.
     Changed,
-    /// Applied, and not in this binary.
+    /// In the history, and not in this binary.
     Unknown,
     /// A statement of it failed.
     Failed,

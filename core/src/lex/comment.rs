@@ -21,11 +21,11 @@ impl Lexer<'_> {
     fn dashes(&mut self) -> bool {
         // MySQL manual 11.7: the second dash must be "followed by at least one whitespace or control character".
         let after = self.byte_at(self.at + 2);
-        if matches!(self.dialect, Dialect::Mysql) && after > b' ' && after != 0x7f {
-            if !self.says(self.at + 2, b"whimbrel:") {
-                return false;
-            }
-            self.fault(FaultKind::Dashes, self.at, self.at + 2);
+        // Between statements its client takes `--x` for one as well: "We also ignore lines starting with '--', even if
+        // there isn't a whitespace after" (mysql.cc: add_line).
+        if matches!(self.dialect, Dialect::Mysql) && after > b' ' && after != 0x7f && self.in_statement {
+            self.dashes.push(self.at);
+            return false;
         }
         self.line_comment(2)
     }
@@ -72,10 +72,11 @@ impl Lexer<'_> {
         true
     }
 
-    /// Whether the `/*` here opens code for some servers: `/*!`, and `/*M!` for MariaDB (MySQL manual 11.7).
+    /// Whether the `/*` here opens code for some servers: `/*!`, and `/*M!` for MariaDB (MySQL manual 11.7), also in
+    /// such code (sql_lex.cc: MY_LEX_LONG_COMMENT).
     fn opens_version_comment(&self) -> bool {
         let after = self.byte_at(self.at + 2);
-        self.version_comment.is_none() && (after == b'!' || after == b'M' && self.byte_at(self.at + 3) == b'!')
+        after == b'!' || after == b'M' && self.byte_at(self.at + 3) == b'!'
     }
 
     /// The `/*!50001` or its `*/`, when one stands here.
@@ -132,7 +133,7 @@ impl Lexer<'_> {
     pub(crate) fn skip_copied_data(&mut self) {
         let (bytes, len) = (self.bytes, self.bytes.len());
         let (mut at, mut line) = (self.at, self.line);
-        while at < len {
+        while at < len && self.data_can_end {
             let byte = bytes[at];
             at += 1;
             if byte == b'\n' {
@@ -144,6 +145,7 @@ impl Lexer<'_> {
                 }
             }
         }
+        self.data_can_end = false;
     }
 
     /// Counts a comment, and keeps it when it speaks to us.
@@ -152,17 +154,23 @@ impl Lexer<'_> {
         while from < to && self.bytes[from].is_ascii_whitespace() {
             from += 1;
         }
-        let speaks = match self.byte_at(from) {
-            b'w' | b'W' => self.says(from, b"whimbrel:"),
-            b'n' | b'N' => self.says(from, b"no-transaction"),
-            b'a' | b'A' => self.says(from, b"atlas:txmode"),
-            _ => false,
-        };
-        if speaks {
+        if self.speaks(from) {
             while from < to && self.bytes[to - 1].is_ascii_whitespace() {
                 to -= 1;
             }
             self.notes.push(Note { start, end, inner: (from, to) });
+        }
+    }
+
+    /// Whether the text of a comment that begins here is a directive, ours or a peer's, or a mark of theirs.
+    fn speaks(&self, at: usize) -> bool {
+        match self.byte_at(at) {
+            b'w' | b'W' => self.says(at, b"whimbrel:"),
+            b'n' | b'N' => self.says(at, b"no-transaction"),
+            b'a' | b'A' => self.says(at, b"atlas:txmode"),
+            b'm' | b'M' => self.says(at, b"migrate:"),
+            b'+' => self.says(at, b"+goose") || self.says(at, b"+migrate"),
+            _ => false,
         }
     }
 

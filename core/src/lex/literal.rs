@@ -14,6 +14,7 @@ impl Lexer<'_> {
     /// The token that begins with a byte that is no blank, word or comment.
     pub(super) fn literal(&mut self, first: u8) -> Token {
         match first {
+            b'\'' if self.at == self.escapes_at => self.string(self.at, Backslash::Escapes),
             b'\'' => self.string(self.at, self.backslash_in_strings()),
             b'"' if matches!(self.dialect, Dialect::Mysql) => {
                 // MySQL manual 11.1.1: "enclosed within either single quote or double quote characters"; sql_mode
@@ -40,28 +41,29 @@ impl Lexer<'_> {
         let is_escape = matches!(self.bytes[start], b'e' | b'E') && matches!(self.dialect, Dialect::Postgres);
         // PG manual 4.1.2.2: "An escape string constant is specified by writing the letter E … just before the
         // opening single quote".
-        let backslash = if is_escape { Backslash::Escapes } else { self.backslash_in_strings() };
-        let mut token = self.string(start, backslash);
-        while is_escape && self.string_goes_on() {
-            token.end = self.string(start, backslash).end;
-        }
-        token
+        self.string(start, if is_escape { Backslash::Escapes } else { self.backslash_in_strings() })
     }
 
-    /// PG manual 4.1.2.1: strings "separated only by whitespace with at least one newline" are one; so the escapes of
-    /// the first hold in the next. Moves to its quote.
-    fn string_goes_on(&mut self) -> bool {
-        let (mut at, mut line) = (self.at, self.line);
-        while matches!(self.class[self.byte_at(at) as usize], class::BLANK | class::NEWLINE) {
-            line += u32::from(self.byte_at(at) == b'\n');
+    /// Where the string before goes on, if it does; `usize::MAX` if not.
+    ///
+    /// PG manual 4.1.2.1: strings "separated only by whitespace with at least one newline" are one, and scan.l
+    /// (quotecontinue) takes `--` comments for whitespace there.
+    fn continuation(&self) -> usize {
+        let (bytes, len) = (self.bytes, self.bytes.len());
+        let (mut at, mut has_newline) = (self.at, false);
+        while at < len {
+            let byte = bytes[at];
+            if byte == b'-' && self.byte_at(at + 1) == b'-' {
+                at = self.line_end(at, b'\r');
+                continue;
+            }
+            if !matches!(self.class[byte as usize], class::BLANK | class::NEWLINE) {
+                break;
+            }
+            has_newline |= matches!(byte, b'\n' | b'\r');
             at += 1;
         }
-        let goes_on = line > self.line && self.byte_at(at) == b'\'';
-        if goes_on {
-            self.at = at;
-            self.line = line;
-        }
-        goes_on
+        if has_newline && self.byte_at(at) == b'\'' { at } else { usize::MAX }
     }
 
     /// PG manual 4.1.2.1: with `standard_conforming_strings` on, a backslash is plain. MySQL manual 11.1.1: it
@@ -74,6 +76,9 @@ impl Lexer<'_> {
         let mut token = self.quoted(TokenKind::String, b'\'', backslash);
         token.start = start;
         token.byte = self.bytes[start];
+        if backslash == Backslash::Escapes && matches!(self.dialect, Dialect::Postgres) {
+            self.escapes_at = self.continuation();
+        }
         token
     }
 
@@ -132,11 +137,18 @@ impl Lexer<'_> {
         Token { kind: TokenKind::QuotedName, byte: b'[', start, end: at, line }
     }
 
-    /// `$tag$…$tag$` (PG manual 4.1.2.4), `$$…$$` without tags (Cassandra's Lexer.g: STRING_LITERAL), or a lone `$`.
+    /// The token that begins with this `$`, where the grammar says that it is no name.
+    pub(crate) fn dollar_quote(&mut self, start: usize) -> Token {
+        self.at = start;
+        self.dollar()
+    }
+
+    /// `$tag$…$tag$` (PG manual 4.1.2.4; sql_lex.cc of MySQL 9), `$$…$$` without tags (Cassandra's Lexer.g:
+    /// STRING_LITERAL), or a lone `$`.
     fn dollar(&mut self) -> Token {
         let start = self.at;
         let opening = match self.dialect {
-            Dialect::Postgres => self.dollar_tag_end(start),
+            Dialect::Postgres | Dialect::Mysql => self.dollar_tag_end(start),
             Dialect::Cql if self.byte_at(start + 1) == b'$' => start + 2,
             _ => start,
         };
@@ -152,7 +164,7 @@ impl Lexer<'_> {
     fn dollar_tag_end(&self, start: usize) -> usize {
         let (bytes, class, len) = (self.bytes, self.class, self.bytes.len());
         let mut at = start + 1;
-        while at < len && class[bytes[at] as usize] >= class::DIGIT {
+        while at < len && class[bytes[at] as usize] >= class::DIGIT && bytes[at] != b'$' {
             at += 1;
         }
         let begins_with_digit = class[self.byte_at(start + 1) as usize] == class::DIGIT;

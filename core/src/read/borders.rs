@@ -1,7 +1,7 @@
 //! The `BEGIN` and `COMMIT` that a script writes itself.
 
 use super::page::Page;
-use crate::{Dialect, Kind, Statement};
+use crate::{Dialect, Kind, Statement, shape};
 
 /// Notes a `BEGIN` without its `COMMIT`, the other way round, and between them what cannot run there.
 pub(super) fn check(page: &mut Page<'_>, statements: &[Statement]) {
@@ -15,13 +15,12 @@ pub(super) fn check(page: &mut Page<'_>, statements: &[Statement]) {
                 }
                 open = Some(statement);
             }
+            Kind::Commit | Kind::Rollback if chains(page, statement) => chain(page, statement),
             Kind::Commit | Kind::Rollback => {
                 if open.is_none() && !begins_by_itself {
                     without_begin(page, statement);
                 }
-                if !chains(&page.text[statement.range()]) {
-                    open = None;
-                }
+                open = None;
             }
             Kind::Session if page.reads_as(Dialect::Mysql) => {
                 begins_by_itself |= sets_autocommit(&page.text[statement.range()]);
@@ -47,18 +46,26 @@ fn without_begin(page: &mut Page<'_>, statement: &Statement) {
     page.wrong(verb(page.text, statement), "unbalanced-commit", "no transaction is open here", help);
 }
 
+/// What is kept when a statement fails is told by where transactions begin, and this begins one in secret.
+fn chain(page: &mut Page<'_>, statement: &Statement) {
+    let verb = page.text[verb(page.text, statement)].to_uppercase();
+    let message = format!("{verb} AND CHAIN begins a transaction that no statement of the script shows");
+    page.wrong(statement.range(), "chained-transaction", message, format!("write `{verb}; BEGIN;`"));
+}
+
 fn refused(page: &mut Page<'_>, statement: &Statement) {
-    let reader = page.outline.read_as.iter().copied().find(|&dialect| statement.needs_no_transaction(dialect));
-    let database = match reader {
-        Some(Dialect::Sqlite) => "SQLite",
-        _ => "PostgreSQL",
-    };
     page.wrong(
         statement.range(),
         "refused-in-transaction",
-        format!("{database} does not run this inside a transaction, and the script has one open"),
+        format!("{} does not run this inside a transaction, and the script has one open", refuser(page, statement)),
         "move it before the `BEGIN` or after the `COMMIT`, or to a migration of its own",
     );
+}
+
+/// The database that does not run the statement inside a transaction.
+pub(super) fn refuser(page: &Page<'_>, statement: &Statement) -> &'static str {
+    let reader = page.outline.read_as.iter().copied().find(|&dialect| statement.needs_no_transaction(dialect));
+    if reader == Some(Dialect::Sqlite) { "SQLite" } else { "PostgreSQL" }
 }
 
 /// With `SET autocommit = 0` each statement begins a transaction where none is open (MySQL manual 15.3.1).
@@ -67,11 +74,11 @@ fn sets_autocommit(statement: &str) -> bool {
     statement.split(|c| !is_part(c)).any(|word| word.eq_ignore_ascii_case("autocommit"))
 }
 
-/// `COMMIT AND CHAIN` begins the next transaction (PG manual, COMMIT; MySQL manual 15.3.1).
-fn chains(statement: &str) -> bool {
-    let is_word = |word: &&str, known: &str| word.eq_ignore_ascii_case(known);
-    let words: Vec<&str> = statement.split_ascii_whitespace().collect();
-    words.windows(2).any(|pair| is_word(&pair[0], "and") && is_word(&pair[1], "chain"))
+/// Whether it begins the next transaction too (PG manual, COMMIT; MySQL manual 15.3.1).
+fn chains(page: &Page<'_>, statement: &Statement) -> bool {
+    let verb = verb(page.text, statement);
+    let dialect = page.outline.read_as[0];
+    shape::Statement::new(&page.text[..statement.range().end], verb.end, dialect).has("?work|transaction and chain")
 }
 
 /// The first word.

@@ -39,7 +39,7 @@ pub(super) fn options(page: &mut Page<'_>, cut: &Cut) -> Options {
         let text = &page.text[note.inner.0..note.inner.1];
         match text.get(..PREFIX.len()) {
             Some(prefix) if prefix.eq_ignore_ascii_case(PREFIX) => {
-                if let Some(name) = ours(page, note, &text[PREFIX.len()..], first, &mut options) {
+                if let Some(name) = ours(page, note, text[PREFIX.len()..].trim_start(), first, &mut options) {
                     check_given(page, note, name, &mut given);
                 }
             }
@@ -74,7 +74,9 @@ fn ours(page: &mut Page<'_>, note: &Note, text: &str, first: usize, options: &mu
     let place = note.start..note.end;
     let (name, value) = text.split_once(|c: char| c.is_ascii_whitespace()).unwrap_or((text, ""));
     let Some(directive) = DIRECTIVES.iter().find(|directive| directive.name == name) else {
-        page.wrong(place, "unknown-directive", format!("unknown directive `{name}`"), instead(name));
+        let message =
+            if name.is_empty() { "a directive needs a name".to_owned() } else { format!("unknown directive `{name}`") };
+        page.wrong(place, "unknown-directive", message, instead(name));
         return None;
     };
     if note.start > first {
@@ -101,7 +103,10 @@ fn instead(name: &str) -> String {
     let names = || DIRECTIVES.iter().map(|directive| directive.name);
     match nearest(name, names()) {
         Some(known) => format!("write `-- whimbrel:{known}`"),
-        None => format!("write one of {}", names().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")),
+        None => {
+            let known = names().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
+            format!("write one of {known}; if it is prose, let it not begin with `{PREFIX}`")
+        }
     }
 }
 

@@ -1,5 +1,6 @@
 //! What the splitter could not make sense of.
 
+use super::ambiguity::{list, setting};
 use super::page::Page;
 use crate::Dialect;
 use crate::lex::{Fault, FaultKind};
@@ -11,31 +12,30 @@ pub(super) fn check(page: &mut Page<'_>, cuts: &[Cut]) {
     for (&dialect, cut) in read_as.iter().zip(cuts) {
         for fault in &cut.faults {
             let is_here = |other: &Fault| (other.kind, other.start) == (fault.kind, fault.start);
-            let is_sound = |cut: &Cut| !cut.faults.iter().any(is_here);
-            let without = read_as.iter().zip(cuts).find(|(_, cut)| is_sound(cut)).map(|(&dialect, _)| dialect);
-            wrong(page, fault, dialect, without);
+            let has_it = |(_, cut): &(Dialect, &Cut)| cut.faults.iter().any(is_here);
+            let (with, without): (Vec<_>, Vec<_>) = read_as.iter().copied().zip(cuts).partition(has_it);
+            let dialects = |readings: Vec<(Dialect, &Cut)>| readings.into_iter().map(|(dialect, _)| dialect).collect();
+            wrong(page, fault, dialect, dialects(with), dialects(without));
         }
     }
 }
 
-/// Notes a fault, which one of the dialects may not have.
-fn wrong(page: &mut Page<'_>, fault: &Fault, dialect: Dialect, without: Option<Dialect>) {
+/// Notes a fault, which some of the dialects may not have.
+fn wrong(page: &mut Page<'_>, fault: &Fault, dialect: Dialect, with: Vec<Dialect>, without: Vec<Dialect>) {
     let (code, message, help) = words(page.text, fault, dialect);
     let range = match fault.kind {
         FaultKind::Character => fault.start + unknown(page.text, fault).0..fault.end,
         FaultKind::BindMarker if page.text[..fault.start].ends_with(':') => fault.start - 1..fault.end,
         _ => fault.start..fault.end,
     };
-    match without {
-        // A client's commands are wrong whatever the dialect.
-        Some(other) if fault.kind != FaultKind::ClientCommand => page.wrong(
-            range,
-            code,
-            format!("{message} when read as {dialect}"),
-            format!("write `dialect = \"{other}\"` in whimbrel.toml if it is not for {dialect}; if it is, {help}"),
-        ),
-        _ => page.wrong(range, code, message, help),
+    // A client's commands are wrong whatever the dialect.
+    if without.is_empty() || fault.kind == FaultKind::ClientCommand {
+        return page.wrong(range, code, message, help);
     }
+    let message = format!("{message} when read as {}", list(&with, "and"));
+    let (them, setting) = (list(&with, "or"), setting(&without));
+    let help = format!("if it is not for {them}, write {setting} in whimbrel.toml; if it is, {help}");
+    page.wrong(range, code, message, help);
 }
 
 fn words(text: &str, fault: &Fault, dialect: Dialect) -> (&'static str, String, String) {
@@ -68,11 +68,6 @@ fn words(text: &str, fault: &Fault, dialect: Dialect) -> (&'static str, String, 
             "invalid-character",
             format!("the character {} cannot stand outside quotes in CQL", shown(unknown(text, fault).1)),
             "remove it, or quote the name".to_owned(),
-        ),
-        FaultKind::Dashes => (
-            "directive-form",
-            "MySQL takes `--` for a comment only with a blank after it".to_owned(),
-            "write `-- whimbrel:…`".to_owned(),
         ),
     }
 }

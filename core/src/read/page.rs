@@ -47,7 +47,7 @@ impl<'a> Page<'a> {
     }
 
     /// Notes what is wrong with the file as a whole.
-    fn wrong_file(&mut self, code: &'static str, message: &str, help: &str) {
+    pub(super) fn wrong_file(&mut self, code: &'static str, message: &str, help: &str) {
         let place = Place::file(self.outline.shown);
         self.found.push((0, Problem::new(code, message).at(place).help(help)));
     }

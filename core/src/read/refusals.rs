@@ -68,14 +68,6 @@ const REFUSALS: &[Refusal] = &[
         help: "give it a name: `CREATE INDEX CONCURRENTLY name ON …`",
     },
     Refusal {
-        dialect: Dialect::Postgres,
-        verb: "set",
-        shape: "?session|local standard_conforming_strings =|to off|false|0|'off'|'false'|'0'",
-        code: "changes-quoting",
-        message: "with standard_conforming_strings off, backslashes change where strings end",
-        help: "remove it, and write strings that have escapes as `E'…'`",
-    },
-    Refusal {
         dialect: Dialect::Cql,
         verb: "use",
         shape: "",
@@ -136,7 +128,10 @@ pub(super) fn check(page: &mut Page<'_>, cuts: &[Cut]) {
     for (&dialect, cut) in page.outline.read_as.iter().zip(cuts) {
         for piece in &cut.pieces {
             match dialect {
-                Dialect::Postgres => check_words(page, dialect, piece),
+                Dialect::Postgres => {
+                    check_words(page, dialect, piece);
+                    check_conforming_strings(page, piece);
+                }
                 Dialect::Mysql => {
                     check_client_words(page, piece, "the mysql client, not SQL", MYSQL_WORDS);
                     check_sql_mode(page, piece);
@@ -177,6 +172,30 @@ fn check_client_words(page: &mut Page<'_>, piece: &Piece, client: &str, words: &
             return page.wrong(piece.word.0..piece.word.1, "client-command", message, help);
         }
         index += 1;
+    }
+}
+
+/// What sets `standard_conforming_strings`, up to the value; with ALTER for every session to come, the runner's too.
+const CONFORMING_STRINGS: [(&str, &str); 3] = [
+    ("set", "?session|local standard_conforming_strings =|to"),
+    ("select", ".. set_config ( 'standard_conforming_strings' ,"),
+    ("alter", "role|user|database|system .. set standard_conforming_strings =|to"),
+];
+
+/// Off is spelled in many more ways, `fals` and `00` among them (bool.c: parse_bool; tried).
+const ON: &str = "on|true|yes|1|'on'|'true'|'yes'|'1'|default";
+
+fn check_conforming_strings(page: &mut Page<'_>, piece: &Piece) {
+    let word = facts::first_word(page.text, piece);
+    for (verb, sets) in CONFORMING_STRINGS {
+        if facts::is(word, verb) {
+            let mut rest = facts::rest(page.text, Dialect::Postgres, piece);
+            if rest.has(sets) && !rest.has(&format!("{sets} {ON}")) {
+                let message = "with standard_conforming_strings off, backslashes change where strings end";
+                let help = "remove it, and write strings that have escapes as `E'…'`";
+                page.wrong(piece.start..piece.end, "changes-quoting", message, help);
+            }
+        }
     }
 }
 

@@ -15,6 +15,8 @@ enum State {
     BeginNot,
     /// After `CREATE` or `ALTER`, with `OR REPLACE`, `DEFINER = …`, `AGGREGATE`.
     Create,
+    /// After `CREATE` and what is not known here, and so may have a body.
+    Unknown,
     /// In the head of a trigger, up to `FOR EACH ROW`.
     Trigger,
     /// In the head of an event, up to `DO`.
@@ -38,6 +40,8 @@ enum Block {
     Repeat,
     /// `WHILE` and MariaDB's `FOR`, which have a `DO`.
     While,
+    /// `CREATE PACKAGE [BODY] … END` of MariaDB: routines, one after the other.
+    Package,
 }
 
 /// The words that open a block where a statement can begin.
@@ -60,6 +64,31 @@ const VERBS: [&[u8]; 14] = [
     b"alter", b"drop", b"execute",
 ];
 
+/// What is made without a body, by the first word behind `CREATE` or `ALTER` (MySQL manual 15.1).
+const WITHOUT_BODY: [&[u8]; 21] = [
+    b"table",
+    b"temporary",
+    b"online",
+    b"ignore",
+    b"index",
+    b"unique",
+    b"fulltext",
+    b"spatial",
+    b"vector",
+    b"view",
+    b"algorithm",
+    b"sql",
+    b"database",
+    b"schema",
+    b"user",
+    b"role",
+    b"server",
+    b"sequence",
+    b"tablespace",
+    b"undo",
+    b"logfile",
+];
+
 #[derive(Default)]
 pub(super) struct Mysql {
     state: State,
@@ -71,8 +100,10 @@ pub(super) struct Mysql {
     at_statement: bool,
     /// Whether a statement of the body began with the last token, which may be a label.
     at_label: bool,
-    /// Whether the statement of the body is a `DECLARE … HANDLER FOR …`, which ends in a statement.
-    in_handler: bool,
+    /// Whether these are the conditions of a `DECLARE … HANDLER FOR …`; a statement follows the last.
+    in_conditions: bool,
+    /// Whether the head names a language that is not SQL; PL/pgSQL is none of MySQL's.
+    in_other_language: bool,
     previous: Previous,
 }
 
@@ -87,6 +118,9 @@ enum Previous {
     Definer,
     /// `RETURNS SET(…)`, `CHARACTER SET utf8`, `FOLLOWS other`.
     NameFollows,
+    /// `AS` before a body in another language.
+    As,
+    Handler,
 }
 
 impl Mysql {
@@ -107,10 +141,17 @@ impl Mysql {
             TokenKind::VersionComment => {}
             _ => {
                 self.at_label = self.at_statement;
-                self.at_statement = false;
+                // `SQLSTATE '…'`
+                self.at_statement = self.in_conditions;
                 self.previous = Previous::Other;
             }
         }
+    }
+
+    /// Whether a body in dollar quotes can begin here: `LANGUAGE JAVASCRIPT AS $$ … $$` (MySQL manual 27.3). Anywhere
+    /// else, and for all servers before 8.1, a `$` begins a name.
+    pub(super) fn takes_dollar_quote(&self) -> bool {
+        self.state == State::Head && self.previous == Previous::As
     }
 
     fn mark(&mut self, token: &Token) {
@@ -145,6 +186,7 @@ impl Mysql {
             State::Begin if is_word(token, bytes, b"not") => self.state = State::BeginNot,
             State::BeginNot if is_word(token, bytes, b"atomic") => self.open(Block::Begin, token),
             State::Begin | State::BeginNot | State::Plain => self.state = State::Plain,
+            State::Unknown => {}
             State::Create => self.create_word(token, bytes, previous),
             State::Trigger if is_word(token, bytes, b"row") => self.state = State::Head,
             State::Event if is_word(token, bytes, b"do") && self.parentheses == 0 => self.state = State::Head,
@@ -178,8 +220,14 @@ impl Mysql {
             State::Trigger
         } else if is_word(token, bytes, b"event") {
             State::Event
-        } else {
+        } else if is_word(token, bytes, b"library") {
+            State::Head
+        } else if is_word(token, bytes, b"package") {
+            return self.open(Block::Package, token);
+        } else if is_any(token, bytes, &WITHOUT_BODY) {
             State::Plain
+        } else {
+            State::Unknown
         };
     }
 
@@ -189,6 +237,10 @@ impl Mysql {
         }
         if is_any(token, bytes, &[b"returns", b"character", b"charset", b"collate", b"follows", b"precedes"]) {
             self.previous = Previous::NameFollows;
+        } else if is_any(token, bytes, &[b"javascript", b"wasm"]) {
+            self.in_other_language = true;
+        } else if is_word(token, bytes, b"as") && self.in_other_language {
+            self.previous = Previous::As;
         } else if let Some(block) = block_of(token, bytes) {
             self.open(block, token);
         } else if is_any(token, bytes, &VERBS) {
@@ -204,20 +256,24 @@ impl Mysql {
         self.at_label = at_statement;
         if is_word(token, bytes, b"end") {
             self.end_word(at_statement);
+        } else if self.blocks.last() == Some(&Block::Package) {
+            if is_any(token, bytes, &[b"procedure", b"function"]) {
+                self.state = State::Routine;
+            }
         } else if at_statement {
-            self.in_handler = false;
+            self.in_conditions = false;
             match block_of(token, bytes) {
                 Some(block) => self.open(block, token),
                 None => self.at_statement = is_word(token, bytes, b"else"),
             }
         } else {
-            self.inner_word(token, bytes);
+            self.inner_word(token, bytes, previous);
         }
     }
 
     /// An `END` ends a block where a statement can begin, a `CASE` in an expression, or a `REPEAT … UNTIL …`.
     fn end_word(&mut self, at_statement: bool) {
-        let ends_here = matches!(self.blocks.last(), Some(Block::CaseExpression | Block::Repeat));
+        let ends_here = matches!(self.blocks.last(), Some(Block::CaseExpression | Block::Repeat | Block::Package));
         if at_statement || ends_here {
             self.blocks.pop();
             self.previous = Previous::End;
@@ -225,18 +281,20 @@ impl Mysql {
     }
 
     /// A word inside a statement of the body.
-    fn inner_word(&mut self, token: &Token, bytes: &[u8]) {
+    fn inner_word(&mut self, token: &Token, bytes: &[u8], previous: Previous) {
         let top = self.blocks.last().copied();
-        if is_word(token, bytes, b"case") {
+        if self.in_conditions {
+            self.at_statement = !is_any(token, bytes, &[b"sqlstate", b"value", b"not"]);
+        } else if previous == Previous::Handler {
+            self.in_conditions = is_word(token, bytes, b"for");
+        } else if is_word(token, bytes, b"case") {
             self.blocks.push(Block::CaseExpression);
         } else if is_word(token, bytes, b"then") {
             self.at_statement = matches!(top, Some(Block::If | Block::Case));
         } else if is_word(token, bytes, b"do") {
             self.at_statement = top == Some(Block::While);
         } else if is_word(token, bytes, b"handler") {
-            self.in_handler = true;
-        } else if self.in_handler && is_word(token, bytes, b"begin") {
-            self.open(Block::Begin, token);
+            self.previous = Previous::Handler;
         }
     }
 
@@ -245,7 +303,7 @@ impl Mysql {
             self.opened = (token.start, token.end);
         }
         self.state = State::Body;
-        self.in_handler = false;
+        self.in_conditions = false;
         self.at_label = false;
         self.at_statement = matches!(block, Block::Begin | Block::Loop | Block::Repeat);
         self.blocks.push(block);
@@ -254,11 +312,15 @@ impl Mysql {
     pub(super) fn ends_at_semicolon(&mut self, delimiter: Delimiter) -> bool {
         self.at_statement = true;
         self.at_label = false;
-        self.in_handler = false;
+        self.in_conditions = false;
         self.previous = Previous::Other;
-        // Where a script has said what ends a routine, that is believed, and not the blocks.
-        self.blocks.is_empty()
-            && (delimiter == Delimiter::Semicolon || !matches!(self.state, State::Head | State::Body))
+        if !self.blocks.is_empty() {
+            self.state = State::Body;
+            return false;
+        }
+        // A client sends all up to the delimiter at once, and the server cuts it at each `;` that no body holds
+        // (mysql.cc: CLIENT_MULTI_STATEMENTS). Where a body may be, the delimiter is believed, and not the blocks.
+        delimiter == Delimiter::Semicolon || !matches!(self.state, State::Head | State::Body | State::Unknown)
     }
 
     pub(super) fn unfinished(&self) -> Option<(FaultKind, usize, usize)> {

@@ -1,7 +1,7 @@
 //! What a digest is taken over: the tokens, each followed by a space, each statement by a zero byte.
 //!
 //! Read once more, that text gives the same tokens again, so no two scripts that differ share it; a zero byte stands in
-//! no script. One buffer, hashed once: fed to SHA-256 token by token it costs half as much again.
+//! no script. Only line ends inside literals are all `\n`, or a checkout with CRLF would be an edit. One buffer, hashed once: fed to SHA-256 token by token it costs half as much again.
 
 pub(super) struct Tokens {
     bytes: Vec<u8>,
@@ -57,6 +57,12 @@ impl Tokens {
 
     pub(super) fn finish(mut self) -> Vec<u8> {
         self.bytes.truncate(self.length);
-        self.bytes
+        if self.bytes.contains(&b'\r') { with_newlines(&self.bytes) } else { self.bytes }
     }
+}
+
+/// The tokens with `\n` for each `\r\n`, which stand inside literals only; a `\r` alone stays.
+fn with_newlines(tokens: &[u8]) -> Vec<u8> {
+    let is_kept = |at: usize| tokens[at] != b'\r' || tokens.get(at + 1) != Some(&b'\n');
+    (0..tokens.len()).filter(|&at| is_kept(at)).map(|at| tokens[at]).collect()
 }

@@ -21,7 +21,30 @@ const DIRECTIVES: &[Case] = &[
             "unknown-directive",
             (1, 1),
             "unknown directive `retry`",
-            "write one of `no-transaction`, `timeout`, `lock-timeout`, `foreign-keys`, `phase`, `allow`",
+            "write one of `no-transaction`, `timeout`, `lock-timeout`, `foreign-keys`, `phase`, `allow`; if it is prose, \
+             let it not begin with `whimbrel:`",
+        )],
+    ),
+    (
+        Postgres,
+        "-- Whimbrel: see our wiki\nselect 1;",
+        &[(
+            "unknown-directive",
+            (1, 1),
+            "unknown directive `see`",
+            "write one of `no-transaction`, `timeout`, `lock-timeout`, `foreign-keys`, `phase`, `allow`; if it is prose, \
+             let it not begin with `whimbrel:`",
+        )],
+    ),
+    (
+        Sqlite,
+        "-- whimbrel:\nselect 1;",
+        &[(
+            "unknown-directive",
+            (1, 1),
+            "a directive needs a name",
+            "write one of `no-transaction`, `timeout`, `lock-timeout`, `foreign-keys`, `phase`, `allow`; if it is prose, \
+             let it not begin with `whimbrel:`",
         )],
     ),
     (
@@ -120,6 +143,26 @@ const BORDERS: &[Case] = &[
             (1, 11),
             "no transaction is open here",
             "remove it, or write the `BEGIN;` that it belongs to: without one it would end the transaction of the runner",
+        )],
+    ),
+    (
+        Postgres,
+        "begin;\nselect 1;\ncommit /* x */ work and\n chain;\nselect 2;\ncommit;",
+        &[(
+            "chained-transaction",
+            (3, 1),
+            "COMMIT AND CHAIN begins a transaction that no statement of the script shows",
+            "write `COMMIT; BEGIN;`",
+        )],
+    ),
+    (
+        Mysql,
+        "set autocommit = 0; insert into a values (1); rollback and chain; commit and no chain;",
+        &[(
+            "chained-transaction",
+            (1, 47),
+            "ROLLBACK AND CHAIN begins a transaction that no statement of the script shows",
+            "write `ROLLBACK; BEGIN;`",
         )],
     ),
     (
@@ -305,6 +348,68 @@ fn told(problem: &Problem) -> (&str, (u32, u32), &str, &str) {
 }
 
 #[test]
+fn a_mark_of_a_section_is_refused_wherever_it_stands() {
+    for (dialect, text, tool, place) in [
+        (Postgres, "-- +goose Up\ncreate", "goose", (1, 1)),
+        (Postgres, "/* Copyright */\n-- +goose Up\ncreate table a (id int);\n-- +goose Down\n", "goose", (2, 1)),
+        (Sqlite, "\n-- by us\n\n--+goose up\n", "goose", (4, 1)),
+        (Postgres, "-- migrate:up transaction:false\r\n", "dbmate", (1, 1)),
+        (Mysql, "set names utf8mb4;\n  --  +migrate   Up notransaction\ndo 1;", "sql-migrate", (2, 3)),
+        (Mysql, "do 1;\n--+migrate Down\ndo 2;", "sql-migrate", (2, 1)),
+        (Cql, "use 'a; // +migrate down", "", (0, 0)),
+        (Cql, "select a from b; // migrate:down", "dbmate", (1, 18)),
+        (Postgres, "select '\n-- +goose Down\n', 'x -- +goose Down'; -- migrate the users, +goose Down\n", "", (0, 0)),
+        (Postgres, "select 1; -- migrate:upstream, +goose Updates", "", (0, 0)),
+    ] {
+        let problems = read_as(dialect, text).err().unwrap_or_default();
+        let marks: Vec<_> = problems.iter().filter(|problem| problem.code() == "sections").map(told).collect();
+        let message = format!("the file has sections for up and down, as {tool} writes them, which are not read yet");
+        let help = "move the down section into a down script of its own, and delete the marks";
+        let expected = ("sections", place, &message[..], help);
+        assert_eq!(marks, Vec::from_iter((!tool.is_empty()).then_some(expected)), "{text:?}");
+    }
+}
+
+#[test]
+fn strings_of_postgres_keep_their_rules() {
+    let off = (
+        "changes-quoting",
+        (1, 1),
+        "with standard_conforming_strings off, backslashes change where strings end",
+        "remove it, and write strings that have escapes as `E'…'`",
+    );
+    for text in [
+        "set standard_conforming_strings = no",
+        "SET LOCAL Standard_Conforming_Strings TO 'NO'",
+        "set session standard_conforming_strings = '0'",
+        "set standard_conforming_strings to /* x */ fals",
+        "set standard_conforming_strings = \"off\"",
+        "set standard_conforming_strings = E'off'",
+        "set standard_conforming_strings = -0",
+        "select set_config('standard_conforming_strings', 'no', false)",
+        "select 1, pg_catalog.set_config ('standard_conforming_strings', lower('OFF'), true)",
+        "alter role joe in database d set standard_conforming_strings to off",
+        "alter system set standard_conforming_strings = off",
+    ] {
+        let problems = read_as(Postgres, text).expect_err(text);
+        assert_eq!(problems.iter().map(told).collect::<Vec<_>>(), [off], "{text}");
+    }
+    for text in [
+        "set standard_conforming_strings = on",
+        "set local standard_conforming_strings to 'ON'",
+        "set standard_conforming_strings to default",
+        "select pg_catalog.set_config('standard_conforming_strings', 'on', false)",
+        "select current_setting('standard_conforming_strings') = 'off'",
+        "select set_config('search_path', '', false)",
+        "alter database d set standard_conforming_strings = on",
+        "create function f() returns int language sql set standard_conforming_strings = off as 'select 1'",
+        "set escape_string_warning = off",
+    ] {
+        assert!(read_as(Postgres, text).is_ok(), "{text}");
+    }
+}
+
+#[test]
 fn all_problems_are_told_at_once_and_in_order() {
     let text = "-- whimbrel:phase x\ncopy a from stdin;\nbegin;\ndiscard all;\n\\i x\n";
     let problems = read_as(Postgres, text).unwrap_err();
@@ -336,8 +441,8 @@ fn a_fault_of_one_dialect_names_it() {
     assert_eq!((code, message), ("unterminated-string", "unterminated string when read as mysql"));
     assert_eq!(
         help,
-        "write `dialect = \"sqlite\"` in whimbrel.toml if it is not for mysql; if it is, close it with `'`, or double a \
-         quote inside a string: `''`; a backslash takes the next character with it"
+        "if it is not for mysql, write `dialect = [\"sqlite\", \"postgres\"]` in whimbrel.toml; if it is, close it with \
+         `'`, or double a quote inside a string: `''`; a backslash takes the next character with it"
     );
 }
 
@@ -347,8 +452,9 @@ fn a_portable_script_that_splits_differently_is_ambiguous() {
     let expected = (
         "ambiguous-dialect",
         (2, 1),
-        "sqlite and postgres do not split statement 2 alike",
-        "write `dialect = \"postgres\"` in whimbrel.toml, or rename the file to end in `.postgres.sql`",
+        "postgres does not split statement 2 as sqlite and mysql do",
+        "if it is for postgres, write `dialect = \"postgres\"` in whimbrel.toml, or rename the file to end in \
+         `.postgres.sql`; if it is not, write `dialect = [\"sqlite\", \"mysql\"]`, or the one of them that it is for",
     );
     assert_eq!(problems.iter().map(told).collect::<Vec<_>>(), [expected]);
 }

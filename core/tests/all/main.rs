@@ -8,7 +8,7 @@ mod reading;
 
 use std::borrow::Cow;
 
-use whimbrel_core::read::{Outline, read};
+use whimbrel_core::read::{Demand, Outline, read};
 use whimbrel_core::script::Options;
 use whimbrel_core::{Dialect, Direction, Problem, Script};
 
@@ -28,8 +28,8 @@ fn read_for(
     read_as: &[Dialect],
     text: &str,
 ) -> Result<Script, Vec<Problem>> {
-    let outline =
-        Outline { direction, dialect, read_as, path: "1_x.sql", shown: "m/1_x.sql", options: Options::default() };
+    let (options, demand) = (Options::default(), Demand::Nothing);
+    let outline = Outline { direction, dialect, read_as, path: "1_x.sql", shown: "m/1_x.sql", options, demand };
     read(&outline, Cow::Owned(text.to_owned()))
 }
 

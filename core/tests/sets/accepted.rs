@@ -1,6 +1,7 @@
 //! What is accepted, and what it means: dialects, configuration, numbering.
 
 use proptest::prelude::*;
+use whimbrel_core::packed::{Embedded, pack};
 use whimbrel_core::{Dialect, Direction, Migrations};
 
 use Dialect::{Cql, Mysql, Postgres, Sqlite};
@@ -54,6 +55,23 @@ fn plain_scripts_need_suit_no_other_dialect_than_the_set_supports() {
     assert!(crate::set(&files).is_ok());
     let portable = crate::set(&[("2.sql", quoted)]);
     assert!(portable.is_err());
+}
+
+#[test]
+fn a_database_finds_its_checksums_again_whichever_other_dialects_the_set_has() {
+    // PostgreSQL's array is two names to SQLite, its dollar quote a word and blanks to the others.
+    let files = [("1.sql", "create table a (b text[] default array['a', 'b']);\n"), ("2.sql", "select $$a  b$$;\n")];
+    let under = |config| crate::set(&[&files[..], &[("whimbrel.toml", config)]].concat()).unwrap();
+    let (portable, postgres) = (under(""), under("dialect = \"postgres\""));
+    assert_eq!(portable.chain(Postgres), postgres.chain(Postgres));
+    assert_ne!(portable.chain(Sqlite), portable.chain(Postgres));
+
+    let packed = pack(&portable);
+    let embedded = Box::leak(Box::new(Embedded::new(packed.text.leak(), packed.table.leak())));
+    let bits = Dialect::SQL.iter().fold(0, |bits, dialect| bits | dialect.bit());
+    let embedded = Migrations::__embedded(embedded, bits, None, "", None, None);
+    assert_eq!(embedded, portable);
+    assert!(Dialect::SQL.into_iter().all(|dialect| embedded.head(dialect) == portable.head(dialect)));
 }
 
 #[test]
@@ -132,6 +150,16 @@ fn scripts_are_not_read_under_a_dialect_that_was_meant_otherwise() {
     for config in ["dialekt = \"postgres\"", "dialect = \"postgers\"", "dialect = postgres"] {
         let problems = crate::set(&[quoted, ("whimbrel.toml", config)]).unwrap_err();
         assert_eq!(problems.iter().count(), 1, "{problems}");
+    }
+}
+
+#[test]
+fn a_configuration_that_is_wrong_elsewhere_hides_no_script() {
+    let script = ("1.sql", "-- whimbrel:timout 3s\nselect 1;\n");
+    for config in ["gap = 1", "gaps = 1", "colour = \"red\"", "dialekt = 1\ndialect = \"sqlite\""] {
+        let problems = crate::set(&[script, ("whimbrel.toml", config)]).unwrap_err();
+        let codes: Vec<_> = problems.iter().map(|problem| problem.code()).collect();
+        assert!(codes.len() == 2 && codes[0] == "unknown-directive", "{problems}");
     }
 }
 

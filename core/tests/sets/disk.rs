@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::PathBuf;
 
-use whimbrel_core::load::{load, load_unrecorded};
+use whimbrel_core::load::{files_below, load, load_unrecorded};
 use whimbrel_core::{Migrations, sum};
 
 /// A directory that is gone when the test ends.
@@ -130,6 +130,20 @@ fn ignored_files_are_not_even_read() {
     directory.write("0001_a.sql", SQL).write("seeds/a/b.sql", b"\xFF").write("x.txt", b"");
     directory.write("whimbrel.toml", b"ignore = [\"seeds/**\", \"*.txt\"]");
     assert_eq!(directory.told(), "nothing");
+    // What a debug build compares with the disk does not hold them either.
+    let loaded = load(&directory.0, "m", None).unwrap();
+    assert_eq!(loaded.names, ["0001_a.sql", "whimbrel.toml"]);
+    assert_eq!(files_below(&directory.0, &loaded.ignore).unwrap(), loaded.names);
+}
+
+#[test]
+fn what_whimbrel_reads_itself_cannot_be_ignored() {
+    let directory = Directory::new("ignored-known");
+    directory.write("0001_a.sql", SQL).write("whimbrel.toml", b"ignore = [\"*.toml\", \"*.sum\", \"x.toml\"]");
+    directory.write("x.toml", b"").write("whimbrel.sum", b"none");
+    assert!(directory.told().starts_with("sum-format: "), "{}", directory.told());
+    let loaded = load_unrecorded(&directory.0, "m", None).unwrap();
+    assert_eq!(loaded.files, ["0001_a.sql", "whimbrel.toml"]);
 }
 
 #[cfg(unix)]

@@ -15,6 +15,19 @@ pub(crate) struct Completed {
     pub(crate) rows: Vec<Row>,
 }
 
+#[cfg(feature = "_sqlite")]
+impl Completed {
+    /// The first value of all.
+    pub(crate) fn into_value(self) -> Option<String> {
+        self.rows.into_iter().flatten().flatten().next()
+    }
+
+    /// Whether a statement has returned a row.
+    pub(crate) fn has_rows(&self) -> bool {
+        self.statements.iter().any(|statement| statement.returned > 0)
+    }
+}
+
 /// A statement that is done.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Statement {

@@ -2,6 +2,7 @@
 
 use whimbrel_core::Dialect;
 
+use crate::driver::Detail;
 use crate::history::COLUMNS;
 use crate::identity::Identity;
 use crate::literal::literal;
@@ -110,10 +111,10 @@ impl Tongue {
     }
 
     /// Selects [`COLUMNS`] as text, in the order of application; without the scripts they are NULL.
-    pub(crate) fn select(&self, tables: &Tables, with_scripts: bool) -> String {
+    pub(crate) fn select(&self, tables: &Tables, detail: Detail) -> String {
         let column = |name: &&str| match *name {
             "started_at" | "completed_at" => self.shown_time.replace("{}", name),
-            "up" | "down" if !with_scripts => "CAST(NULL AS TEXT)".to_owned(),
+            "up" | "down" if detail == Detail::Entries => "CAST(NULL AS TEXT)".to_owned(),
             name => format!("CAST({name} AS TEXT)"),
         };
         let columns: Vec<String> = COLUMNS.iter().map(column).collect();

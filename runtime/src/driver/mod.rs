@@ -54,7 +54,7 @@ pub(crate) trait Driver: Send {
     fn outside<'a>(&'a mut self, batch: Batch<'a>) -> Answer<'a, Ended>;
 
     /// Asks the queries of a verify script; the first that finds nothing, or fails.
-    fn verify<'a>(&'a mut self, script: &'a Script) -> Answer<'a, Result<Option<Failure>>>;
+    fn verify<'a>(&'a mut self, script: &'a Script, settings: &'a Settings) -> Answer<'a, Result<Option<Failure>>>;
 
     /// Gives back what it holds, in a good state.
     fn release(&mut self) -> Answer<'_, ()>;

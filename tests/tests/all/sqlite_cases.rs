@@ -7,7 +7,7 @@ use sqlx::{AssertSqlSafe, Connection, SqliteConnection, SqlitePool};
 use whimbrel::{Error, ErrorKind, Migrator, migrate};
 use whimbrel_tests::sqlite::Database;
 
-use crate::cases::{outcomes, outcomes_before, ups};
+use crate::cases::{files, outcomes, outcomes_before, ups};
 use crate::stories::world::{normal, shows};
 
 /// One connection, so that whoever comes next gets the one that we had.
@@ -145,6 +145,60 @@ async fn a_second_violation_of_a_row_that_was_violated_before_is_still_new() {
     assert_eq!(number(&pool, "SELECT count(*) FROM parent").await, 2);
 }
 
+#[tokio::test]
+async fn rows_are_told_apart_by_their_keys_and_not_by_their_numbers() {
+    // One row of each table is violated before.
+    const PARENT: &str = "CREATE TABLE parent (id INTEGER PRIMARY KEY);\nINSERT INTO parent VALUES (1), (2);";
+    const NAMED: &str = "CREATE TABLE child (name TEXT PRIMARY KEY, parent INTEGER REFERENCES parent) WITHOUT ROWID;";
+    const NUMBERED: &str = "CREATE TABLE child (name TEXT PRIMARY KEY, parent INTEGER REFERENCES parent);";
+    let orphans = "PRAGMA foreign_keys = OFF; INSERT INTO child VALUES ('a', 1), ('b', 7);";
+    let loses_a_row = "-- whimbrel:foreign-keys off\nDELETE FROM parent WHERE id = 1;";
+    let rebuild = |create: &str| {
+        let create = create.replace("TABLE child", "TABLE new_child");
+        let copy = "INSERT INTO new_child (name, parent) SELECT name, parent FROM child ORDER BY name DESC;";
+        format!(
+            "PRAGMA foreign_keys = OFF;\n{create}\n{copy}\nDROP TABLE child;\nALTER TABLE new_child RENAME TO child;"
+        )
+    };
+    let more_keys = NUMBERED.replace(");", ", other INTEGER REFERENCES parent);");
+    let cases = [
+        (NAMED, loses_a_row.to_owned(), Some("2 rows of child refer to parent, where there is none; before 1 did")),
+        (NUMBERED, rebuild(NUMBERED), None),
+        (NUMBERED, rebuild(&more_keys), None),
+    ];
+    for (child, script, told) in cases {
+        let database = Database::create();
+        let pool = narrow_pool(&database).await;
+        let first = format!("{PARENT}\n{child}");
+        migrate(&ups("sqlite", &[&first]), &pool).await.unwrap();
+        run(&pool, orphans).await;
+        run(&pool, "PRAGMA foreign_keys = ON").await;
+        let result = migrate(&ups("sqlite", &[&first, &script]), &pool).await;
+        let cause = result.err().map(|error| std::error::Error::source(&error).unwrap().to_string());
+        assert_eq!(cause, told.map(|told| format!("foreign key violated: {told}")), "{script}");
+        assert_clean(&pool).await;
+    }
+}
+
+#[tokio::test]
+async fn a_violation_outside_a_transaction_is_refused_until_it_is_mended() {
+    let database = Database::create();
+    let pool = narrow_pool(&database).await;
+    let loses_a_row = REBUILD.replace("FROM parent;", "FROM parent WHERE id = 1;");
+    let set = ups("sqlite", &[PARENTS, &format!("{loses_a_row}\nVACUUM;")]);
+    for _ in 0..3 {
+        let error = migrate(&set, &pool).await.unwrap_err();
+        assert_eq!(outcomes_before(&error).last(), Some(&"failed"), "{error:?}");
+        let shown = format!("{error:?}");
+        assert!(shown.contains("foreign key violated: row 20 of child refers to parent"), "{shown}");
+        assert!(shown.contains("help: mend the rows that `PRAGMA foreign_key_check` lists"), "{shown}");
+        assert_clean(&pool).await;
+    }
+    run(&pool, "INSERT INTO parent VALUES (2, 'b')").await;
+    assert_eq!(outcomes(&migrate(&set, &pool).await.unwrap()), ["done"]);
+    assert!(migrate(&set, &pool).await.unwrap().is_up_to_date());
+}
+
 // ----------------------------------------------------------------------------------------- migration 2 of 3 goes wrong
 
 const ONE: &str = "CREATE TABLE one (id INTEGER PRIMARY KEY); INSERT INTO one VALUES (1);";
@@ -252,6 +306,36 @@ async fn a_full_disk_in_the_second_of_three() {
     }
 }
 
+#[tokio::test]
+async fn an_entry_of_ours_that_cannot_be_written_in_the_second_of_three() {
+    // The entry holds the script: it fills the disk, and the script does not.
+    let long = format!("CREATE TABLE two (id INTEGER PRIMARY KEY);\n-- {}", "long ".repeat(200_000));
+    let shut = "CREATE TABLE two (id INTEGER PRIMARY KEY);
+        CREATE TRIGGER no BEFORE UPDATE ON whimbrel_history BEGIN SELECT RAISE(ABORT, 'no entry may leave'); END;";
+    let gone = "CREATE TABLE two (id INTEGER PRIMARY KEY); DELETE FROM whimbrel_history;";
+    let dropped = "CREATE TABLE two (id INTEGER PRIMARY KEY); DROP TABLE whimbrel_history;";
+    let cases = [
+        (&*long, "database or disk is full (13)", "make room on the disk, then run it again"),
+        (shut, "no entry may leave (1811)", ""),
+        (gone, "the script took its own entry out of the history", "do not touch the history in a migration"),
+        (dropped, "the script took its own entry out of the history", "do not touch the history in a migration"),
+    ];
+    for (two, cause, hint) in cases {
+        let database = Database::create();
+        let pool = narrow_pool_with(options(&database).pragma("max_page_count", "100")).await;
+        let error = migrate(&ups("sqlite", &[ONE, two, THREE]), &pool).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Failed, "{error:?}");
+        assert_eq!(outcomes_before(&error), ["done", "failed", "not run"], "{error:?}");
+        assert_eq!(error.to_string(), "0002_b failed at its entry in the history");
+        assert_eq!(std::error::Error::source(&error).unwrap().to_string(), cause);
+        assert!(hint.is_empty() || format!("{error:?}").contains(&format!("hint: {hint}")), "{error:?}");
+        assert_eq!(tables(&pool).await, ["one"]);
+        assert_clean(&pool).await;
+        let report = migrate(&ups("sqlite", &[ONE, TWO, THREE]), &pool).await.unwrap();
+        assert_eq!(outcomes(&report), ["done", "done"]);
+    }
+}
+
 /// Two megabytes: a file system of its own where we may mount one, else a limit that SQLite keeps.
 struct SmallDisk {
     database: Database,
@@ -318,6 +402,121 @@ async fn waiting_for_another_writer_is_bounded() {
     assert_clean(&narrow_pool(&database).await).await;
 }
 
+/// A writer that lets nobody read, as one does whose transaction is larger than its cache.
+async fn exclusive(pool: &SqlitePool) -> sqlx::Transaction<'static, sqlx::Sqlite> {
+    let writer = pool.begin_with("BEGIN EXCLUSIVE").await.unwrap();
+    assert_locked(pool).await;
+    writer
+}
+
+async fn assert_locked(pool: &SqlitePool) {
+    let mut reader = pool.acquire().await.unwrap();
+    sqlx::raw_sql("PRAGMA busy_timeout = 0").execute(&mut *reader).await.unwrap();
+    sqlx::raw_sql("SELECT * FROM sqlite_master").execute(&mut *reader).await.unwrap_err();
+    sqlx::raw_sql("PRAGMA busy_timeout = 5000").execute(&mut *reader).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_writer_that_lets_nobody_read_is_waited_for() {
+    for (applied, seconds) in [(&[ONE][..], 3), (&[], 1), (&[ONE, TWO], 1)] {
+        let database = Database::create();
+        let pool = database.pool().await;
+        if !applied.is_empty() {
+            migrate(&ups("sqlite", applied), &pool).await.unwrap();
+        }
+        let writer = exclusive(&pool).await;
+        let started = Instant::now();
+        let end_of_writer = async {
+            tokio::time::sleep(Duration::from_secs(seconds)).await;
+            writer.rollback().await.unwrap();
+        };
+        let set = ups("sqlite", &[ONE, TWO]);
+        let mut migrator = Migrator::new(&set, &pool).lock_timeout(Duration::from_secs(10));
+        let (report, ()) = tokio::join!(migrator.up(), end_of_writer);
+        assert_eq!(report.unwrap().applied(), 2);
+        let took = started.elapsed();
+        assert!((Duration::from_secs(seconds)..Duration::from_secs(seconds + 3)).contains(&took), "{took:?}");
+        drop(migrator);
+        assert_clean(&pool).await;
+    }
+}
+
+#[tokio::test]
+async fn waiting_for_a_writer_that_lets_nobody_read_is_bounded() {
+    let database = Database::create();
+    let pool = database.pool().await;
+    migrate(&ups("sqlite", &[ONE]), &pool).await.unwrap();
+    let writer = exclusive(&pool).await;
+    for set in [ups("sqlite", &[ONE]), ups("sqlite", &[ONE, TWO])] {
+        let mut migrator = Migrator::new(&set, &pool).lock_timeout(Duration::from_secs(1));
+        let started = Instant::now();
+        let error = migrator.up().await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Locked, "{error:?}");
+        let took = started.elapsed();
+        assert!((Duration::from_secs(1)..Duration::from_secs(3)).contains(&took), "{took:?}");
+    }
+    writer.rollback().await.unwrap();
+    assert_clean(&pool).await;
+}
+
+/// A reader in the middle of its work: whoever commits waits for it, unless the database is in WAL mode.
+async fn reader(pool: &SqlitePool) -> sqlx::Transaction<'static, sqlx::Sqlite> {
+    let mut reader = pool.begin().await.unwrap();
+    sqlx::raw_sql("SELECT * FROM sqlite_master").execute(&mut *reader).await.unwrap();
+    reader
+}
+
+#[tokio::test]
+async fn a_reader_is_waited_for_at_a_commit() {
+    // A transaction, one with foreign keys off, and statements by themselves.
+    let rebuild = "-- whimbrel:foreign-keys off\nDROP TABLE one;";
+    for (script, seconds) in [(TWO, 1), (rebuild, 1), ("DROP TABLE one; VACUUM;", 3)] {
+        let database = Database::create();
+        let pool = database.pool().await;
+        migrate(&ups("sqlite", &[ONE]), &pool).await.unwrap();
+        let reader = reader(&pool).await;
+        let started = Instant::now();
+        let end_of_reader = async {
+            tokio::time::sleep(Duration::from_secs(seconds)).await;
+            reader.rollback().await.unwrap();
+        };
+        let set = ups("sqlite", &[ONE, script]);
+        let (report, ()) = tokio::join!(migrate(&set, &pool), end_of_reader);
+        assert_eq!(outcomes(&report.unwrap_or_else(|error| panic!("{error:?}"))), ["done"]);
+        assert!(started.elapsed() >= Duration::from_secs(seconds));
+        assert_clean(&pool).await;
+    }
+}
+
+#[tokio::test]
+async fn a_run_that_waits_for_a_reader_ends_when_its_time_is_over() {
+    for script in [TWO, "CREATE TABLE two (id INTEGER); VACUUM;"] {
+        let database = Database::create();
+        let pool = database.pool().await;
+        migrate(&ups("sqlite", &[ONE]), &pool).await.unwrap();
+        let reader = reader(&pool).await;
+        let set = ups("sqlite", &[ONE, script]);
+        let started = Instant::now();
+        let error = Migrator::new(&set, &pool).timeout(Duration::from_secs(1)).up().await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Timeout, "{error:?}");
+        let took = started.elapsed();
+        assert!((Duration::from_secs(1)..Duration::from_secs(5)).contains(&took), "{took:?}");
+        reader.rollback().await.unwrap();
+        assert_clean(&pool).await;
+    }
+}
+
+#[tokio::test]
+async fn a_time_may_be_longer_than_any_clock() {
+    let database = Database::create();
+    let pool = narrow_pool(&database).await;
+    let set = ups("sqlite", &[ONE, "CREATE TABLE two (id INTEGER); VACUUM;", THREE]);
+    let migrator = Migrator::new(&set, &pool).lock_timeout(Duration::MAX).statement_timeout(Duration::MAX);
+    let report = migrator.statement_lock_timeout(Duration::MAX).timeout(Duration::MAX).up().await.unwrap();
+    assert_eq!(outcomes(&report), ["done"; 3]);
+    assert_clean(&pool).await;
+}
+
 #[tokio::test]
 async fn a_database_in_wal_mode_with_a_reader_inside() {
     let database = Database::create();
@@ -378,6 +577,29 @@ async fn an_in_memory_database_is_migrated_while_others_use_its_pool() {
     assert_eq!(applied, 3);
     drop(idle);
     assert_eq!(tables(&pool).await, ["one", "three", "two"]);
+}
+
+#[tokio::test]
+async fn a_verify_query_may_not_take_longer_than_a_statement() {
+    let endless = "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT count(*) FROM n";
+    for up in ["CREATE TABLE a (id INTEGER);", "CREATE TABLE a (id INTEGER); VACUUM;"] {
+        let database = Database::create();
+        let pool = narrow_pool(&database).await;
+        let with = |verify| files("sqlite", [("0001_a.up.sql", up), ("0001_a.verify.sql", verify)]);
+        let set = with(endless);
+        let mut migrator = Migrator::new(&set, &pool).statement_timeout(Duration::from_millis(200));
+        let error = migrator.up().await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Timeout, "{error:?}");
+        assert_eq!(error.to_string(), "0001_a failed at verify query 1 of 1 (0001_a.verify.sql:1:1)");
+        assert_eq!(std::error::Error::source(&error).unwrap().to_string(), "it took longer than 200 ms (9)");
+        drop(migrator);
+        assert_clean(&pool).await;
+        assert_eq!(outcomes(&migrate(&with("SELECT 1"), &pool).await.unwrap()), ["done"]);
+        // Also where nothing but the queries is asked.
+        let validating = Migrator::new(&set, &pool).statement_timeout(Duration::from_millis(200)).validate().await;
+        assert!(format!("{validating:?}").contains("it took longer than 200 ms"), "{validating:?}");
+        assert_clean(&pool).await;
+    }
 }
 
 // ------------------------------------------------------------------------------------------------- the session's state

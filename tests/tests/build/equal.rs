@@ -58,7 +58,7 @@ fn the_dialect_of_the_call_wins() {
 #[test]
 fn the_names_that_a_debug_build_compares() {
     let source = DEMONSTRATION.__source().expect("tests have debug assertions");
-    let now = whimbrel::__private::files_below(Path::new(source.directory)).unwrap();
+    let now = whimbrel::__private::files_below(Path::new(source.directory), source.ignore).unwrap();
     assert_eq!(source.files, now.join("\n"));
     assert!(source.caller.ends_with("equal.rs"), "{}", source.caller);
 }

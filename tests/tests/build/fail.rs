@@ -24,6 +24,7 @@ cases! {
     directive_is_unknown
     directory_is_a_file
     directory_is_missing
+    directory_is_the_package
     down_without_up
     duplicate_version
     duplicate_version_with_zeros

@@ -15,6 +15,13 @@ use crate::table_name::Tables;
 
 /// Runs the steps of a batch, as few requests as hold them.
 pub(crate) async fn run(link: &mut Link<'_>, tables: &Tables, batch: Batch<'_>) -> Ended {
+    link.set_leftovers(Some("ROLLBACK".to_owned()));
+    let ended = chunks(link, tables, batch).await;
+    link.set_leftovers(None);
+    ended
+}
+
+async fn chunks(link: &mut Link<'_>, tables: &Tables, batch: Batch<'_>) -> Ended {
     let mut done: Vec<Done> = Vec::new();
     let mut bound = Bound { steps: batch.steps.len(), failure: None };
     while done.len() < batch.steps.len() {

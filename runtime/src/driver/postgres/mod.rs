@@ -17,6 +17,7 @@ use crate::driver::completed::{ALL, NONE, Row};
 use crate::driver::{Answer, Batch, Detail, Driver, Ended, Failure, Part};
 use crate::error::{Error, ErrorKind, Result};
 use crate::history::{Entry, Head, History, Holder};
+use crate::settings::{Settings, whole_millis};
 use crate::table_name::{TableName, Tables};
 
 use answer::Fault;
@@ -96,8 +97,8 @@ impl Driver for Postgres<'_> {
         Box::pin(outside::run(&mut self.link, &self.tables, batch))
     }
 
-    fn verify<'a>(&'a mut self, script: &'a Script) -> Answer<'a, Result<Option<Failure>>> {
-        Box::pin(self.ask(script))
+    fn verify<'a>(&'a mut self, script: &'a Script, settings: &'a Settings) -> Answer<'a, Result<Option<Failure>>> {
+        Box::pin(self.ask(script, settings))
     }
 
     fn release(&mut self) -> Answer<'_, ()> {
@@ -151,11 +152,16 @@ impl Postgres<'_> {
         })
     }
 
-    async fn ask(&mut self, script: &Script) -> Result<Option<Failure>> {
+    async fn ask(&mut self, script: &Script, settings: &Settings) -> Result<Option<Failure>> {
+        let limit = script.options().timeout.or(settings.statement_timeout).map_or(0, whole_millis);
+        let lock_limit = whole_millis(script.options().lock_timeout.unwrap_or(settings.statement_lock_timeout));
         for (index, statement) in script.statements().enumerate() {
             let query = script.text_of(&statement);
             let (open, close) = request::MUST_FIND;
-            let sql = format!("BEGIN READ ONLY;\n{open}{query}{close};\nROLLBACK;");
+            let sql = format!(
+                "BEGIN READ ONLY;\nSET LOCAL statement_timeout = {limit};\nSET LOCAL lock_timeout = {lock_limit};\n\
+                 {open}{query}{close};\nROLLBACK;"
+            );
             let Err(fault) = self.link.send(sql, NONE).await else { continue };
             let Fault::Database { error, .. } = fault else { return Err(fault.into_error(&self.tables)) };
             self.link.roll_back().await;

@@ -15,8 +15,9 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// Records the failure that ended a batch, if one did; without a record, the error is reported all the same.
 pub(crate) async fn failure(link: &mut Link<'_>, tables: &Tables, batch: &Batch<'_>, ended: &Ended) {
     let Some((step, failure)) = ended.failure(batch) else { return };
-    let present = batch.history.present || !ended.done.is_empty();
-    let sql = request::failure(tables, batch, step, failure, present);
+    let made = batch.history.present || !ended.done.is_empty();
+    let missing = if made { Vec::new() } else { request::TONGUE.create(tables).to_vec() };
+    let sql = request::failure(tables, batch, step, failure, &missing);
     let mut backoff = Backoff::new(PATIENCE);
     loop {
         let Err(fault) = link.send(sql.clone(), NONE).await else { return };

@@ -41,7 +41,7 @@ pub(crate) const FOUND_NOTHING: &str = "2201F";
 /// The event is read first, so that a change in between makes the plan stale, not wrong.
 pub(crate) fn history(tables: &Tables, detail: Detail) -> String {
     let (high, low) = halves(tables.key);
-    let entries = TONGUE.select(tables, detail == Detail::Scripts);
+    let entries = TONGUE.select(tables, detail);
     let last_event = TONGUE.last_event(tables);
     let [history, events] = [&tables.history, &tables.events].map(|name| literal(Dialect::Postgres, &**name));
     format!(
@@ -242,13 +242,17 @@ pub(crate) fn leave(tables: &Tables, batch: &Batch<'_>, step: &Step<'_>, event: 
 }
 
 /// Records a failure in a transaction of its own, flushed before anything is reported.
-pub(crate) fn failure(tables: &Tables, batch: &Batch<'_>, step: &Step<'_>, failure: &Failure, present: bool) -> String {
+pub(crate) fn failure(
+    tables: &Tables,
+    batch: &Batch<'_>,
+    step: &Step<'_>,
+    failure: &Failure,
+    missing: &[String],
+) -> String {
     let mut sql = String::from("ROLLBACK;\nBEGIN;\n");
     let _ = writeln!(sql, "SELECT 1/(pg_try_advisory_xact_lock({}))::int;", tables.key);
-    if !present {
-        for create in TONGUE.create(tables) {
-            let _ = writeln!(sql, "{};", create.replacen("CREATE TABLE", "CREATE TABLE IF NOT EXISTS", 1));
-        }
+    for create in missing {
+        let _ = writeln!(sql, "{};", create.replacen("CREATE TABLE", "CREATE TABLE IF NOT EXISTS", 1));
     }
     let cause = failure.cause.to_string();
     if let Some(record) = &step.record {

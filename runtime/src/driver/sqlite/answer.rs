@@ -2,11 +2,13 @@
 
 use std::ops::Range;
 
+use futures_util::FutureExt as _;
 use sqlx::sqlite::{SqliteConnection, SqliteQueryResult, SqliteRow};
 use sqlx::{AssertSqlSafe, Row as _};
 
-use crate::driver::completed::{self, Completed, Keep, Row, without_values};
+use crate::driver::completed::{self, Completed, Keep, NONE, Row, without_values};
 use crate::driver::sqlite::link::IN_TRANSACTION;
+use crate::driver::{Failure, Part, Stop};
 use crate::error::{DatabaseError, Error, ErrorKind};
 use crate::table_name::Tables;
 
@@ -29,6 +31,11 @@ pub(crate) async fn send(connection: &mut SqliteConnection, sql: String, keep: K
     let answers = sqlx::raw_sql(AssertSqlSafe(sql)).fetch_many(connection);
     let collected = completed::collect(answers, SqliteQueryResult::rows_affected, texts, keep).await;
     collected.map_err(|(error, before)| Fault { error, before })
+}
+
+/// Polled once, a statement is on its way to the connection's thread, where it runs before whatever comes next.
+pub(crate) fn start(connection: &mut SqliteConnection, sql: String) {
+    drop(Box::pin(send(connection, sql, NONE)).now_or_never());
 }
 
 fn texts(row: &SqliteRow) -> Row {
@@ -61,9 +68,39 @@ impl Fault {
         self.code() == Some(262)
     }
 
+    /// `SQLITE_INTERRUPT`: it has taken longer than its deadline.
+    pub(crate) fn is_interrupt(&self) -> bool {
+        self.primary() == Some(9)
+    }
+
+    /// What it means in a statement of ours before any of a step.
+    pub(crate) fn before_step(self, tables: &Tables) -> Stop {
+        if self.is_busy() { Stop::Busy } else { Stop::Broken(self.into_error(tables)) }
+    }
+
+    /// What it means in a statement of ours that belongs to a step: the step cannot be taken, unless it is about who
+    /// may write, or what the table is.
+    pub(crate) fn in_step(self, tables: &Tables, part: Part) -> Stop {
+        match self.primary() {
+            None | Some(5 | 6 | 8 | 11 | 14 | 26) => self.before_step(tables),
+            Some(1) if self.is_foreign() => self.before_step(tables),
+            Some(_) => {
+                let gone = part == Part::Leave && self.is_missing_table();
+                let cause = if gone { entry_gone() } else { self.into_cause() };
+                Stop::Failed(Box::new(Failure { part, range: None, cause, kept: 0 }))
+            }
+        }
+    }
+
     /// SQLite has no code of its own for a table that is not there.
     pub(crate) fn is_missing_table(&self) -> bool {
         self.message().starts_with("no such table: ")
+    }
+
+    /// What SQLite says of a table that is not as ours are.
+    fn is_foreign(&self) -> bool {
+        const WORDS: [&str; 3] = ["no such column", "has no column", "because it is a view"];
+        WORDS.iter().any(|words| self.message().contains(words))
     }
 
     fn message(&self) -> &str {
@@ -76,7 +113,9 @@ impl Fault {
             Some(error) => error.message().to_owned(),
             None => self.error.to_string(),
         };
-        DatabaseError { message, code, detail: None, hint: None }
+        let full = matches!(self.primary(), Some(10 | 13));
+        let hint = full.then(|| "make room on the disk, then run it again".to_owned());
+        DatabaseError { message, code, detail: None, hint }
     }
 
     /// The error for what is no migration's fault.
@@ -121,7 +160,7 @@ impl Fault {
             Some(1) if self.message().starts_with("cannot start a transaction within a transaction") => {
                 of(ErrorKind::Refused, IN_TRANSACTION.0, IN_TRANSACTION.1)
             }
-            Some(1) if FOREIGN.iter().any(|words| self.message().contains(words)) => (
+            Some(1) if self.is_foreign() => (
                 ErrorKind::History,
                 format!("the table {table} is not a history of ours"),
                 "name another one with `.history_table(\"table\")`",
@@ -145,9 +184,6 @@ impl Fault {
     }
 }
 
-/// What SQLite says of a table that is not as ours are.
-const FOREIGN: [&str; 3] = ["no such column", "has no column", "because it is a view"];
-
 /// A URL that cannot be read.
 pub(crate) fn bad_url(error: &sqlx::Error) -> Error {
     let why = match error {
@@ -161,6 +197,13 @@ pub(crate) fn bad_url(error: &sqlx::Error) -> Error {
 /// What a verify query that returns no row is told as.
 pub(crate) fn found_nothing() -> DatabaseError {
     DatabaseError { message: "the query returned no row".to_owned(), code: None, detail: None, hint: None }
+}
+
+/// What a script is told that leaves us no entry to complete.
+pub(crate) fn entry_gone() -> DatabaseError {
+    let message = "the script took its own entry out of the history".to_owned();
+    let hint = Some("do not touch the history in a migration".to_owned());
+    DatabaseError { message, code: None, detail: None, hint }
 }
 
 /// Where in a statement the message points: SQLite gives no position, but it quotes the word that it stumbled over.

@@ -9,41 +9,60 @@ use std::time::{Duration, Instant};
 use whimbrel_core::Script;
 
 use crate::driver::completed::{ALL, NONE, Row};
-use crate::driver::entry::Standing;
-use crate::driver::sqlite::answer::{Fault, found_nothing, point};
-use crate::driver::sqlite::foreign_keys::{FOREIGN_KEY_CHECK, switch_foreign_keys_off, violated};
-use crate::driver::sqlite::link::{Begun, Link};
+use crate::driver::sqlite::answer::{Fault, entry_gone};
+use crate::driver::sqlite::begun::Begun;
+use crate::driver::sqlite::entry::{enter, has_left, leave};
+use crate::driver::sqlite::foreign_keys::{COUNT_VIOLATIONS, Violations, switch_foreign_keys_off};
+use crate::driver::sqlite::link::Link;
+use crate::driver::sqlite::patience::Patience;
+use crate::driver::sqlite::sent::Sent;
 use crate::driver::sqlite::{TONGUE, pragma};
 use crate::driver::{Batch, Done, Ended, Failure, Part, Stop, rows_of};
-use crate::error::{DatabaseError, ErrorKind};
+use crate::error::DatabaseError;
 use crate::plan::{Mode, Step, drops_border};
-use crate::report::Action;
 use crate::table_name::Tables;
 
 /// Runs the steps of a batch.
 pub(crate) async fn run(link: &mut Link<'_>, tables: &Tables, batch: Batch<'_>) -> Ended {
+    let patience = &mut Patience::of(batch.patience);
     if let [first, ..] = batch.steps
         && first.mode == Mode::ForeignKeysOff
     {
         let first = Batch { steps: &batch.steps[..1], ..batch };
-        return without_foreign_keys(link, tables, first).await;
+        return without_foreign_keys(link, tables, first, patience).await;
     }
     if batch.steps.len() > 1 && !batch.steps.iter().any(defers_keys) {
-        match one_transaction(link, tables, batch, 0).await {
+        match one_transaction(link, tables, Turn { batch, before: 0 }, patience).await {
             Ok(done) => return Ended { done, stop: None },
-            Err(Stop::Failed(_)) => {}
-            Err(stop) => return Ended::stopped(Vec::new(), stop),
+            Err(stop @ (Stop::Busy | Stop::Stale)) => return Ended::stopped(Vec::new(), stop),
+            Err(Stop::Failed(_) | Stop::Contended(_) | Stop::Broken(_)) => {}
         }
     }
     let mut done = Vec::new();
-    for index in 0..batch.steps.len() {
-        let single = Batch { steps: &batch.steps[index..=index], ..batch };
-        match one_transaction(link, tables, single, index).await {
+    for before in 0..batch.steps.len() {
+        let single = Batch { steps: &batch.steps[before..=before], ..batch };
+        match one_transaction(link, tables, Turn { batch: single, before }, patience).await {
             Ok(one) => done.extend(one),
             Err(stop) => return Ended::stopped(done, stop),
         }
     }
     Ended { done, stop: None }
+}
+
+/// Steps that share a transaction.
+#[derive(Clone, Copy)]
+struct Turn<'a> {
+    batch: Batch<'a>,
+    /// The steps of the plan that have run before them.
+    before: usize,
+}
+
+impl Turn<'_> {
+    /// The number of the last event; none where our tables are yet to be created.
+    fn last_event(&self) -> Option<i64> {
+        let created = self.batch.history.present || self.before > 0;
+        created.then(|| self.batch.history.last_event + self.before as i64)
+    }
 }
 
 /// Whether a later step could repair a key that this one leaves violated, so that together they would pass.
@@ -53,10 +72,15 @@ fn defers_keys(step: &Step<'_>) -> bool {
     holds(b"deferrable") || holds(b"defer_foreign_keys")
 }
 
-async fn without_foreign_keys(link: &mut Link<'_>, tables: &Tables, batch: Batch<'_>) -> Ended {
+async fn without_foreign_keys(
+    link: &mut Link<'_>,
+    tables: &Tables,
+    batch: Batch<'_>,
+    patience: &mut Patience,
+) -> Ended {
     let ended = match switch_foreign_keys_off(link).await {
-        Ok(()) => one_transaction(link, tables, batch, 0).await,
-        Err(fault) => Err(Stop::Broken(fault.into_error(tables))),
+        Ok(()) => one_transaction(link, tables, Turn { batch, before: 0 }, patience).await,
+        Err(fault) => Err(fault.before_step(tables)),
     };
     link.restore().await;
     match ended {
@@ -65,18 +89,18 @@ async fn without_foreign_keys(link: &mut Link<'_>, tables: &Tables, batch: Batch
     }
 }
 
-/// Runs steps in one transaction; `before` steps of the plan have run before them.
 async fn one_transaction(
     link: &mut Link<'_>,
     tables: &Tables,
-    batch: Batch<'_>,
-    before: usize,
+    turn: Turn<'_>,
+    patience: &mut Patience,
 ) -> Result<Vec<Done>, Stop> {
-    let named = batch.steps.iter().filter_map(|step| step.script.as_deref()).flat_map(pragma::named);
-    let pragmas = captured(link, tables, named.collect()).await?;
+    let scripts = turn.batch.steps.iter().filter_map(|step| step.script.as_deref());
+    let pragmas = captured(link, scripts.flat_map(pragma::named).collect()).await;
+    let pragmas = pragmas.map_err(|fault| fault.before_step(tables))?;
     // What outlives a rollback must not reach the next user either.
     link.remember(pragmas.iter().cloned());
-    let result = transaction(link, tables, batch, before, &pragmas).await;
+    let result = transaction(link, tables, turn, (&pragmas, patience)).await;
     if !pragmas.is_empty() {
         link.restore().await;
     }
@@ -84,14 +108,11 @@ async fn one_transaction(
 }
 
 /// The SQL that gives PRAGMAs the values back that they have now.
-async fn captured(link: &mut Link<'_>, tables: &Tables, names: Vec<&'static str>) -> Result<Vec<String>, Stop> {
+pub(crate) async fn captured(link: &mut Link<'_>, names: Vec<&'static str>) -> Result<Vec<String>, Fault> {
     let mut restore = Vec::new();
     for name in names {
-        let answer = link.send(format!("PRAGMA {name}"), ALL).await;
-        let answer = answer.map_err(|fault| Stop::Broken(fault.into_error(tables)))?;
-        if let Some(value) = answer.rows.into_iter().flatten().flatten().next() {
-            restore.push(format!("PRAGMA {name} = {value}"));
-        }
+        let answer = link.read(format!("PRAGMA {name}")).await?;
+        restore.extend(answer.into_value().map(|value| format!("PRAGMA {name} = {value}")));
     }
     Ok(restore)
 }
@@ -99,16 +120,15 @@ async fn captured(link: &mut Link<'_>, tables: &Tables, names: Vec<&'static str>
 async fn transaction(
     link: &mut Link<'_>,
     tables: &Tables,
-    batch: Batch<'_>,
-    before: usize,
-    pragmas: &[String],
+    turn: Turn<'_>,
+    (pragmas, patience): (&[String], &mut Patience),
 ) -> Result<Vec<Done>, Stop> {
-    let mut begun = link.begin().await.map_err(|fault| stop(tables, fault))?;
-    match steps(&mut begun, tables, batch, before, pragmas).await {
-        Ok(done) => match begun.commit().await {
+    let mut begun = link.begin().await.map_err(|fault| fault.before_step(tables))?;
+    match steps(&mut begun, tables, turn, pragmas).await {
+        Ok(done) => match begun.commit(patience).await {
             Ok(()) => Ok(done),
             Err(fault) if fault.is_busy() => Err(Stop::Contended(fault.into_cause())),
-            Err(fault) if fault.is_database() => Err(failed(Part::Commit, None, fault.into_cause())),
+            Err(fault) if fault.is_database() => Err(failed(Part::Commit, fault.into_cause())),
             Err(fault) => Err(Stop::Broken(fault.into_error(tables))),
         },
         Err(stop) => {
@@ -118,63 +138,45 @@ async fn transaction(
     }
 }
 
-fn stop(tables: &Tables, fault: Fault) -> Stop {
-    if fault.is_busy() { Stop::Busy } else { Stop::Broken(fault.into_error(tables)) }
+fn failed(part: Part, cause: DatabaseError) -> Stop {
+    Stop::Failed(Box::new(Failure { part, range: None, cause, kept: 0 }))
 }
 
-fn failed(part: Part, range: Option<std::ops::Range<usize>>, cause: DatabaseError) -> Stop {
-    Stop::Failed(Box::new(Failure { part, range, cause, kept: 0 }))
-}
-
-async fn steps(
-    begun: &mut Begun<'_>,
-    tables: &Tables,
-    batch: Batch<'_>,
-    before: usize,
-    pragmas: &[String],
-) -> Result<Vec<Done>, Stop> {
-    let broken = |fault: Fault| stop(tables, fault);
-    let patience = format!("PRAGMA busy_timeout = {}", batch.patience.as_millis().max(1));
-    begun.send(patience, NONE).await.map_err(broken)?;
-    let created = batch.history.present || before > 0;
-    assert_unchanged(begun, tables, &batch, created, batch.history.last_event + before as i64).await?;
-    if !created {
-        begun.send(TONGUE.create(tables).join(";\n"), NONE).await.map_err(broken)?;
-    }
+async fn steps(begun: &mut Begun<'_>, tables: &Tables, turn: Turn<'_>, pragmas: &[String]) -> Result<Vec<Done>, Stop> {
+    assert_unchanged(begun, tables, turn).await?;
+    let mut event = match turn.last_event() {
+        Some(event) => event,
+        None => {
+            let created = begun.send(TONGUE.create(tables).join(";\n"), NONE).await;
+            created.map_err(|fault| fault.before_step(tables))?;
+            0
+        }
+    };
     let mut done = Vec::new();
-    for (index, step) in batch.steps.iter().enumerate() {
-        let event = batch.history.last_event + (before + index) as i64 + 1;
-        done.push(one_step(begun, tables, &batch, step, (event, pragmas)).await?);
+    for step in turn.batch.steps {
+        event += 1;
+        done.push(one_step(begun, tables, &turn.batch, step, (event, pragmas)).await?);
     }
     Ok(done)
 }
 
 /// Nobody can write while we hold the transaction, so what is true now stays true.
-async fn assert_unchanged(
-    begun: &mut Begun<'_>,
-    tables: &Tables,
-    batch: &Batch<'_>,
-    created: bool,
-    event: i64,
-) -> Result<(), Stop> {
-    let sql = TONGUE.last_event(tables);
-    let answer = begun.send(sql, ALL).await;
-    let seen = match answer {
-        Ok(answer) => answer.rows.into_iter().flatten().flatten().next().and_then(|id| id.parse::<i64>().ok()),
+async fn assert_unchanged(begun: &mut Begun<'_>, tables: &Tables, turn: Turn<'_>) -> Result<(), Stop> {
+    let seen = match begun.send(TONGUE.last_event(tables), ALL).await {
+        Ok(answer) => answer.into_value().and_then(|id| id.parse::<i64>().ok()),
         Err(fault) if fault.is_missing_table() => None,
-        Err(fault) => return Err(stop(tables, fault)),
+        Err(fault) => return Err(fault.before_step(tables)),
     };
-    let expected = created.then_some(event);
-    if seen != expected {
+    if seen != turn.last_event() {
         return Err(Stop::Stale);
     }
     // A table made with a deferrable key lets one step violate what the next one mends.
     let deferrable = "SELECT 1 FROM main.sqlite_master WHERE sql LIKE '%DEFERRABLE%' LIMIT 1";
-    if batch.steps.len() > 1 {
-        let answer = begun.send(deferrable.to_owned(), NONE).await.map_err(|fault| stop(tables, fault))?;
-        if answer.statements.iter().any(|statement| statement.returned > 0) {
+    if turn.batch.steps.len() > 1 {
+        let answer = begun.send(deferrable.to_owned(), NONE).await.map_err(|fault| fault.before_step(tables))?;
+        if answer.has_rows() {
             let cause = DatabaseError { message: "deferrable keys".to_owned(), code: None, detail: None, hint: None };
-            return Err(failed(Part::Constraints, None, cause));
+            return Err(failed(Part::Constraints, cause));
         }
     }
     Ok(())
@@ -188,69 +190,47 @@ async fn one_step(
     (event, pragmas): (i64, &[String]),
 ) -> Result<Done, Stop> {
     let started = Instant::now();
-    let broken = |fault: Fault| stop(tables, fault);
+    let ours = |part: Part| move |fault: Fault| fault.in_step(tables, part);
     let violations = match step.mode {
-        Mode::ForeignKeysOff => foreign_key_check(begun, tables).await?,
-        _ => Vec::new(),
+        Mode::ForeignKeysOff => Violations::counted(count_violations(begun, tables).await?),
+        _ => Violations::default(),
     };
-    let enter = match &step.record {
-        Some(record) => TONGUE.enter(tables, step, batch.identity, &record.rank.to_string(), Standing::running(step)),
-        None => TONGUE.begin_rollback(tables, step),
-    };
-    begun.send(enter, NONE).await.map_err(broken)?;
+    begun.send(enter(tables, batch, step), NONE).await.map_err(ours(Part::Enter))?;
     let mut done = Done::default();
-    let options = step.script.as_deref().map(Script::options).unwrap_or_default();
-    let timeout = options.timeout.or(batch.settings.statement_timeout);
+    let timeout = timeout(batch, step);
     run_script(begun, tables, step, timeout, &mut done).await?;
     if let Some((verify, _)) = step.verify {
-        run_verify(begun, tables, verify).await?;
+        run_verify(begun, tables, verify, timeout).await?;
     }
     if step.mode == Mode::ForeignKeysOff {
-        let after = foreign_key_check(begun, tables).await?;
-        if let Some(new) = after.into_iter().find(|violation| !violations.contains(violation)) {
-            return Err(failed(Part::Constraints, None, violated(&new)));
+        let after = count_violations(begun, tables).await?;
+        if let Some(cause) = violations.grown(after) {
+            return Err(failed(Part::Constraints, cause));
         }
     }
     if !pragmas.is_empty() {
         // Before we write again: `query_only` would refuse it.
-        begun.send(pragmas.join(";\n"), NONE).await.map_err(broken)?;
+        begun.send(pragmas.join(";\n"), NONE).await.map_err(ours(Part::Reset))?;
     }
-    leave(begun, tables, batch, step, event).await?;
+    let answer = begun.send(leave(tables, batch, step, event), NONE).await.map_err(ours(Part::Leave))?;
+    if !has_left(&answer) {
+        return Err(failed(Part::Leave, entry_gone()));
+    }
     done.duration = started.elapsed();
     Ok(done)
 }
 
-/// Completes the entry and adds the event.
-pub(crate) async fn leave(
-    begun: &mut Begun<'_>,
-    tables: &Tables,
-    batch: &Batch<'_>,
-    step: &Step<'_>,
-    event: i64,
-) -> Result<(), Stop> {
-    let what = match step.action {
-        Action::Apply => "applied",
-        Action::RollBack => "rolled_back",
-        Action::Baseline => "baselined",
-    };
-    let (insert, values) = TONGUE.event(tables, step, batch.identity, (what, None));
-    let duration = format!("(SELECT duration_ms FROM {} WHERE version = '{}')", tables.history, step.key);
-    let mut sql = vec![TONGUE.leave(tables, step), format!("{insert} VALUES ({values}, {event}, {duration})")];
-    sql.extend(TONGUE.rechain(tables, step));
-    let answer = begun.send(sql.join(";\n"), NONE).await.map_err(|fault| stop(tables, fault))?;
-    if answer.statements.first().is_some_and(|left| left.changed == 1) {
-        return Ok(());
-    }
-    let message = format!("the script of {} took its own entry out of {}", step.label(), tables.shown);
-    let error = crate::error::Error::new(ErrorKind::History, message);
-    Err(Stop::Broken(error.help("do not touch the history in a migration")))
+/// How long each statement of a step, and each of its verify queries, may take.
+pub(crate) fn timeout(batch: &Batch<'_>, step: &Step<'_>) -> Option<Duration> {
+    let options = step.script.as_deref().map(Script::options).unwrap_or_default();
+    options.timeout.or(batch.settings.statement_timeout)
 }
 
 /// Bytes of SQL that go to SQLite at once: it copies what is left of a text for each statement of it.
 const PIECE: usize = 16 * 1024;
 
 /// Sends the statements of a script, some at a time; each alone where one may not take too long.
-pub(crate) async fn run_script(
+async fn run_script(
     begun: &mut Begun<'_>,
     tables: &Tables,
     step: &Step<'_>,
@@ -270,9 +250,7 @@ pub(crate) async fn run_script(
             sql.push_str(";\n");
             count += 1;
         }
-        begun.deadline().set(timeout.map(|timeout| Instant::now() + timeout));
-        let sent = begun.send(sql, NONE).await;
-        begun.deadline().set(None);
+        let sent = begun.run(sql, timeout).await;
         let completed = match &sent {
             Ok(answer) => answer,
             Err(fault) => &fault.before,
@@ -281,56 +259,32 @@ pub(crate) async fn run_script(
         for ((index, _), statement) in rest.iter().zip(&completed.statements) {
             done.rows += rows_of(step, *index, statement.changed);
         }
-        let culprit = rest.get(completed.statements.len()).map(|(index, statement)| (*index, *statement));
         if let Err(fault) = sent {
-            let (Some((index, statement)), true) = (culprit, fault.is_database()) else {
-                return Err(stop(tables, fault));
-            };
-            return Err(blame(fault, script, index, &statement, timeout));
+            let (index, culprit) = &rest[fault.before.statements.len().min(count - 1)];
+            return Err(Sent::new(Part::Statement(*index), script, culprit, timeout).stop(fault, tables));
         }
         rest = &rest[count..];
     }
     Ok(())
 }
 
-/// What a statement's error means.
-pub(crate) fn blame(
-    fault: Fault,
+async fn run_verify(
+    begun: &mut Begun<'_>,
+    tables: &Tables,
     script: &Script,
-    index: usize,
-    statement: &whimbrel_core::Statement,
     timeout: Option<Duration>,
-) -> Stop {
-    if fault.is_busy() {
-        return Stop::Contended(fault.into_cause());
-    }
-    let interrupted = fault.code() == Some(9);
-    let mut cause = fault.into_cause();
-    if let (true, Some(timeout)) = (interrupted, timeout) {
-        cause.message = format!("it took longer than {}", crate::report::Took(timeout));
-    }
-    let range = point(&cause.message, script.text_of(statement), statement.range().start);
-    failed(Part::Statement(index), Some(range), cause)
-}
-
-async fn run_verify(begun: &mut Begun<'_>, tables: &Tables, script: &Script) -> Result<(), Stop> {
+) -> Result<(), Stop> {
     for (index, statement) in script.statements().enumerate() {
-        let text = script.text_of(&statement);
-        let cause = match begun.send(text.to_owned(), NONE).await {
-            Ok(answer) if answer.statements.iter().any(|statement| statement.returned > 0) => continue,
-            Ok(_) => found_nothing(),
-            Err(fault) if fault.is_busy() => return Err(Stop::Contended(fault.into_cause())),
-            Err(fault) if fault.is_database() => fault.into_cause(),
-            Err(fault) => return Err(stop(tables, fault)),
-        };
-        let range = point(&cause.message, text, statement.range().start);
-        return Err(failed(Part::Verify(index), Some(range), cause));
+        let query = Sent::new(Part::Verify(index), script, &statement, timeout);
+        let answer = begun.run(query.sql(), timeout).await.map_err(|fault| query.stop(fault, tables))?;
+        if let Some(failure) = query.missing(&answer) {
+            return Err(Stop::Failed(Box::new(failure)));
+        }
     }
     Ok(())
 }
 
-/// The violated keys: it returns rows, and never an error.
-async fn foreign_key_check(begun: &mut Begun<'_>, tables: &Tables) -> Result<Vec<Row>, Stop> {
-    let answer = begun.send(FOREIGN_KEY_CHECK.to_owned(), ALL).await;
-    answer.map(|answer| answer.rows).map_err(|fault| stop(tables, fault))
+async fn count_violations(begun: &mut Begun<'_>, tables: &Tables) -> Result<Vec<Row>, Stop> {
+    let answer = begun.send(COUNT_VIOLATIONS.to_owned(), ALL).await;
+    answer.map(|answer| answer.rows).map_err(|fault| fault.in_step(tables, Part::Constraints))
 }

@@ -2,10 +2,15 @@
 
 mod answer;
 mod batch;
+mod begun;
+mod deadline;
+mod entry;
 mod foreign_keys;
 mod link;
 mod outside;
+mod patience;
 mod pragma;
+mod sent;
 
 use std::time::Duration;
 
@@ -20,10 +25,13 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::history::{Entry, Head, History, Holder};
 use crate::literal::literal;
 use crate::plan::Step;
+use crate::settings::Settings;
 use crate::table_name::{TableName, Tables};
 
 use answer::Fault;
 pub(crate) use link::Link;
+use patience::Patience;
+use sent::Sent;
 
 const SCHEMA: &str = "main";
 
@@ -109,8 +117,8 @@ impl Driver for Sqlite<'_> {
         })
     }
 
-    fn verify<'a>(&'a mut self, script: &'a Script) -> Answer<'a, Result<Option<Failure>>> {
-        Box::pin(self.ask(script))
+    fn verify<'a>(&'a mut self, script: &'a Script, settings: &'a Settings) -> Answer<'a, Result<Option<Failure>>> {
+        Box::pin(self.ask(script, settings))
     }
 
     fn release(&mut self) -> Answer<'_, ()> {
@@ -134,8 +142,7 @@ impl Sqlite<'_> {
 
     async fn read_history(&mut self, detail: Detail) -> Result<History> {
         let last_event = TONGUE.last_event(&self.tables);
-        let entries = TONGUE.select(&self.tables, detail == Detail::Scripts);
-        self.link.wait_to_read().await.map_err(|fault| fault.into_error(&self.tables))?;
+        let entries = TONGUE.select(&self.tables, detail);
         // The event is read first, so that a change in between makes the plan stale, not wrong.
         let answer = match self.link.read(format!("{last_event};\n{entries}")).await {
             Ok(answer) => answer,
@@ -176,10 +183,9 @@ impl Sqlite<'_> {
     /// Records the failure that ended a batch, if one did; without a record, the error is reported all the same.
     async fn record_failure(&mut self, batch: &Batch<'_>, ended: &Ended) {
         let Some((step, failure)) = ended.failure(batch) else { return };
-        let present = batch.history.present || !ended.done.is_empty();
         let mut backoff = Backoff::new(RECORD_PATIENCE);
         loop {
-            let Err(fault) = self.write_failure(batch, step, failure, present).await else { return };
+            let Err(fault) = self.write_failure(batch, step, failure).await else { return };
             if !fault.is_busy() || !backoff.sleep().await {
                 let error = fault.into_error(&self.tables);
                 tracing::warn!(%error, "the failure could not be recorded in the history");
@@ -188,19 +194,11 @@ impl Sqlite<'_> {
         }
     }
 
-    async fn write_failure(
-        &mut self,
-        batch: &Batch<'_>,
-        step: &Step<'_>,
-        failure: &Failure,
-        present: bool,
-    ) -> Result<(), Fault> {
+    async fn write_failure(&mut self, batch: &Batch<'_>, step: &Step<'_>, failure: &Failure) -> Result<(), Fault> {
         let cause = failure.cause.to_string();
-        let mut sql = Vec::new();
-        if !present {
-            let create = TONGUE.create(&self.tables);
-            sql.extend(create.map(|sql| sql.replacen("CREATE TABLE", "CREATE TABLE IF NOT EXISTS", 1)));
-        }
+        // The transaction that was to create them may be rolled back.
+        let create = TONGUE.create(&self.tables);
+        let mut sql = create.map(|sql| sql.replacen("CREATE TABLE", "CREATE TABLE IF NOT EXISTS", 1)).to_vec();
         if let Some(record) = &step.record {
             let standing = Standing { state: "failed", applied: failure.kept, error: Some(&cause) };
             let entry = TONGUE.enter(&self.tables, step, batch.identity, &record.rank.to_string(), standing);
@@ -210,20 +208,21 @@ impl Sqlite<'_> {
         sql.push(format!("{insert} SELECT {values}, coalesce(max(id), 0) + 1, NULL FROM {}", self.tables.events));
         let mut transaction = self.link.begin().await?;
         transaction.send(sql.join(";\n"), NONE).await?;
-        transaction.commit().await
+        transaction.commit(&mut Patience::once()).await
     }
 
-    async fn ask(&mut self, script: &Script) -> Result<Option<Failure>> {
+    async fn ask(&mut self, script: &Script, settings: &Settings) -> Result<Option<Failure>> {
+        let timeout = script.options().timeout.or(settings.statement_timeout);
         for (index, statement) in script.statements().enumerate() {
-            let answer = self.link.send(script.text_of(&statement).to_owned(), NONE).await;
-            let cause = match answer {
-                Ok(answer) if answer.statements.iter().any(|statement| statement.returned > 0) => continue,
-                Ok(_) => answer::found_nothing(),
-                Err(fault) if fault.is_database() => fault.into_cause(),
+            let query = Sent::new(Part::Verify(index), script, &statement, timeout);
+            match self.link.run(&mut Patience::last(), query.sql(), timeout).await {
+                Ok(answer) => match query.missing(&answer) {
+                    None => continue,
+                    failure => return Ok(failure),
+                },
+                Err(fault) if fault.is_database() => return Ok(Some(query.failure(fault))),
                 Err(fault) => return Err(fault.into_error(&self.tables)),
-            };
-            let failure = Failure { part: Part::Verify(index), range: Some(statement.range()), cause, kept: 0 };
-            return Ok(Some(failure));
+            }
         }
         Ok(None)
     }

@@ -6,14 +6,18 @@ use std::time::Instant;
 
 use whimbrel_core::{Kind, Script};
 
-use crate::driver::completed::{ALL, NONE, Row};
-use crate::driver::entry::Standing;
-use crate::driver::sqlite::answer::{Fault, found_nothing};
-use crate::driver::sqlite::batch::{blame, leave};
-use crate::driver::sqlite::foreign_keys::{FOREIGN_KEY_CHECK, switch_foreign_keys_off, violated};
+use crate::backoff::Backoff;
+use crate::driver::completed::{ALL, Completed, NONE};
+use crate::driver::sqlite::answer::{Fault, entry_gone};
+use crate::driver::sqlite::batch::{captured, timeout};
+use crate::driver::sqlite::entry::{enter, has_left, leave};
+use crate::driver::sqlite::foreign_keys::{COUNT_VIOLATIONS, Violations, switch_foreign_keys_off};
 use crate::driver::sqlite::link::Link;
+use crate::driver::sqlite::patience::{Patience, STATEMENT_WAIT};
+use crate::driver::sqlite::sent::Sent;
 use crate::driver::sqlite::{TONGUE, pragma};
 use crate::driver::{Batch, Done, Ended, Failure, Part, Stop, kept_before, rows_of};
+use crate::error::DatabaseError;
 use crate::plan::Step;
 use crate::report::Action;
 use crate::table_name::Tables;
@@ -22,14 +26,8 @@ use crate::table_name::Tables;
 pub(crate) async fn run(link: &mut Link<'_>, tables: &Tables, batch: Batch<'_>) -> Ended {
     let Some(step) = batch.steps.first() else { return Ended::default() };
     let started = Instant::now();
-    if let Err(stop) = begin(link, tables, &batch, step).await {
-        return Ended::stopped(Vec::new(), stop);
-    }
     let mut done = Done::default();
-    let ran = match prepare(link, tables, &batch, step).await {
-        Ok(before) => checked(link, tables, &batch, step, (&mut done, before)).await,
-        Err(stop) => Err(stop),
-    };
+    let ran = act(link, tables, &batch, step, &mut done).await;
     link.restore().await;
     let ran = match ran {
         Ok(()) => end(link, tables, &batch, step).await,
@@ -42,46 +40,64 @@ pub(crate) async fn run(link: &mut Link<'_>, tables: &Tables, batch: Batch<'_>) 
     }
 }
 
-fn broken(tables: &Tables) -> impl Fn(Fault) -> Stop {
-    |fault| if fault.is_busy() { Stop::Busy } else { Stop::Broken(fault.into_error(tables)) }
+async fn act(
+    link: &mut Link<'_>,
+    tables: &Tables,
+    batch: &Batch<'_>,
+    step: &Step<'_>,
+    done: &mut Done,
+) -> Result<(), Stop> {
+    let before = prepare(link, step).await.map_err(|fault| fault.before_step(tables))?;
+    begin(link, tables, batch, step).await?;
+    link.wait_for_step(STATEMENT_WAIT).await.map_err(|fault| stop(tables, fault, Part::Enter, step.skip))?;
+    statements(link, tables, batch, step, done).await?;
+    verify(link, tables, batch, step).await?;
+    match before {
+        Some(before) => check(link, tables, batch, step, before).await,
+        None => Ok(()),
+    }
+}
+
+/// What the fault of a statement of ours means once the intent is written: the step failed, and what is done stays.
+fn stop(tables: &Tables, fault: Fault, part: Part, kept: usize) -> Stop {
+    match fault.is_database() {
+        true => failed(part, fault.into_cause(), kept),
+        false => Stop::Broken(fault.into_error(tables)),
+    }
+}
+
+fn failed(part: Part, cause: DatabaseError, kept: usize) -> Stop {
+    Stop::Failed(Box::new(Failure { part, range: None, cause, kept }))
 }
 
 /// Writes the intent, when nothing has happened since the plan was made.
 async fn begin(link: &mut Link<'_>, tables: &Tables, batch: &Batch<'_>, step: &Step<'_>) -> Result<(), Stop> {
+    let setup = |fault: Fault| fault.before_step(tables);
     let event = batch.history.last_event;
     let mut sql = Vec::new();
     if !batch.history.present {
         sql.extend(TONGUE.create(tables));
     }
-    sql.push(match &step.record {
-        Some(record) => TONGUE.enter(tables, step, batch.identity, &record.rank.to_string(), Standing::running(step)),
-        None => TONGUE.begin_rollback(tables, step),
-    });
+    sql.push(enter(tables, batch, step));
     let (insert, values) = TONGUE.event(tables, step, batch.identity, ("started", None));
     sql.push(format!("{insert} VALUES ({values}, {}, NULL)", event + 1));
-    let mut begun = link.begin().await.map_err(broken(tables))?;
+    let mut begun = link.begin().await.map_err(setup)?;
     let seen = begun.send(TONGUE.last_event(tables), ALL).await;
-    let seen = seen.ok().and_then(|answer| answer.rows.into_iter().flatten().flatten().next()?.parse::<i64>().ok());
+    let seen = seen.ok().and_then(|answer| answer.into_value()?.parse::<i64>().ok());
     if seen != batch.history.present.then_some(event) {
         begun.roll_back().await;
         return Err(Stop::Stale);
     }
-    begun.send(sql.join(";\n"), NONE).await.map_err(broken(tables))?;
-    begun.commit().await.map_err(broken(tables))
+    begun.send(sql.join(";\n"), NONE).await.map_err(setup)?;
+    begun.commit(&mut Patience::of(batch.patience)).await.map_err(setup)
 }
 
-/// Keys that are violated before the script, where it wants them unchecked.
-type Violations = Option<Vec<Row>>;
-
-/// Sets the connection up, and remembers what must be set back.
-async fn prepare(link: &mut Link<'_>, tables: &Tables, batch: &Batch<'_>, step: &Step<'_>) -> Result<Violations, Stop> {
-    link.set_patience(batch.patience).await.map_err(broken(tables))?;
+/// Sets the connection up while nothing is in doubt, and remembers what must be set back; the keys that are violated before the script, where it
+/// wants them unchecked.
+async fn prepare(link: &mut Link<'_>, step: &Step<'_>) -> Result<Option<Violations>, Fault> {
     let Some(script) = step.script.as_deref() else { return Ok(None) };
-    for name in pragma::named(script) {
-        let answer = link.send(format!("PRAGMA {name}"), ALL).await;
-        let value = answer.map_err(broken(tables))?.rows.into_iter().flatten().flatten().next();
-        link.remember(value.map(|value| format!("PRAGMA {name} = {value}")));
-    }
+    let pragmas = captured(link, pragma::named(script)).await?;
+    link.remember(pragmas);
     if script.statements().any(|statement| statement.kind == Kind::Begin) {
         // For a run that is cancelled inside a transaction of the script's own.
         link.remember(["ROLLBACK".to_owned()]);
@@ -89,25 +105,35 @@ async fn prepare(link: &mut Link<'_>, tables: &Tables, batch: &Batch<'_>, step: 
     if !script.options().foreign_keys_off {
         return Ok(None);
     }
-    let before = link.send(FOREIGN_KEY_CHECK.to_owned(), ALL).await.map_err(broken(tables))?;
-    switch_foreign_keys_off(link).await.map_err(broken(tables))?;
-    Ok(Some(before.rows))
+    let before = match step.skip {
+        0 => link.read(COUNT_VIOLATIONS.to_owned()).await?.rows,
+        // What an earlier run has done may have violated some, and how many there were before it is not known.
+        _ => Vec::new(),
+    };
+    switch_foreign_keys_off(link).await?;
+    Ok(Some(Violations::counted(before)))
 }
 
-/// The statements, and no key violated that was not before.
-async fn checked(
+/// No key is violated that was not before.
+async fn check(
     link: &mut Link<'_>,
     tables: &Tables,
     batch: &Batch<'_>,
     step: &Step<'_>,
-    (done, before): (&mut Done, Violations),
+    before: Violations,
 ) -> Result<(), Stop> {
-    statements(link, tables, batch, step, done).await?;
-    let Some(before) = before else { return Ok(()) };
-    let after = link.send(FOREIGN_KEY_CHECK.to_owned(), ALL).await.map_err(broken(tables))?;
-    let Some(new) = after.rows.into_iter().find(|violation| !before.contains(violation)) else { return Ok(()) };
-    let kept = step.script.as_deref().map_or(0, Script::len);
-    Err(Stop::Failed(Box::new(Failure { part: Part::Constraints, range: None, cause: violated(&new), kept })))
+    let (part, kept) = (Part::Constraints, all_of(step));
+    let after = link.send_within(&mut Patience::of(batch.patience), COUNT_VIOLATIONS.to_owned(), ALL).await;
+    let after = after.map_err(|fault| stop(tables, fault, part, kept))?;
+    match before.grown(after.rows) {
+        Some(cause) => Err(failed(part, cause, kept)),
+        None => Ok(()),
+    }
+}
+
+/// The number of a step's statements: where it fails after the last, all of them stay.
+fn all_of(step: &Step<'_>) -> usize {
+    step.script.as_deref().map_or(0, Script::len)
 }
 
 async fn statements(
@@ -118,94 +144,89 @@ async fn statements(
     done: &mut Done,
 ) -> Result<(), Stop> {
     let Some(script) = step.script.as_deref() else { return Ok(()) };
-    let timeout = script.options().timeout.or(batch.settings.statement_timeout);
+    let (timeout, pragmas) = (timeout(batch, step), pragma::named(script));
     for (index, statement) in script.statements().enumerate() {
         // What is done is not repeated, but what it has set on its connection is gone.
         if index < step.skip && statement.kind != Kind::Session {
             continue;
         }
-        link.deadline().set(timeout.map(|timeout| Instant::now() + timeout));
-        let sent = link.send(script.text_of(&statement).to_owned(), NONE).await;
-        link.deadline().set(None);
-        match sent {
-            Ok(answer) => {
-                let changed = answer.statements.iter().map(|statement| statement.changed).sum();
-                done.rows += rows_of(step, index, changed);
+        let sent = Sent::new(Part::Statement(index), script, &statement, timeout);
+        let answer = match link.run(&mut Patience::of(batch.patience), sent.sql(), timeout).await {
+            Ok(answer) => answer,
+            Err(fault) => {
+                roll_back(link).await;
+                return Err(sent.stop_outside(fault, tables, kept_before(script, index)));
             }
-            Err(fault) if fault.is_database() => {
-                // The script may have begun a transaction of its own.
-                drop(link.send("ROLLBACK".to_owned(), NONE).await);
-                let kept = kept_before(script, index);
-                return Err(match blame(fault, script, index, &statement, timeout) {
-                    Stop::Failed(failure) => Stop::Failed(Box::new(Failure { kept, ..*failure })),
-                    // Our patience is spent: it goes on with this statement another time.
-                    Stop::Contended(cause) => {
-                        let (part, range) = (Part::Statement(index), Some(statement.range()));
-                        Stop::Failed(Box::new(Failure { part, range, cause, kept }))
-                    }
-                    stop => stop,
-                });
-            }
-            Err(fault) => return Err(Stop::Broken(fault.into_error(tables))),
-        }
+        };
         if index < step.skip {
             continue;
         }
         done.statements += 1;
+        done.rows += rows_of(step, index, answer.statements.iter().map(|statement| statement.changed).sum());
         if step.action == Action::Apply {
-            let progress =
-                writable(link, tables, script, TONGUE.progress(tables, step, batch.history.last_event + 1, index + 1))
-                    .await?;
-            let Err(fault) = link.send(progress, NONE).await else { continue };
-            drop(link.send("ROLLBACK".to_owned(), NONE).await);
-            return Err(unrecorded(tables, fault, kept_before(script, index + 1)));
+            let progress = TONGUE.progress(tables, step, batch.history.last_event + 1, index + 1);
+            let Err(fault) = note(link, &pragmas, &mut Patience::of(batch.patience), progress).await else { continue };
+            roll_back(link).await;
+            return Err(stop(tables, fault, Part::Leave, kept_before(script, index + 1)));
         }
-    }
-    verify(link, tables, step).await
-}
-
-/// A script that says `PRAGMA query_only` would have its progress refused.
-async fn writable(link: &mut Link<'_>, tables: &Tables, script: &Script, sql: String) -> Result<String, Stop> {
-    if !pragma::named(script).contains(&"query_only") {
-        return Ok(sql);
-    }
-    let answer = link.send("PRAGMA query_only".to_owned(), ALL).await;
-    let value = answer.map_err(broken(tables))?.rows.into_iter().flatten().flatten().next().unwrap_or_default();
-    Ok(format!("PRAGMA query_only = 0;\n{sql};\nPRAGMA query_only = {value}"))
-}
-
-async fn verify(link: &mut Link<'_>, tables: &Tables, step: &Step<'_>) -> Result<(), Stop> {
-    let Some((script, _)) = step.verify else { return Ok(()) };
-    for (index, statement) in script.statements().enumerate() {
-        let cause = match link.send(script.text_of(&statement).to_owned(), NONE).await {
-            Ok(answer) if answer.statements.iter().any(|statement| statement.returned > 0) => continue,
-            Ok(_) => found_nothing(),
-            Err(fault) if fault.is_database() => fault.into_cause(),
-            Err(fault) => return Err(Stop::Broken(fault.into_error(tables))),
-        };
-        let kept = step.script.as_deref().map_or(0, Script::len);
-        let failure = Failure { part: Part::Verify(index), range: Some(statement.range()), cause, kept };
-        return Err(Stop::Failed(Box::new(failure)));
     }
     Ok(())
 }
 
-async fn end(link: &mut Link<'_>, tables: &Tables, batch: &Batch<'_>, step: &Step<'_>) -> Result<(), Stop> {
-    let kept = step.script.as_deref().map_or(0, Script::len);
-    let unrecorded = |fault| unrecorded(tables, fault, kept);
-    let mut begun = link.begin_patiently(batch.patience).await.map_err(unrecorded)?;
-    let last = begun.send(TONGUE.last_event(tables), ALL).await.map_err(unrecorded)?;
-    // Nothing keeps others from events of their own, such as a failure of theirs.
-    let last = last.rows.into_iter().flatten().flatten().next().and_then(|id| id.parse::<i64>().ok()).unwrap_or(0);
-    leave(&mut begun, tables, batch, step, last + 1).await?;
-    begun.commit().await.map_err(unrecorded)
+/// The script may have begun a transaction of its own.
+async fn roll_back(link: &mut Link<'_>) {
+    drop(link.send("ROLLBACK".to_owned(), NONE).await);
 }
 
-/// Our own writing failed: what is done is recorded as far as it goes.
-fn unrecorded(tables: &Tables, fault: Fault, kept: usize) -> Stop {
-    if fault.is_database() {
-        let cause = fault.into_cause();
-        return Stop::Failed(Box::new(Failure { part: Part::Leave, range: None, cause, kept }));
+/// Notes the progress, which a script that says `PRAGMA query_only` would have refused.
+async fn note(link: &mut Link<'_>, pragmas: &[&str], patience: &mut Patience, sql: String) -> Result<(), Fault> {
+    if !pragmas.contains(&"query_only") {
+        return link.send_within(patience, sql, NONE).await.map(drop);
     }
-    Stop::Broken(fault.into_error(tables))
+    let value = link.send("PRAGMA query_only".to_owned(), ALL).await?.into_value().unwrap_or_default();
+    link.send("PRAGMA query_only = 0".to_owned(), NONE).await?;
+    link.send_within(patience, sql, NONE).await?;
+    link.send(format!("PRAGMA query_only = {value}"), NONE).await.map(drop)
+}
+
+async fn verify(link: &mut Link<'_>, tables: &Tables, batch: &Batch<'_>, step: &Step<'_>) -> Result<(), Stop> {
+    let Some((script, _)) = step.verify else { return Ok(()) };
+    let (timeout, kept) = (timeout(batch, step), all_of(step));
+    for (index, statement) in script.statements().enumerate() {
+        let query = Sent::new(Part::Verify(index), script, &statement, timeout);
+        let answer = link.run(&mut Patience::of(batch.patience), query.sql(), timeout).await;
+        let answer = answer.map_err(|fault| query.stop_outside(fault, tables, kept))?;
+        if let Some(failure) = query.missing(&answer) {
+            return Err(Stop::Failed(Box::new(Failure { kept, ..failure })));
+        }
+    }
+    Ok(())
+}
+
+/// Completes the entry, also where others write meanwhile: nothing else is left to do.
+async fn end(link: &mut Link<'_>, tables: &Tables, batch: &Batch<'_>, step: &Step<'_>) -> Result<(), Stop> {
+    let mut backoff = Backoff::new(batch.patience);
+    loop {
+        match complete(link, tables, batch, step).await {
+            Ok(answer) if has_left(&answer) => return Ok(()),
+            Ok(_) => return Err(failed(Part::Leave, entry_gone(), all_of(step))),
+            Err(fault) if fault.is_busy() && backoff.sleep().await => {}
+            Err(fault) => return Err(stop(tables, fault, Part::Leave, all_of(step))),
+        }
+    }
+}
+
+async fn complete(
+    link: &mut Link<'_>,
+    tables: &Tables,
+    batch: &Batch<'_>,
+    step: &Step<'_>,
+) -> Result<Completed, Fault> {
+    let mut begun = link.begin().await?;
+    // Nothing keeps others from events of their own, such as a failure of theirs.
+    let last = begun.send(TONGUE.last_event(tables), ALL).await?.into_value();
+    let last = last.and_then(|id| id.parse::<i64>().ok()).unwrap_or(0);
+    let answer = begun.send(leave(tables, batch, step, last + 1), NONE).await?;
+    begun.commit(&mut Patience::once()).await?;
+    Ok(answer)
 }

@@ -1,5 +1,7 @@
 //! Questions read only: plan, status, pending, history, validate; and a baseline.
 
+use std::time::Duration;
+
 use whimbrel::{Action, ErrorKind, Rollback, Standing, State, Target};
 
 use crate::stories::world::{World, normal, set, stories, three};
@@ -11,6 +13,8 @@ stories! {
     the_history_is_told on sqlite, postgres
     a_baseline_starts_an_existing_database on sqlite, postgres
     a_baseline_is_refused_where_there_is_a_history on sqlite, postgres
+    a_validation_takes_no_longer_than_it_may on sqlite, postgres
+    a_validation_names_all_that_is_wrong on sqlite, postgres
 }
 
 async fn questions_to_a_fresh_database_leave_it_fresh(world: World) {
@@ -128,4 +132,38 @@ async fn a_baseline_is_refused_where_there_is_a_history(world: World) {
     assert_eq!(error.kind(), ErrorKind::Refused);
     world.shows("baseline_of_a_history", &error);
     assert_eq!(world.versions("completed").await, ["1"]);
+}
+
+async fn a_validation_takes_no_longer_than_it_may(world: World) {
+    let counts = "WITH RECURSIVE c (n) AS (SELECT 0 UNION ALL SELECT n + 1 FROM c WHERE n < (SELECT count(*) FROM a) \
+                  * 2000000000) SELECT max(n) FROM c";
+    let set = set([("0001_a.up.sql", "CREATE TABLE a (id INTEGER)"), ("0001_a.verify.sql", counts)]);
+    assert!(world.up(&set).await.is_ok());
+    world.run("INSERT INTO a VALUES (1)").await;
+    let validation = world.migrator(&set).statement_timeout(Duration::from_millis(50)).validate().await.unwrap();
+    assert_eq!(validation.problems.len(), 1);
+    let error = world.migrator(&set).timeout(Duration::from_millis(100)).validate().await.unwrap_err();
+    assert_eq!(error.to_string(), "the run took longer than 100 ms");
+    // Nobody works on it any longer.
+    assert_eq!(world.count("a").await, 1);
+}
+
+async fn a_validation_names_all_that_is_wrong(world: World) {
+    world.up(&three()).await.unwrap();
+    let other = set([
+        ("0001_a.sql", "CREATE TABLE a (id BIGINT);"),
+        ("0001.1_late.sql", "SELECT 1"),
+        ("0003_c.sql", "CREATE TABLE c (id INTEGER);"),
+        ("whimbrel.toml", "numbering = \"free\""),
+    ]);
+    let validation = world.migrator(&other).validate().await.unwrap();
+    let mut first = validation.problems.iter().map(|problem| problem.lines().next().unwrap().to_owned());
+    assert_eq!(
+        first.by_ref().collect::<Vec<_>>(),
+        [
+            "2 migrations were edited after they were applied",
+            "1 migration is applied but not in this binary",
+            "1 migration is older than 0003 c, which is applied",
+        ]
+    );
 }

@@ -1,0 +1,2 @@
+DELIMITER //
+SELECT 1 /*! + 2 // SELECT 3 */ + 4//

@@ -1,0 +1,6 @@
+--users
+create table a (b int);
+-------------------
+--- more; there is
+insert into a values (1); --one; two
+select 1;

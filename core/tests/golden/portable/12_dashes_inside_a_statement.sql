@@ -1,0 +1,5 @@
+select 1;
+create table a (
+  b int, --the first; of two
+  c int
+);

@@ -1,0 +1,2 @@
+select d #> '{a}' from e;
+select 2;

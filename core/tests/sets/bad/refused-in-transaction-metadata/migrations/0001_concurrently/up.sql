@@ -1,0 +1,2 @@
+create table a (b int);
+create index concurrently i on a (b);

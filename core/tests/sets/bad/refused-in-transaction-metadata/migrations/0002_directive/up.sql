@@ -1,0 +1,2 @@
+-- whimbrel:no-transaction
+create table c (d int);
