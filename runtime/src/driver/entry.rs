@@ -186,10 +186,19 @@ impl Tongue {
     /// Notes how many statements are done; no row changes when somebody has begun the step anew since our event
     /// `begun`.
     pub(crate) fn progress(&self, tables: &Tables, step: &Step<'_>, begun: i64, applied: usize) -> String {
-        let (key, Tables { history, events, .. }) = (literal(self.dialect, &*step.key), tables);
+        let (key, anew) = (literal(self.dialect, &*step.key), self.begun_anew(tables, step, begun));
         format!(
-            "UPDATE {history} SET applied = {applied} WHERE version = {key} AND state = 'running' \
-             AND NOT EXISTS (SELECT 1 FROM {events} AS e WHERE e.id > {begun} AND e.version = {key} AND e.what = 'started')"
+            "UPDATE {} SET applied = {applied} WHERE version = {key} AND state = 'running' AND NOT EXISTS ({anew})",
+            tables.history
+        )
+    }
+
+    /// Selects a row when somebody has begun the step anew since our event `begun`.
+    pub(crate) fn begun_anew(&self, tables: &Tables, step: &Step<'_>, begun: i64) -> String {
+        let key = literal(self.dialect, &*step.key);
+        format!(
+            "SELECT 1 FROM {} AS e WHERE e.id > {begun} AND e.version = {key} AND e.what = 'started'",
+            tables.events
         )
     }
 

@@ -167,13 +167,3 @@ fn rows_of(step: &Step<'_>, index: usize, changed: u64) -> u64 {
     let statement = step.script.as_deref().and_then(|script| script.statement(index));
     if statement.is_some_and(|statement| statement.kind == whimbrel_core::Kind::Dml) { changed } else { 0 }
 }
-
-/// The statements that stay when one of a script outside a transaction fails: those before it, but for a transaction
-/// of the script's own that was open.
-#[cfg(any(feature = "_sqlite", feature = "postgres"))]
-fn kept_before(script: &Script, index: usize) -> usize {
-    use whimbrel_core::Kind;
-    let before: Vec<Kind> = script.statements().take(index).map(|statement| statement.kind).collect();
-    let is_border = |kind: &Kind| matches!(kind, Kind::Begin | Kind::Commit | Kind::Rollback);
-    before.iter().rposition(is_border).filter(|&border| before[border] == Kind::Begin).unwrap_or(index)
-}

@@ -72,6 +72,7 @@ fn agree(path: &Path, text: &str, dialect: Dialect, pieces: &[Range<usize>]) {
 const OTHERWISE: [(Dialect, &str); 4] = [
     // psql reads line by line, so that it does not see that the second line continues an escape string.
     (Dialect::Postgres, "07_escape_string.sql"),
+    // And it does not send the comments on which such a string goes on.
     (Dialect::Postgres, "33_escape_string_goes_on.sql"),
     // psql takes a column called `end` for the end of the body, and a function called `begin` for its beginning.
     (Dialect::Postgres, "12_atomic_body.sql"),

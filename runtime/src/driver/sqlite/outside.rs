@@ -1,6 +1,7 @@
 //! One step outside a transaction: statement by statement, its progress recorded after each.
 //!
-//! SQLite has no lock that outlives a transaction; the entry that says *running* keeps others away.
+//! SQLite has no lock that outlives a transaction. The entry that says *running* keeps others from what is applied; who
+//! begins such a step anew, because its runner seems to be dead, leaves an event that stops that runner.
 
 use std::time::Instant;
 
@@ -8,7 +9,7 @@ use whimbrel_core::{Kind, Script};
 
 use crate::backoff::Backoff;
 use crate::driver::completed::{ALL, Completed, NONE};
-use crate::driver::sqlite::answer::{Fault, entry_gone};
+use crate::driver::sqlite::answer::Fault;
 use crate::driver::sqlite::batch::{captured, timeout};
 use crate::driver::sqlite::entry::{enter, has_left, leave};
 use crate::driver::sqlite::foreign_keys::{COUNT_VIOLATIONS, Violations, switch_foreign_keys_off};
@@ -16,8 +17,8 @@ use crate::driver::sqlite::link::Link;
 use crate::driver::sqlite::patience::{Patience, STATEMENT_WAIT};
 use crate::driver::sqlite::sent::Sent;
 use crate::driver::sqlite::{TONGUE, pragma};
-use crate::driver::{Batch, Done, Ended, Failure, Part, Stop, kept_before, rows_of};
-use crate::error::DatabaseError;
+use crate::driver::{Batch, Done, Ended, Failure, Part, Stop, rows_of};
+use crate::error::{DatabaseError, Error, ErrorKind};
 use crate::plan::Step;
 use crate::report::Action;
 use crate::table_name::Tables;
@@ -92,8 +93,8 @@ async fn begin(link: &mut Link<'_>, tables: &Tables, batch: &Batch<'_>, step: &S
     begun.commit(&mut Patience::of(batch.patience)).await.map_err(setup)
 }
 
-/// Sets the connection up while nothing is in doubt, and remembers what must be set back; the keys that are violated before the script, where it
-/// wants them unchecked.
+/// Sets the connection up while nothing is in doubt, and remembers what must be set back; the keys that are violated
+/// before the script, where it wants them unchecked.
 async fn prepare(link: &mut Link<'_>, step: &Step<'_>) -> Result<Option<Violations>, Fault> {
     let Some(script) = step.script.as_deref() else { return Ok(None) };
     let pragmas = captured(link, pragma::named(script)).await?;
@@ -155,7 +156,7 @@ async fn statements(
             Ok(answer) => answer,
             Err(fault) => {
                 roll_back(link).await;
-                return Err(sent.stop_outside(fault, tables, kept_before(script, index)));
+                return Err(sent.stop_outside(fault, tables, kept_before(step, script, index)));
             }
         };
         if index < step.skip {
@@ -165,12 +166,28 @@ async fn statements(
         done.rows += rows_of(step, index, answer.statements.iter().map(|statement| statement.changed).sum());
         if step.action == Action::Apply {
             let progress = TONGUE.progress(tables, step, batch.history.last_event + 1, index + 1);
-            let Err(fault) = note(link, &pragmas, &mut Patience::of(batch.patience), progress).await else { continue };
-            roll_back(link).await;
-            return Err(stop(tables, fault, Part::Leave, kept_before(script, index + 1)));
+            match note(link, &pragmas, &mut Patience::of(batch.patience), progress).await {
+                Ok(noted) if has_left(&noted) => {}
+                Ok(_) => {
+                    roll_back(link).await;
+                    return Err(taken_over(tables, step));
+                }
+                Err(fault) => {
+                    roll_back(link).await;
+                    return Err(stop(tables, fault, Part::Leave, kept_before(step, script, index + 1)));
+                }
+            }
         }
     }
     Ok(())
+}
+
+/// The statements that stay when one of a script outside a transaction fails: those before it, but for a transaction
+/// of the script's own that was open, and at least those that an earlier run has done.
+fn kept_before(step: &Step<'_>, script: &Script, index: usize) -> usize {
+    let before: Vec<Kind> = script.statements().take(index).map(|statement| statement.kind).collect();
+    let is_border = |kind: &Kind| matches!(kind, Kind::Begin | Kind::Commit | Kind::Rollback);
+    before.iter().rposition(is_border).filter(|&border| before[border] == Kind::Begin).unwrap_or(index).max(step.skip)
 }
 
 /// The script may have begun a transaction of its own.
@@ -178,15 +195,22 @@ async fn roll_back(link: &mut Link<'_>) {
     drop(link.send("ROLLBACK".to_owned(), NONE).await);
 }
 
+/// Somebody has begun it anew, or its script has touched its entry: whatever is written now would be wrong.
+fn taken_over(tables: &Tables, step: &Step<'_>) -> Stop {
+    let message = format!("{} was taken over by another runner, or took its own entry; this run stops", step.label());
+    let help = format!("look at {} for who runs it now; do not touch the history in a migration", tables.events);
+    Stop::Broken(Error::new(ErrorKind::History, message).help(help))
+}
+
 /// Notes the progress, which a script that says `PRAGMA query_only` would have refused.
-async fn note(link: &mut Link<'_>, pragmas: &[&str], patience: &mut Patience, sql: String) -> Result<(), Fault> {
+async fn note(link: &mut Link<'_>, pragmas: &[&str], patience: &mut Patience, sql: String) -> Result<Completed, Fault> {
     if !pragmas.contains(&"query_only") {
-        return link.send_within(patience, sql, NONE).await.map(drop);
+        return link.send_within(patience, sql, NONE).await;
     }
     let value = link.send("PRAGMA query_only".to_owned(), ALL).await?.into_value().unwrap_or_default();
     link.send("PRAGMA query_only = 0".to_owned(), NONE).await?;
-    link.send_within(patience, sql, NONE).await?;
-    link.send(format!("PRAGMA query_only = {value}"), NONE).await.map(drop)
+    let noted = link.send_within(patience, sql, NONE).await?;
+    link.send(format!("PRAGMA query_only = {value}"), NONE).await.map(|_| noted)
 }
 
 async fn verify(link: &mut Link<'_>, tables: &Tables, batch: &Batch<'_>, step: &Step<'_>) -> Result<(), Stop> {
@@ -208,25 +232,31 @@ async fn end(link: &mut Link<'_>, tables: &Tables, batch: &Batch<'_>, step: &Ste
     let mut backoff = Backoff::new(batch.patience);
     loop {
         match complete(link, tables, batch, step).await {
-            Ok(answer) if has_left(&answer) => return Ok(()),
-            Ok(_) => return Err(failed(Part::Leave, entry_gone(), all_of(step))),
+            Ok(Some(())) => return Ok(()),
+            Ok(None) => return Err(taken_over(tables, step)),
             Err(fault) if fault.is_busy() && backoff.sleep().await => {}
             Err(fault) => return Err(stop(tables, fault, Part::Leave, all_of(step))),
         }
     }
 }
 
+/// `None` when the step is not ours any more.
 async fn complete(
     link: &mut Link<'_>,
     tables: &Tables,
     batch: &Batch<'_>,
     step: &Step<'_>,
-) -> Result<Completed, Fault> {
+) -> Result<Option<()>, Fault> {
     let mut begun = link.begin().await?;
     // Nothing keeps others from events of their own, such as a failure of theirs.
     let last = begun.send(TONGUE.last_event(tables), ALL).await?.into_value();
     let last = last.and_then(|id| id.parse::<i64>().ok()).unwrap_or(0);
-    let answer = begun.send(leave(tables, batch, step, last + 1), NONE).await?;
+    let anew = begun.send(TONGUE.begun_anew(tables, step, batch.history.last_event + 1), NONE).await?;
+    let left = begun.send(leave(tables, batch, step, last + 1), NONE).await?;
+    if anew.has_rows() || !has_left(&left) {
+        begun.roll_back().await;
+        return Ok(None);
+    }
     begun.commit(&mut Patience::once()).await?;
-    Ok(answer)
+    Ok(Some(()))
 }
