@@ -12,6 +12,17 @@ pub struct DatabaseError {
 }
 
 impl DatabaseError {
+    /// Whether the disk is full or faulty: `SQLITE_FULL`, `SQLITE_IOERR` and its kind, and PostgreSQL's `disk_full` and
+    /// `io_error`.
+    pub(crate) fn is_disk(&self) -> bool {
+        match self.code.as_deref() {
+            Some("53100" | "58030") => true,
+            // A SQLSTATE has five characters.
+            Some(code) if code.len() < 5 => matches!(code.parse::<u32>().map(|code| code & 0xff), Ok(10 | 13)),
+            _ => false,
+        }
+    }
+
     /// The sentence.
     pub fn message(&self) -> &str {
         &self.message

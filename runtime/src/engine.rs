@@ -289,6 +289,7 @@ fn name_of(part: Part, step: &Step<'_>) -> String {
 fn help_of(step: &Step<'_>, failure: &Failure, kind: ErrorKind) -> &'static str {
     match (step.mode, failure.part) {
         _ if kind == ErrorKind::Timeout => "make it faster, or raise `-- whimbrel:timeout`, and run it again",
+        _ if failure.cause.is_disk() => "make room on the disk, or mend it, and run it again",
         (Mode::Outside, Part::Verify(_)) => {
             "correct the data or the query, and run it again: it goes on with the query"
         }

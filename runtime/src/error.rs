@@ -11,7 +11,8 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 /// Why a run, or a question, did not succeed.
 ///
-/// It prints as one sentence, and its [`source`](std::error::Error::source) is what the database said. `{:?}` prints
+/// It prints as one sentence and the lines that belong to it, such as the migrations that it is about; its
+/// [`source`](std::error::Error::source) is what the database said. `{:?}` prints
 /// everything: the report of what was done, the place in the script, the chain of causes and what to do; that is what
 /// `fn main() -> whimbrel::Result<()>` shows.
 ///

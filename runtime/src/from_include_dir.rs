@@ -1,6 +1,6 @@
 //! Sets out of a directory that the crate `include_dir` has embedded.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use include_dir::{Dir, DirEntry};
 use whimbrel_core::{Migrations, Problems};
@@ -21,13 +21,15 @@ use whimbrel_core::{Migrations, Problems};
 /// # Errors
 /// Everything that is wrong with the files, at once.
 pub fn from_include_dir(directory: &Dir<'static>) -> Result<Migrations, Problems> {
-    Migrations::from_files(files(directory))
+    Migrations::from_files(files(directory, directory.path()))
 }
 
-fn files(directory: &Dir<'static>) -> Vec<(PathBuf, &'static [u8])> {
+/// The files below a directory, their paths relative to `top`.
+fn files(directory: &Dir<'static>, top: &Path) -> Vec<(PathBuf, &'static [u8])> {
+    let relative = |path: &Path| path.strip_prefix(top).unwrap_or(path).to_owned();
     let below = directory.entries().iter().flat_map(|entry| match entry {
-        DirEntry::Dir(directory) => files(directory),
-        DirEntry::File(file) => vec![(file.path().to_owned(), file.contents())],
+        DirEntry::Dir(directory) => files(directory, top),
+        DirEntry::File(file) => vec![(relative(file.path()), file.contents())],
     });
     below.collect()
 }

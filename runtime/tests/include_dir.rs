@@ -18,6 +18,13 @@ fn an_included_directory_is_the_set_that_the_macro_embeds() {
 }
 
 #[test]
+fn a_directory_below_an_included_one_is_a_set_too() {
+    static SETS: Dir<'static> = include_dir!("$CARGO_MANIFEST_DIR/../core/tests/sets/bad/gap");
+    let below = from_include_dir(SETS.get_dir("migrations").unwrap()).unwrap_err();
+    assert_eq!(below.to_string(), from_include_dir(&WITH_A_GAP).unwrap_err().to_string());
+}
+
+#[test]
 fn what_is_wrong_with_an_included_directory_is_told_as_of_files() {
     let problems = from_include_dir(&WITH_A_GAP).unwrap_err();
     let told: Vec<_> = problems.iter().map(|problem| (problem.code(), problem.message())).collect();

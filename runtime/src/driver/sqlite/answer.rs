@@ -119,9 +119,7 @@ impl Fault {
             Some(error) => error.message().to_owned(),
             None => self.error.to_string(),
         };
-        let full = matches!(self.primary(), Some(10 | 13));
-        let hint = full.then(|| "make room on the disk, then run it again".to_owned());
-        DatabaseError { message, code, detail: None, hint }
+        DatabaseError { code, ..DatabaseError::new(message) }
     }
 
     /// The error for what is no migration's fault.
