@@ -315,12 +315,12 @@ async fn an_entry_of_ours_that_cannot_be_written_in_the_second_of_three() {
     let gone = "CREATE TABLE two (id INTEGER PRIMARY KEY); DELETE FROM whimbrel_history;";
     let dropped = "CREATE TABLE two (id INTEGER PRIMARY KEY); DROP TABLE whimbrel_history;";
     let cases = [
-        (&*long, "database or disk is full (13)", "make room on the disk, then run it again"),
+        (&*long, "database or disk is full (13)", "help: make room on the disk, or mend it, and run it again"),
         (shut, "no entry may leave (1811)", ""),
-        (gone, "the script took its own entry out of the history", "do not touch the history in a migration"),
-        (dropped, "the script took its own entry out of the history", "do not touch the history in a migration"),
+        (gone, "the script took its own entry out of the history", "hint: do not touch the history in a migration"),
+        (dropped, "the script took its own entry out of the history", "hint: do not touch the history in a migration"),
     ];
-    for (two, cause, hint) in cases {
+    for (two, cause, way_out) in cases {
         let database = Database::create();
         let pool = narrow_pool_with(options(&database).pragma("max_page_count", "100")).await;
         let error = migrate(&ups("sqlite", &[ONE, two, THREE]), &pool).await.unwrap_err();
@@ -328,7 +328,7 @@ async fn an_entry_of_ours_that_cannot_be_written_in_the_second_of_three() {
         assert_eq!(outcomes_before(&error), ["done", "failed", "not run"], "{error:?}");
         assert_eq!(error.to_string(), "0002_b failed at its entry in the history");
         assert_eq!(std::error::Error::source(&error).unwrap().to_string(), cause);
-        assert!(hint.is_empty() || format!("{error:?}").contains(&format!("hint: {hint}")), "{error:?}");
+        assert!(format!("{error:?}").contains(way_out), "{error:?}");
         assert_eq!(tables(&pool).await, ["one"]);
         assert_clean(&pool).await;
         let report = migrate(&ups("sqlite", &[ONE, TWO, THREE]), &pool).await.unwrap();
