@@ -1,4 +1,5 @@
-//! Applying 10 and 1,000 generated migrations, and the start when nothing is pending: whimbrel beside `sqlx::migrate!`.
+//! Applying 10 and 1,000 generated migrations, and the start when nothing is pending: whimbrel beside `sqlx::migrate!`
+//! and beside the limit, which is the scripts alone in as few requests as hold them, and one query.
 //!
 //! ```text
 //! cargo run --release --manifest-path benches/Cargo.toml --bin apply                                          SQLite
@@ -13,7 +14,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use sqlx::{AssertSqlSafe, Connection as _, PgConnection, PgPool, SqlitePool};
-use whimbrel::{Database, Migrations, Migrator};
+use whimbrel::{Database, Dialect, Direction, Migrations, Migrator};
 
 const ROUNDS: usize = 5;
 /// A pool takes a connection back behind its user's back.
@@ -23,7 +24,10 @@ type Failure = Box<dyn std::error::Error + Send + Sync>;
 
 #[tokio::main]
 async fn main() -> Result<(), Failure> {
-    println!("{:<34}{:>12}{:>12}{:>9}", "best of five, ms", "whimbrel", "sqlx", "ratio");
+    println!(
+        "{:<36}{:>10}{:>10}{:>10}{:>9}{:>9}",
+        "best of five, ms", "whimbrel", "sqlx", "limit", "to sqlx", "to limit"
+    );
     for count in [10, 1_000] {
         let files = tempfile::tempdir()?;
         generate(files.path(), count)?;
@@ -91,10 +95,31 @@ macro_rules! sqlx_times {
     }};
 }
 
+/// The scripts alone, `apart` between them.
+fn alone(set: &Migrations, dialect: Dialect, apart: &str) -> String {
+    let scripts = set.iter().filter_map(|migration| migration.script(Direction::Up, dialect));
+    scripts.map(|script| format!("{};{apart}", script.text())).collect()
+}
+
+macro_rules! limit_times {
+    ($sql:expr, $pool:expr) => {{
+        let sql = AssertSqlSafe($sql);
+        let apply = timed(sqlx::raw_sql(sql).execute($pool)).await?;
+        let mut nothing = Duration::MAX;
+        for _ in 0..ROUNDS {
+            nothing = nothing.min(timed(sqlx::raw_sql("SELECT 1").execute($pool)).await?);
+            tokio::time::sleep(PAUSE).await;
+        }
+        Times { apply, nothing }
+    }};
+}
+
 async fn sqlite(files: &Path, count: usize) -> Result<(), Failure> {
     let set = Migrations::from_directory(files)?;
     let peer = sqlx::migrate::Migrator::new(files).await?;
-    let (mut ours, mut theirs) = (Times::WORST, Times::WORST);
+    let (mut ours, mut theirs, mut limit) = (Times::WORST, Times::WORST, Times::WORST);
+    // One by one: SQLite copies what is left of a text for each statement of it.
+    let scripts: Vec<String> = alone(&set, Dialect::Sqlite, "\0").split_terminator('\0').map(str::to_owned).collect();
     for _ in 0..ROUNDS {
         let folder = tempfile::tempdir()?;
         let open = |name: &str| format!("sqlite://{}/{name}?mode=rwc", folder.path().display());
@@ -102,16 +127,27 @@ async fn sqlite(files: &Path, count: usize) -> Result<(), Failure> {
         ours = ours.better(whimbrel_times(&set, || &pool).await?);
         let pool = SqlitePool::connect(&open("b.db")).await?;
         theirs = theirs.better(sqlx_times!(peer, &pool));
+        let pool = SqlitePool::connect(&open("c.db")).await?;
+        let mut all = pool.begin_with("BEGIN IMMEDIATE").await?;
+        let started = Instant::now();
+        for script in &scripts {
+            sqlx::raw_sql(AssertSqlSafe(script.clone())).execute(&mut *all).await?;
+        }
+        all.commit().await?;
+        let apply = started.elapsed();
+        limit = limit.better(Times { apply, ..limit_times!("SELECT 1".to_owned(), &pool) });
     }
-    print(&format!("SQLite, {count} migrations"), ours, theirs);
+    print(&format!("SQLite, {count} migrations"), ours, theirs, limit);
     Ok(())
 }
 
 async fn postgres(files: &Path, count: usize, url: &str) -> Result<(), Failure> {
     let set = Migrations::from_directory(files)?;
     let peer = sqlx::migrate::Migrator::new(files).await?;
-    let (mut ours, mut theirs) = (Times::WORST, Times::WORST);
+    let (mut ours, mut theirs, mut limit) = (Times::WORST, Times::WORST, Times::WORST);
     let mut databases = Vec::new();
+    let end = "SET LOCAL synchronous_commit = off; COMMIT; BEGIN;";
+    let scripts = format!("BEGIN; {} COMMIT", alone(&set, Dialect::Postgres, end));
     for _ in 0..ROUNDS {
         let pool = fresh(url, &mut databases).await?;
         ours = ours.better(whimbrel_times(&set, || &pool).await?);
@@ -119,8 +155,11 @@ async fn postgres(files: &Path, count: usize, url: &str) -> Result<(), Failure> 
         let pool = fresh(url, &mut databases).await?;
         theirs = theirs.better(sqlx_times!(peer, &pool));
         pool.close().await;
+        let pool = fresh(url, &mut databases).await?;
+        limit = limit.better(limit_times!(scripts.clone(), &pool));
+        pool.close().await;
     }
-    print(&format!("PostgreSQL, {count} migrations"), ours, theirs);
+    print(&format!("PostgreSQL, {count} migrations"), ours, theirs, limit);
     drop_all(url, databases).await
 }
 
@@ -144,12 +183,15 @@ async fn drop_all(url: &str, databases: Vec<String>) -> Result<(), Failure> {
     Ok(())
 }
 
-fn print(what: &str, ours: Times, theirs: Times) {
-    let millis = |time: Duration| time.as_secs_f64() * 1_000.0;
-    for (row, ours, theirs) in
-        [("apply", ours.apply, theirs.apply), ("up to date", ours.nothing, theirs.nothing)]
-    {
-        let (ours, theirs) = (millis(ours), millis(theirs));
-        println!("{:<34}{ours:>12.2}{theirs:>12.2}{:>9.2}", format!("{what}, {row}"), ours / theirs);
+fn print(what: &str, ours: Times, theirs: Times, limit: Times) {
+    let rows = [
+        ("apply", [ours, theirs, limit].map(|it| it.apply)),
+        ("up to date", [ours, theirs, limit].map(|it| it.nothing)),
+    ];
+    for (row, times) in rows {
+        let [ours, theirs, limit] = times.map(|time| time.as_secs_f64() * 1_000.0);
+        let (to_peer, to_limit) = (ours / theirs, ours / limit);
+        let what = format!("{what}, {row}");
+        println!("{what:<36}{ours:>10.2}{theirs:>10.2}{limit:>10.2}{to_peer:>9.2}{to_limit:>9.2}");
     }
 }

@@ -23,6 +23,7 @@ pub(crate) struct Tongue {
     pub(crate) shown_time: &'static str,
 }
 
+/// The scripts stand last: SQLite reads a row up to the column that is asked for, and they may be long.
 const HISTORY: &str = "CREATE TABLE {history} (
   version TEXT NOT NULL PRIMARY KEY,
   rank BIGINT NOT NULL,
@@ -33,8 +34,6 @@ const HISTORY: &str = "CREATE TABLE {history} (
   path TEXT NOT NULL,
   checksum TEXT NOT NULL,
   chain TEXT NOT NULL,
-  up TEXT NOT NULL,
-  down TEXT,
   state TEXT NOT NULL CHECK (state IN ('running', 'completed', 'failed', 'rolled_back')),
   statements BIGINT NOT NULL,
   applied BIGINT NOT NULL,
@@ -44,7 +43,9 @@ const HISTORY: &str = "CREATE TABLE {history} (
   duration_ms BIGINT,
   applied_by TEXT NOT NULL,
   application TEXT NOT NULL,
-  error TEXT
+  error TEXT,
+  up TEXT NOT NULL,
+  down TEXT
 )";
 
 const EVENTS: &str = "CREATE TABLE {events} (
