@@ -88,11 +88,13 @@ impl<'a> Engine<'_, 'a> {
         Ok(up_to_date)
     }
 
-    /// Plans; a refusal that shows differences reads the scripts for them first.
+    /// Plans; a refusal that tells of scripts reads them first.
     async fn plan(&mut self, history: &History, goal: &Goal) -> Result<Plan<'a>> {
         let (set, dialect, settings) = (self.set, self.driver.dialect(), self.settings);
         match plan::plan(Facts { set, dialect, history, settings }, goal) {
-            Err(error) if error.kind() == ErrorKind::Changed && detail(goal) == Detail::Entries => {
+            Err(error)
+                if matches!(error.kind(), ErrorKind::Changed | ErrorKind::Newer) && detail(goal) == Detail::Entries =>
+            {
                 let history = &self.driver.history(Detail::Scripts).await?;
                 plan::plan(Facts { set, dialect, history, settings }, goal)
             }

@@ -216,7 +216,13 @@ fn newer_error(facts: Facts<'_, '_>, newer: &[&Entry]) -> Error {
     } else {
         format!("deploy {application} or newer")
     };
-    let help = format!("{first}, or roll back{back}: the down scripts are stored in the history");
+    // Known only where the history was read with its scripts.
+    let closed = newer.iter().filter(|entry| entry.up.is_some() && entry.down.is_none());
+    let closed: Vec<String> = closed.map(|entry| entry.label()).collect();
+    let help = match closed.len() {
+        0 => format!("{first}, or roll back{back}: the down scripts are stored in the history"),
+        _ => format!("{first}; there is no way back, since {} left no down script", closed.join(", ")),
+    };
     Error::new(ErrorKind::Newer, message).details(details).help(help)
 }
 

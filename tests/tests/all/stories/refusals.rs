@@ -10,6 +10,7 @@ stories! {
     missing_migrations_are_refused_and_named on sqlite, postgres
     missing_migrations_may_be_allowed on sqlite, postgres
     a_newer_database_is_refused on sqlite, postgres
+    a_newer_database_without_a_way_back_says_so on sqlite, postgres
     a_newer_database_may_be_allowed on sqlite, postgres
     a_newer_database_may_be_allowed_where_it_only_expands on sqlite, postgres
     late_migrations_are_refused_and_named on sqlite, postgres
@@ -96,6 +97,13 @@ async fn a_newer_database_is_refused(world: World) {
     // Not everything of it is newer: each is named for what it is.
     let mixed = set([("0001_a.up.sql", "CREATE TABLE a (id BIGINT);"), ("0001_a.down.sql", "DROP TABLE a;")]);
     refused(&world, &mixed, ErrorKind::Changed, "newer_and_edited").await;
+}
+
+async fn a_newer_database_without_a_way_back_says_so(world: World) {
+    world.up(&set([("0001_a.sql", "CREATE TABLE a (id INTEGER);"), ("0002_b.sql", "SELECT 1;")])).await.unwrap();
+    let error = world.up(&set([("0001_a.sql", "CREATE TABLE a (id INTEGER);")])).await.unwrap_err();
+    let help = "deploy shop 2.3.0 or newer; there is no way back, since 0002 b left no down script";
+    assert_eq!(error.help_text(), Some(help));
 }
 
 async fn a_newer_database_may_be_allowed(world: World) {
