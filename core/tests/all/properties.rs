@@ -283,10 +283,11 @@ fn a_long_script_of_anything_is_read_in_linear_time() {
     }
 }
 
-/// Whatever else the machine does, a few attempts get past it.
+/// Whatever else the machine does, some attempt gets past it: the first one, as a rule.
 fn is_linear(dialect: Dialect, text: &str) -> bool {
     let (mut short, mut long) = (Duration::MAX, Duration::MAX);
-    (0..20).any(|_| {
+    (0..300).any(|attempt| {
+        std::thread::sleep(Duration::from_millis(attempt / 10));
         short = short.min(took(dialect, text));
         long = long.min(took(dialect, &text.repeat(16)));
         long < 64 * short
