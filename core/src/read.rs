@@ -128,7 +128,7 @@ fn read_with(outline: &Outline<'_>, text: Cow<'static, str>, empty: Empty) -> Re
     }
     pragma::take_foreign_keys(&page, &mut statements, &mut options);
     if clear.is_ok() {
-        borders::check(&mut page, &statements);
+        borders::check(&mut page, &statements, &options);
         transaction::check(&mut page, &statements, &options);
         if outline.direction == Direction::Verify {
             verify::check(&mut page, &statements);

@@ -95,7 +95,8 @@ impl<'a> Engine<'_, 'a> {
             Err(error)
                 if matches!(error.kind(), ErrorKind::Changed | ErrorKind::Newer) && detail(goal) == Detail::Entries =>
             {
-                let history = &self.driver.history(Detail::Scripts).await?;
+                let mut backoff = Backoff::new(settings.lock_timeout);
+                let history = &read(self.driver, Detail::Scripts, &mut backoff).await?;
                 plan::plan(Facts { set, dialect, history, settings }, goal)
             }
             decided => decided,

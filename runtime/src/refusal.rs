@@ -96,7 +96,7 @@ fn check_resumable(facts: Facts<'_, '_>) -> Result<()> {
     let is_edited = |entry: &&Entry| changed(facts, entry).is_some_and(|migration| !goes_on(facts, entry, migration));
     let edited: Vec<&Entry> = halfway(facts).filter(is_edited).collect();
     let Some(first) = edited.first() else { return Ok(()) };
-    let message = format!("{} failed half-way, and what is done was edited since; nothing was run", first.label());
+    let message = format!("{} stopped half-way, and what is done was edited since; nothing was run", first.label());
     let shown = edited.iter().filter_map(|entry| Some(difference(facts, entry, facts.set.get(&entry.version)?)));
     let details: Vec<String> = shown.collect();
     let help = match first.applied {
@@ -106,16 +106,20 @@ fn check_resumable(facts: Facts<'_, '_>) -> Result<()> {
     Err(Error::new(ErrorKind::Changed, message).details(details.join("")).help(help))
 }
 
-/// The entries that failed outside a transaction, so that some of their statements stay.
+/// The entries that stopped outside a transaction, so that some of their statements stay.
 fn halfway<'h>(facts: Facts<'_, 'h>) -> impl Iterator<Item = &'h Entry> {
-    facts.history.entries.iter().filter(|entry| entry.state == State::Failed && entry.applied > 0)
+    facts
+        .history
+        .entries
+        .iter()
+        .filter(|entry| matches!(entry.state, State::Failed | State::Running) && entry.applied > 0)
 }
 
 /// For a rollback: nothing stands half-way above what it takes back.
 pub(crate) fn check_none_halfway(facts: Facts<'_, '_>) -> Result<()> {
     let Some(entry) = halfway(facts).next() else { return Ok(()) };
     let (label, done, of) = (entry.label(), entry.applied, entry.statements);
-    let message = format!("{label} failed half-way, after {done} of {of} statements; nothing was run");
+    let message = format!("{label} stopped half-way, after {done} of {of} statements; nothing was run");
     let help = "finish it with `up` first; or take back by hand what it did, and set `applied = 0` in its entry";
     Err(Error::new(ErrorKind::Refused, message).help(help))
 }
@@ -128,7 +132,7 @@ fn check_still_outside(facts: Facts<'_, '_>) -> Result<()> {
     };
     let Some(entry) = halfway(facts).find(inside) else { return Ok(()) };
     let message = format!(
-        "{} failed half-way outside a transaction, and its script now asks for one; nothing was run",
+        "{} stopped half-way outside a transaction, and its script now asks for one; nothing was run",
         entry.label()
     );
     let help = "put `-- whimbrel:no-transaction` back: it goes on with the statement that failed";

@@ -1,10 +1,15 @@
 //! The `BEGIN` and `COMMIT` that a script writes itself.
 
 use super::page::Page;
+use crate::script::{Options, Wrapping};
 use crate::{Dialect, Kind, Statement, shape};
 
 /// Notes a `BEGIN` without its `COMMIT`, the other way round, and between them what cannot run there.
-pub(super) fn check(page: &mut Page<'_>, statements: &[Statement]) {
+pub(super) fn check(page: &mut Page<'_>, statements: &[Statement], options: &Options) {
+    let is_outside = page.reads_as(Dialect::Sqlite)
+        && (options.no_transaction
+            || Wrapping::of(statements.iter().map(|statement| statement.kind)) == Wrapping::Inside
+            || statements.iter().any(|statement| statement.needs_no_transaction(Dialect::Sqlite)));
     let mut open: Option<&Statement> = None;
     let mut begins_by_itself = false;
     for statement in statements {
@@ -26,6 +31,7 @@ pub(super) fn check(page: &mut Page<'_>, statements: &[Statement]) {
                 begins_by_itself |= sets_autocommit(&page.text[statement.range()]);
             }
             _ if open.is_some() && statement.outside != 0 => refused(page, statement),
+            _ if open.is_none() && is_outside && is_savepoint(page.text, statement) => savepoint(page, statement),
             _ => {}
         }
     }
@@ -51,6 +57,21 @@ fn chain(page: &mut Page<'_>, statement: &Statement) {
     let verb = page.text[verb(page.text, statement)].to_uppercase();
     let message = format!("{verb} AND CHAIN begins a transaction that no statement of the script shows");
     page.wrong(statement.range(), "chained-transaction", message, format!("write `{verb}; BEGIN;`"));
+}
+
+fn is_savepoint(text: &str, statement: &Statement) -> bool {
+    text[verb(text, statement)].eq_ignore_ascii_case("savepoint")
+}
+
+/// SQLite: outside a transaction it acts as BEGIN (<https://sqlite.org/lang_savepoint.html>).
+fn savepoint(page: &mut Page<'_>, statement: &Statement) {
+    let message = "outside a transaction SAVEPOINT begins one that no `COMMIT` of the script ends";
+    page.wrong(
+        verb(page.text, statement),
+        "savepoint-outside",
+        message,
+        "write `BEGIN;` before it, and `COMMIT;` behind",
+    );
 }
 
 fn refused(page: &mut Page<'_>, statement: &Statement) {

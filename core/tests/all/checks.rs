@@ -126,6 +126,16 @@ const DIRECTIVES: &[Case] = &[
 
 const BORDERS: &[Case] = &[
     (
+        Sqlite,
+        "-- whimbrel:no-transaction\nselect 1;\nsavepoint s; insert into a values (1); release s;\nbegin; savepoint t; commit;",
+        &[(
+            "savepoint-outside",
+            (3, 1),
+            "outside a transaction SAVEPOINT begins one that no `COMMIT` of the script ends",
+            "write `BEGIN;` before it, and `COMMIT;` behind",
+        )],
+    ),
+    (
         Mysql,
         "begin;\ninsert into a values (1);",
         &[(

@@ -135,6 +135,7 @@ async fn begin(link: &mut Link<'_>, tables: &Tables, batch: &Batch<'_>, step: &S
     Err(match fault {
         Fault::Database { error, .. } => match error.code() {
             Some("22012" | "23505" | "42P07" | "40001" | "42P01") => Stop::Stale,
+            Some("55P03" | "40P01") => Stop::Contended(error.cause),
             _ => Stop::Broken(setup_error(error.cause, tables)),
         },
         broken => Stop::Broken(broken.into_error(tables)),
@@ -195,7 +196,9 @@ impl Run<'_, '_, '_> {
     /// Sends a statement; again while the tables that it needs are held, where it would leave nothing behind.
     async fn statement(&mut self, index: usize, statement: &Statement, kept: usize) -> Result<Completed, Stop> {
         let text = self.script.text_of(statement);
-        let repeats = kept == index && !statement.needs_no_transaction(Dialect::Postgres);
+        // `CALL` and `DO` may have committed some of their work.
+        let is_whole = matches!(statement.kind, Kind::Ddl | Kind::Dml | Kind::Query);
+        let repeats = is_whole && kept == index && !statement.needs_no_transaction(Dialect::Postgres);
         let mut backoff = Backoff::new(self.batch.patience);
         loop {
             let mut error = match self.link.send(text.to_owned(), NONE).await {
@@ -292,7 +295,7 @@ fn cleanup(link: &Link<'_>) -> String {
 }
 
 async fn end(link: &mut Link<'_>, tables: &Tables, batch: &Batch<'_>, step: &Step<'_>) -> Result<(), Stop> {
-    let mut sql = String::from("BEGIN;\n");
+    let mut sql = request::begin_briefly(batch);
     if let Some(rechain) = TONGUE.rechain(tables, step) {
         sql.push_str(&format!("{rechain};\n"));
     }

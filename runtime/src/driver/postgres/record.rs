@@ -21,9 +21,10 @@ pub(crate) async fn failure(link: &mut Link<'_>, tables: &Tables, batch: &Batch<
     let mut backoff = Backoff::new(PATIENCE);
     loop {
         let Err(fault) = link.send(sql.clone(), NONE).await else { return };
-        let busy = ["22012", "23505"].iter().any(|code| fault.says(code));
+        // Whoever ends the run while it sleeps finds no transaction open.
+        link.roll_back().await;
+        let busy = ["22012", "23505", "55P03"].iter().any(|code| fault.says(code));
         if !busy || !backoff.sleep().await {
-            link.roll_back().await;
             tracing::warn!(error = %fault.into_error(tables), "the failure could not be recorded in the history");
             return;
         }

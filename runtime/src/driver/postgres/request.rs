@@ -241,6 +241,11 @@ pub(crate) fn leave(tables: &Tables, batch: &Batch<'_>, step: &Step<'_>, event: 
     )
 }
 
+/// A transaction for our own writes alone, which waits for no row longer than a statement of a script may.
+pub(crate) fn begin_briefly(batch: &Batch<'_>) -> String {
+    format!("BEGIN;\nSET LOCAL lock_timeout = {};\n", whole_millis(batch.settings.statement_lock_timeout))
+}
+
 /// Records a failure in a transaction of its own, flushed before anything is reported.
 pub(crate) fn failure(
     tables: &Tables,
@@ -249,7 +254,7 @@ pub(crate) fn failure(
     failure: &Failure,
     missing: &[String],
 ) -> String {
-    let mut sql = String::from("ROLLBACK;\nBEGIN;\n");
+    let mut sql = format!("ROLLBACK;\n{}", begin_briefly(batch));
     let _ = writeln!(sql, "SELECT 1/(pg_try_advisory_xact_lock({}))::int;", tables.key);
     for create in missing {
         let _ = writeln!(sql, "{};", create.replacen("CREATE TABLE", "CREATE TABLE IF NOT EXISTS", 1));

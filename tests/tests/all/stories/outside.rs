@@ -17,6 +17,8 @@ stories! {
     a_unique_index_that_fails_concurrently_says_so on postgres
     what_was_done_is_not_forgotten_when_a_resumed_session_fails on postgres
     a_table_that_somebody_holds_is_waited_for_outside_a_transaction on postgres
+    a_procedure_that_commits_is_not_called_twice on postgres
+    what_is_done_but_not_completed_is_no_step_to_skip_in_a_rollback on postgres
     the_role_of_the_login_writes_the_progress on postgres
     limits_without_end_are_no_error on sqlite, postgres
     what_failed_half_way_is_finished_before_anything_is_rolled_back on sqlite, postgres
@@ -233,4 +235,36 @@ async fn what_failed_half_way_is_finished_before_anything_is_rolled_back(world: 
     let error = world.migrator(&broken).down(Rollback::Steps(1)).await.unwrap_err();
     world.shows("rollback_below_half_way", &error);
     assert!(error.report().is_none() && world.has("a").await);
+}
+
+async fn a_procedure_that_commits_is_not_called_twice(world: World) {
+    let World::Postgres(pool, _) = &world else { return };
+    world.run("CREATE TABLE held (id INTEGER); CREATE TABLE calls (id INTEGER)").await;
+    world
+        .run("CREATE PROCEDURE p() LANGUAGE plpgsql AS 'BEGIN INSERT INTO calls VALUES (1); COMMIT; LOCK TABLE held; END'")
+        .await;
+    let mut reader = pool.begin().await.unwrap();
+    sqlx::raw_sql("SELECT * FROM held").execute(&mut *reader).await.unwrap();
+    let set = set_for("postgres", [("0001_p.sql", "-- whimbrel:no-transaction\nCALL p()")]);
+    let error = world.migrator(&set).statement_lock_timeout(Duration::from_millis(50)).up().await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Failed);
+    assert_eq!(world.count("calls").await, 1);
+}
+
+async fn what_is_done_but_not_completed_is_no_step_to_skip_in_a_rollback(world: World) {
+    let set = set_for(
+        "postgres",
+        [
+            ("0001_a.up.sql", "CREATE TABLE a (id INTEGER)"),
+            ("0001_a.down.sql", "DROP TABLE a"),
+            ("0002_b.sql", "-- whimbrel:no-transaction\nCREATE TABLE b (id INTEGER)"),
+        ],
+    );
+    world.up(&set).await.unwrap();
+    // Killed after its last statement.
+    world.run("UPDATE whimbrel_history SET state = 'running' WHERE version = '2'").await;
+    let error = world.migrator(&set).down(Rollback::Steps(1)).await.unwrap_err();
+    assert_eq!(error.to_string(), "0002 b stopped half-way, after 1 of 1 statements; nothing was run");
+    assert!(world.has("a").await);
+    assert_eq!(world.up(&set).await.unwrap().applied(), 2);
 }
