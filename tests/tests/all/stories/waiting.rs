@@ -80,7 +80,8 @@ async fn a_runner_that_ends_is_waited_for(world: World) {
     let set = three();
     let mut migrator = world.migrator(&set);
     let (report, ()) = tokio::join!(migrator.up(), async {
-        tokio::time::sleep(Duration::from_millis(300)).await;
+        // Long enough that it has found the other one at work, also on a busy machine.
+        tokio::time::sleep(Duration::from_millis(1_500)).await;
         drop(other);
     });
     let report = report.unwrap();
