@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use tracing::Instrument as _;
-use whimbrel_core::{Migrations, Place, Version};
+use whimbrel_core::{Dialect, Migrations, Place, Version};
 
 use crate::backoff::Backoff;
 use crate::database_error::DatabaseError;
@@ -163,7 +163,7 @@ impl<'a> Engine<'_, 'a> {
             _ => None,
         };
         let part = name_of(failure.part, step);
-        let left = left_of(step, &failure);
+        let left = left_of(step, &failure, self.driver.dialect());
         report
             .step_failed(rest, Failed { part: part.clone(), left, cause: failure.cause.clone(), place: place.clone() });
         let at = place.as_ref().map_or_else(String::new, |place| match (place.line(), place.column()) {
@@ -177,7 +177,7 @@ impl<'a> Engine<'_, 'a> {
             Some("57014" | "9") => ErrorKind::Timeout,
             _ => ErrorKind::Failed,
         };
-        let help = help_of(step, &failure, kind);
+        let help = help_of(step, &failure, (kind, self.driver.dialect()));
         Error::new(kind, message).source(failure.cause).at(place).help(help)
     }
 }
@@ -217,22 +217,22 @@ type Doubt = (Version, String, usize);
 /// An entry that says *running*: somebody is at it, or was killed at it. `before` is what the last look has seen.
 fn running(history: &History, before: Option<&Doubt>, table: &str) -> Result<Option<(Doubt, Waiting)>> {
     let Some(entry) = history.entries.iter().find(|entry| entry.state == State::Running) else { return Ok(None) };
-    if history.holder == Holder::Nobody && entry.applied == entry.statements {
+    if history.holder == Holder::Nobody && entry.done() == entry.statements {
         // All its statements are done; nothing is in doubt, and the plan completes it.
         return Ok(None);
     }
-    let seen = (entry.version.clone(), entry.started_at.clone(), entry.applied);
-    let (at, of) = (entry.applied + 1, entry.statements);
+    let seen = (entry.version.clone(), entry.started_at.clone(), entry.done());
+    let (at, of) = (entry.done() + 1, entry.statements);
     let part = if at > of { "after its last statement".to_owned() } else { format!("at statement {at} of {of}") };
-    let (label, by, since) = (entry.label(), &entry.applied_by, &entry.started_at);
+    let (work, by, since) = (entry.work(), &entry.applied_by, &entry.started_at);
     match history.holder {
         // The holder is read a moment before the entry: only what two looks have seen is so.
         Holder::Nobody if before == Some(&seen) => {
-            let message = format!("{label} was interrupted {part}, by {by} at {since}; nothing was run");
+            let message = format!("{work} was interrupted {part}, by {by} at {since}; nothing was run");
             Err(Error::new(ErrorKind::InDoubt, message).help(way_out(entry, table)))
         }
         Holder::Unknown => {
-            let message = format!("{label} stands {part}, run by {by} since {since}; nothing was run");
+            let message = format!("{work} stands {part}, run by {by} since {since}; nothing was run");
             let dead = way_out(entry, table);
             let help = format!("wait longer with `.lock_timeout(…)` if that process lives; only if it is dead, {dead}");
             let in_doubt = Error::new(ErrorKind::InDoubt, message).help(help);
@@ -244,14 +244,15 @@ fn running(history: &History, before: Option<&Doubt>, table: &str) -> Result<Opt
 
 /// What settles an entry that is in doubt: only a person can see whether the statement took effect.
 fn way_out(entry: &Entry, table: &str) -> String {
-    let (done, at) = (entry.applied, entry.applied + 1);
+    let (done, at) = (entry.done(), entry.done() + 1);
+    let column = if entry.undone.is_some() { "undone" } else { "applied" };
     let update =
-        |applied| format!("`UPDATE {table} SET state = 'failed', applied = {applied} WHERE version = '{}'`", entry.key);
+        |done| format!("`UPDATE {table} SET state = 'failed', {column} = {done} WHERE version = '{}'`", entry.key);
     if at > entry.statements {
         return format!("its statements are done: {}, then run it again", update(done));
     }
     let (done, before) = (update(at), done);
-    format!("look whether it took effect; if so {done}, if not with `applied = {before}`; then run it again")
+    format!("look whether it took effect; if so {done}, if not with `{column} = {before}`; then run it again")
 }
 
 fn detail(goal: &Goal) -> Detail {
@@ -286,14 +287,16 @@ fn name_of(part: Part, step: &Step<'_>) -> String {
     }
 }
 
-fn help_of(step: &Step<'_>, failure: &Failure, kind: ErrorKind) -> &'static str {
+fn help_of(step: &Step<'_>, failure: &Failure, (kind, dialect): (ErrorKind, Dialect)) -> &'static str {
     match (step.mode, failure.part) {
         _ if kind == ErrorKind::Timeout => "make it faster, or raise `-- whimbrel:timeout`, and run it again",
         _ if failure.cause.is_disk() => "make room on the disk, or mend it, and run it again",
         (Mode::Outside, Part::Verify(_)) => {
             "correct the data or the query, and run it again: it goes on with the query"
         }
-        (Mode::Outside, _) if step.action == Action::RollBack => "correct the script: it runs from its beginning again",
+        (Mode::Outside, _) if step.action == Action::RollBack && failure.took_nothing_back(step, dialect) => {
+            "correct the down script and run it again: this migration is still applied"
+        }
         (Mode::Outside, Part::Constraints) => {
             "mend the rows that `PRAGMA foreign_key_check` lists, and run it again: its statements are done"
         }
@@ -305,8 +308,11 @@ fn help_of(step: &Step<'_>, failure: &Failure, kind: ErrorKind) -> &'static str 
     }
 }
 
-fn left_of(step: &Step<'_>, failure: &Failure) -> String {
+fn left_of(step: &Step<'_>, failure: &Failure, dialect: Dialect) -> String {
     match (step.mode, failure.kept) {
+        (Mode::Outside, _) if step.action == Action::RollBack && failure.took_nothing_back(step, dialect) => {
+            "still applied".to_owned()
+        }
         (Mode::Transaction | Mode::ForeignKeysOff, _) if step.action == Action::RollBack => "still applied".to_owned(),
         (Mode::Outside, 0) => "nothing before it".to_owned(),
         (Mode::Outside, 1) => "the statement before it stays".to_owned(),

@@ -365,7 +365,10 @@ impl<'a> Migrator<'a> {
     pub async fn pending(&mut self) -> Result<Vec<Version>> {
         let status = self.boxed_status().await?;
         let pending = status.migrations.iter().filter(|migration| {
-            matches!(migration.standing, crate::status::Standing::Pending | crate::status::Standing::Failed)
+            let halfway_back = migration.entry.as_ref().is_some_and(|entry| entry.undone.is_some());
+            let is_open =
+                matches!(migration.standing, crate::status::Standing::Pending | crate::status::Standing::Failed);
+            is_open && !halfway_back
         });
         Ok(pending.map(|migration| migration.version.clone()).collect())
     }

@@ -139,6 +139,18 @@ pub(crate) struct Failure {
     pub(crate) kept: usize,
 }
 
+impl Failure {
+    /// Whether a rollback outside a transaction failed before it took anything back: at its first statement, and that is
+    /// none which may leave something although it fails.
+    pub(crate) fn took_nothing_back(&self, step: &Step<'_>, dialect: Dialect) -> bool {
+        let statement = match self.part {
+            Part::Statement(index) => step.script.as_deref().and_then(|script| script.statement(index)),
+            _ => None,
+        };
+        self.kept == 0 && !statement.is_some_and(|statement| statement.needs_no_transaction(dialect))
+    }
+}
+
 /// The part of a step that a request, or an error, is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Part {

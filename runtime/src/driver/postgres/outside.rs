@@ -8,7 +8,6 @@ use std::time::Instant;
 use crate::backoff::Backoff;
 use crate::database_error::DatabaseError;
 use crate::driver::completed::{ALL, Completed, NONE};
-use crate::driver::entry::Standing;
 use crate::driver::postgres::answer::{Fault, setup_error};
 use crate::driver::postgres::batch::word_length;
 use crate::driver::postgres::holders::holders;
@@ -17,7 +16,6 @@ use crate::driver::postgres::record;
 use crate::driver::postgres::request::{self, TONGUE};
 use crate::driver::{Batch, Done, Ended, Failure, Part, Stop, rows_of};
 use crate::plan::Step;
-use crate::report::Action;
 use crate::settings::whole_millis;
 use crate::table_name::Tables;
 use whimbrel_core::{Dialect, Kind, Script, Statement};
@@ -115,19 +113,7 @@ async fn begin(link: &mut Link<'_>, tables: &Tables, batch: &Batch<'_>, step: &S
         }
     }
     let event = batch.history.last_event;
-    let unchanged = format!("((SELECT coalesce(max(id), 0) FROM {}) = {event})::int", tables.events);
-    match &step.record {
-        Some(record) => {
-            let rank = format!("{} / {unchanged}", record.rank);
-            sql.push_str(&TONGUE.enter(tables, step, batch.identity, &rank, Standing::running(step)));
-        }
-        None => {
-            let begun = TONGUE.begin_rollback(tables, step);
-            sql.push_str(&format!(
-                "WITH begun AS ({begun} RETURNING 1) SELECT 1 / (count(*) * {unchanged}) FROM begun"
-            ));
-        }
-    }
+    sql.push_str(&request::enter(tables, batch, step, event));
     let (insert, values) = TONGUE.event(tables, step, batch.identity, ("started", None));
     sql.push_str(&format!(";\n{insert} SELECT {values}, {}, NULL;\nCOMMIT;", event + 1));
     let Err(fault) = link.send(sql, NONE).await else { return Ok(()) };
@@ -185,9 +171,7 @@ impl Run<'_, '_, '_> {
             done.statements += 1;
             let changed = answer.statements.iter().map(|statement| statement.changed).sum();
             done.rows += rows_of(self.step, index, changed);
-            if self.step.action == Action::Apply {
-                self.note(index + 1, opened).await?;
-            }
+            self.note(index + 1, opened).await?;
         }
         verify(self.link, self.tables, self.step).await
     }

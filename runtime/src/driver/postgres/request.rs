@@ -9,7 +9,7 @@ use crate::driver::postgres::{halves, link::Link};
 use crate::driver::request::Request;
 use crate::driver::{Batch, Detail, Failure, Part};
 use crate::literal::literal;
-use crate::plan::{Step, drops_border};
+use crate::plan::{Mode, Step, drops_border};
 use crate::report::Action;
 use crate::settings::whole_millis;
 use crate::table_name::Tables;
@@ -212,7 +212,7 @@ pub(crate) fn limits(link: &Link<'_>, batch: &Batch<'_>, step: &Step<'_>) -> Vec
 }
 
 /// Asserts that nothing has happened since the plan was made, and writes the entry.
-fn enter(tables: &Tables, batch: &Batch<'_>, step: &Step<'_>, event: i64) -> String {
+pub(crate) fn enter(tables: &Tables, batch: &Batch<'_>, step: &Step<'_>, event: i64) -> String {
     let unchanged = format!("((SELECT coalesce(max(id), 0) FROM {}) = {event})::int", tables.events);
     match &step.record {
         Some(record) => {
@@ -220,7 +220,7 @@ fn enter(tables: &Tables, batch: &Batch<'_>, step: &Step<'_>, event: i64) -> Str
             TONGUE.enter(tables, step, batch.identity, &rank, Standing::running(step))
         }
         None => {
-            let begun = TONGUE.begin_rollback(tables, step);
+            let begun = TONGUE.begin_rollback(tables, step, batch.identity);
             format!("WITH begun AS ({begun} RETURNING 1) SELECT 1 / (count(*) * {unchanged}) FROM begun")
         }
     }
@@ -260,6 +260,8 @@ pub(crate) fn failure(
         let entry = TONGUE.enter(tables, step, batch.identity, &record.rank.to_string(), standing);
         let table = &tables.history;
         let _ = writeln!(sql, "{entry} WHERE {table}.state <> 'completed';");
+    } else if step.mode == Mode::Outside {
+        let _ = writeln!(sql, "{};", TONGUE.fail_rollback(tables, step, failure, &cause));
     }
     let (insert, values) = TONGUE.event(tables, step, batch.identity, ("failed", Some(&cause)));
     let next = format!("(SELECT coalesce(max(id), 0) + 1 FROM {})", tables.events);

@@ -13,7 +13,7 @@ use crate::table_name::Tables;
 pub(crate) fn enter(tables: &Tables, batch: &Batch<'_>, step: &Step<'_>) -> String {
     match &step.record {
         Some(record) => TONGUE.enter(tables, step, batch.identity, &record.rank.to_string(), Standing::running(step)),
-        None => TONGUE.begin_rollback(tables, step),
+        None => TONGUE.begin_rollback(tables, step, batch.identity),
     }
 }
 

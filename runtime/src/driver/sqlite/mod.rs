@@ -24,7 +24,7 @@ use crate::driver::{Answer, Batch, Detail, Driver, Ended, Failure, Part};
 use crate::error::{Error, ErrorKind, Result};
 use crate::history::{Entry, Head, History, Holder};
 use crate::literal::literal;
-use crate::plan::Step;
+use crate::plan::{Mode, Step};
 use crate::settings::Settings;
 use crate::table_name::{TableName, Tables};
 
@@ -203,6 +203,8 @@ impl Sqlite<'_> {
             let standing = Standing { state: "failed", applied: failure.kept, error: Some(&cause) };
             let entry = TONGUE.enter(&self.tables, step, batch.identity, &record.rank.to_string(), standing);
             sql.push(format!("{entry} WHERE state <> 'completed'"));
+        } else if step.mode == Mode::Outside {
+            sql.push(TONGUE.fail_rollback(&self.tables, step, failure, &cause));
         }
         let (insert, values) = TONGUE.event(&self.tables, step, batch.identity, ("failed", Some(&cause)));
         sql.push(format!("{insert} SELECT {values}, coalesce(max(id), 0) + 1, NULL FROM {}", self.tables.events));

@@ -21,7 +21,6 @@ use crate::driver::sqlite::{TONGUE, pragma};
 use crate::driver::{Batch, Done, Ended, Failure, Part, Stop, rows_of};
 use crate::error::{Error, ErrorKind};
 use crate::plan::Step;
-use crate::report::Action;
 use crate::table_name::Tables;
 
 /// Runs the first step of the batch.
@@ -165,18 +164,16 @@ async fn statements(
         }
         done.statements += 1;
         done.rows += rows_of(step, index, answer.statements.iter().map(|statement| statement.changed).sum());
-        if step.action == Action::Apply {
-            let progress = TONGUE.progress(tables, step, batch.history.last_event + 1, index + 1);
-            match note(link, &pragmas, &mut Patience::of(batch.patience), progress).await {
-                Ok(noted) if has_left(&noted) => {}
-                Ok(_) => {
-                    roll_back(link).await;
-                    return Err(taken_over(tables, step));
-                }
-                Err(fault) => {
-                    roll_back(link).await;
-                    return Err(stop(tables, fault, Part::Leave, kept_before(step, script, index + 1)));
-                }
+        let progress = TONGUE.progress(tables, step, batch.history.last_event + 1, index + 1);
+        match note(link, &pragmas, &mut Patience::of(batch.patience), progress).await {
+            Ok(noted) if has_left(&noted) => {}
+            Ok(_) => {
+                roll_back(link).await;
+                return Err(taken_over(tables, step));
+            }
+            Err(fault) => {
+                roll_back(link).await;
+                return Err(stop(tables, fault, Part::Leave, kept_before(step, script, index + 1)));
             }
         }
     }

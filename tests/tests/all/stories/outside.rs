@@ -14,6 +14,11 @@ stories! {
     a_verify_query_outside_a_transaction_is_asked on sqlite, postgres
     a_script_that_commits_in_the_middle_keeps_what_it_committed on postgres
     a_rollback_may_run_outside_a_transaction on sqlite, postgres
+    a_rollback_that_fails_outside_a_transaction_goes_on_at_its_statement on sqlite, postgres
+    a_rollback_that_fails_at_its_first_statement_leaves_it_applied on sqlite, postgres
+    a_rollback_that_somebody_is_at_is_left_to_them on sqlite, postgres
+    what_has_run_of_a_down_script_may_not_be_edited on sqlite, postgres
+    a_stored_down_script_goes_on_at_its_statement on sqlite, postgres
     a_unique_index_that_fails_concurrently_says_so on postgres
     what_was_done_is_not_forgotten_when_a_resumed_session_fails on postgres
     a_table_that_somebody_holds_is_waited_for_outside_a_transaction on postgres
@@ -156,6 +161,108 @@ async fn a_rollback_may_run_outside_a_transaction(world: World) {
     assert_eq!((report.applied(), report.steps()[0].statements), (0, 2));
     assert_eq!(world.versions("rolled_back").await, ["1"]);
     assert_eq!(world.up(&set).await.unwrap().applied(), 1);
+}
+
+/// A down script of three statements, which counts in `log` how often its first has run.
+fn with_down(world: &World, first: &str, second: &str) -> whimbrel::Migrations {
+    let down = format!("-- whimbrel:no-transaction\n{first};\n{second};\nDROP TABLE b;");
+    set_for(
+        world.choose("sqlite", "postgres"),
+        [
+            ("0001_a.up.sql", "CREATE TABLE log (id INTEGER)"),
+            ("0001_a.down.sql", "DROP TABLE log"),
+            ("0002_b.up.sql", "CREATE TABLE b (id INTEGER)"),
+            ("0002_b.down.sql", &*down),
+        ],
+    )
+}
+
+const LOG: &str = "INSERT INTO log VALUES (1)";
+
+async fn a_rollback_that_fails_outside_a_transaction_goes_on_at_its_statement(world: World) {
+    let broken = with_down(&world, LOG, "INSERT INTO nowhere VALUES (2)");
+    world.up(&broken).await.unwrap();
+    let error = world.migrator(&broken).down(Rollback::Steps(1)).await.unwrap_err();
+    world.shows("rollback_outside_fails", &error);
+    let entry = world.migrator(&broken).history().await.unwrap().remove(1);
+    assert_eq!((entry.state.name(), entry.applied, entry.undone, entry.statements), ("failed", 1, Some(1), 3));
+    let status = world.migrator(&broken).status().await.unwrap().to_string();
+    assert!(status.ends_with(", 1 of 3 statements rolled back"), "{status}");
+    assert!(world.migrator(&broken).pending().await.unwrap().is_empty());
+    // Nothing else is run before it is finished.
+    for error in [
+        world.up(&broken).await.unwrap_err(),
+        world.migrator(&broken).down(Rollback::Name("a".into())).await.unwrap_err(),
+    ] {
+        world.shows("rollback_half_way", &error);
+    }
+
+    let corrected = with_down(&world, LOG, "INSERT INTO log VALUES (2)");
+    let plan = world.migrator(&corrected).plan_down(Rollback::Steps(1)).await.unwrap();
+    assert_eq!(plan.steps()[0].statements().collect::<Vec<_>>(), ["INSERT INTO log VALUES (2)", "DROP TABLE b"]);
+    let report = world.migrator(&corrected).down(Rollback::Steps(1)).await.unwrap();
+    assert_eq!((report.applied(), report.steps()[0].statements), (1, 2));
+    assert_eq!((world.count("log").await, world.has("b").await), (2, false));
+    let entry = world.migrator(&corrected).history().await.unwrap().remove(1);
+    assert_eq!((entry.state.name(), entry.applied, entry.undone, entry.statements), ("rolled_back", 0, None, 1));
+    let events = world.texts("SELECT what FROM whimbrel_events WHERE version = '2' ORDER BY id").await;
+    assert_eq!(events, ["applied", "started", "failed", "started", "rolled_back"]);
+    assert_eq!(world.up(&corrected).await.unwrap().applied(), 2);
+}
+
+async fn a_rollback_that_fails_at_its_first_statement_leaves_it_applied(world: World) {
+    let set = with_down(&world, "INSERT INTO nowhere VALUES (2)", LOG);
+    world.up(&set).await.unwrap();
+    let error = world.migrator(&set).down(Rollback::Steps(1)).await.unwrap_err();
+    world.shows("rollback_outside_fails_at_once", &error);
+    assert_eq!(world.versions("completed").await, ["1", "2"]);
+    assert!(world.up(&set).await.unwrap().is_up_to_date());
+    let entry = world.migrator(&set).history().await.unwrap().remove(1);
+    assert_eq!((entry.applied, entry.undone, entry.statements), (1, None, 1));
+}
+
+async fn a_rollback_that_somebody_is_at_is_left_to_them(world: World) {
+    let set = with_down(&world, LOG, "INSERT INTO log VALUES (2)");
+    world.up(&set).await.unwrap();
+    let running = "UPDATE whimbrel_history SET state = 'running', statements = 3, undone = 1 WHERE version = '2'";
+    world.run(running).await;
+    let mut migrator = world.migrator(&set).lock_timeout(Duration::from_millis(100));
+    for error in [migrator.down(Rollback::Steps(1)).await.unwrap_err(), migrator.up().await.unwrap_err()] {
+        assert_eq!(error.kind(), ErrorKind::InDoubt);
+        world.shows("rollback_in_doubt", &error);
+    }
+    assert_eq!(world.count("log").await, 0);
+    // What the message says.
+    world.run("UPDATE whimbrel_history SET state = 'failed', undone = 2 WHERE version = '2'").await;
+    world.run("UPDATE whimbrel_history SET down = '-- whimbrel:no-transaction\nINSERT INTO log VALUES (1);\nINSERT INTO log VALUES (2);\nDROP TABLE b;' WHERE version = '2'").await;
+    assert_eq!(migrator.down(Rollback::Steps(1)).await.unwrap().steps()[0].statements, 1);
+    assert_eq!((world.count("log").await, world.has("b").await), (0, false));
+}
+
+async fn what_has_run_of_a_down_script_may_not_be_edited(world: World) {
+    let broken = with_down(&world, LOG, "SELEKT");
+    world.up(&broken).await.unwrap();
+    world.migrator(&broken).down(Rollback::Steps(1)).await.unwrap_err();
+    let edited = with_down(&world, "INSERT INTO log VALUES (11)", "SELECT 1");
+    let error = world.migrator(&edited).down(Rollback::Steps(1)).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Changed);
+    world.shows("down_edited_halfway", &error);
+    assert_eq!(world.count("log").await, 1);
+    let commented = with_down(&world, "-- The first.\nINSERT INTO log\n  VALUES (1)", "SELECT 1");
+    assert_eq!(world.migrator(&commented).down(Rollback::All).await.unwrap().applied(), 0);
+}
+
+async fn a_stored_down_script_goes_on_at_its_statement(world: World) {
+    let broken = with_down(&world, LOG, "INSERT INTO later VALUES (2)");
+    world.up(&broken).await.unwrap();
+    world.migrator(&broken).down(Rollback::Steps(1)).await.unwrap_err();
+    world.run("CREATE TABLE later (id INTEGER)").await;
+    let older = set_for(
+        world.choose("sqlite", "postgres"),
+        [("0001_a.up.sql", "CREATE TABLE log (id INTEGER)"), ("0001_a.down.sql", "DROP TABLE log")],
+    );
+    assert_eq!(world.migrator(&older).down(Rollback::Steps(1)).await.unwrap().steps()[0].statements, 2);
+    assert_eq!((world.count("log").await, world.count("later").await), (1, 1));
 }
 
 async fn a_unique_index_that_fails_concurrently_says_so(world: World) {
