@@ -53,6 +53,7 @@ mod status;
 
 // Read, decide, act.
 mod backoff;
+mod doubt;
 mod engine;
 mod plan;
 mod refusal;

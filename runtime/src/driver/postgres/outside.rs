@@ -7,6 +7,7 @@ use std::time::Instant;
 
 use crate::backoff::Backoff;
 use crate::database_error::DatabaseError;
+use crate::doubt::goes_with_progress;
 use crate::driver::completed::{ALL, Completed, NONE};
 use crate::driver::postgres::answer::{Fault, setup_error};
 use crate::driver::postgres::batch::word_length;
@@ -127,6 +128,16 @@ async fn begin(link: &mut Link<'_>, tables: &Tables, batch: &Batch<'_>, step: &S
     })
 }
 
+/// The script may have made its session read-only, and goes on with that.
+const BEGIN: &str = "BEGIN READ WRITE;\n";
+
+/// What a statement is sent between, and how many stay when it fails.
+struct Around<'s> {
+    before: &'s str,
+    after: &'s str,
+    kept: usize,
+}
+
 /// A step at work.
 struct Run<'r, 'l, 'b> {
     link: &'r mut Link<'l>,
@@ -159,6 +170,13 @@ impl Run<'_, '_, '_> {
                 self.link.send(sql, NONE).await.map_err(|fault| Stop::Broken(fault.into_error(self.tables)))?;
             }
             let kept = opened.unwrap_or(index).max(self.step.skip);
+            let together = opened.is_none() && goes_with_progress(self.script, &statement, Dialect::Postgres);
+            if together && index >= self.step.skip {
+                let changed = self.with_progress(index, &statement).await?;
+                done.statements += 1;
+                done.rows += rows_of(self.step, index, changed);
+                continue;
+            }
             let answer = self.statement(index, &statement, kept).await?;
             if index < self.step.skip {
                 continue;
@@ -176,34 +194,64 @@ impl Run<'_, '_, '_> {
         verify(self.link, self.tables, self.step).await
     }
 
-    /// Sends a statement; again while the tables that it needs are held, where it would leave nothing behind.
+    /// Sends a statement and its progress as one transaction: whoever is killed there leaves both or neither. The rows
+    /// that it changed.
+    async fn with_progress(&mut self, index: usize, statement: &Statement) -> Result<u64, Stop> {
+        let begun = self.batch.history.last_event + 1;
+        let update = TONGUE.progress(self.tables, self.step, begun, index + 1);
+        // Where no row changes nothing may be committed.
+        let noted = format!("WITH noted AS ({update} RETURNING 1) SELECT 1 / count(*) FROM noted");
+        let after = format!(";\n{};\n{noted};\nCOMMIT", self.as_who_we_are());
+        let answer = self.send(index, statement, Around { before: BEGIN, after: &after, kept: index }).await?;
+        Ok(answer.statements.get(1).map_or(0, |statement| statement.changed))
+    }
+
+    /// Sends a statement alone.
     async fn statement(&mut self, index: usize, statement: &Statement, kept: usize) -> Result<Completed, Stop> {
+        self.send(index, statement, Around { before: "", after: "", kept }).await
+    }
+
+    /// Sends a statement; again while the tables that it needs are held, where it would leave nothing behind.
+    async fn send(&mut self, index: usize, statement: &Statement, around: Around<'_>) -> Result<Completed, Stop> {
+        let Around { before, after, kept } = around;
         let text = self.script.text_of(statement);
         let repeats = kept == index && !statement.needs_no_transaction(Dialect::Postgres);
         let mut backoff = Backoff::new(self.batch.patience);
         loop {
-            let mut error = match self.link.send(text.to_owned(), NONE).await {
+            let (mut error, completed) = match self.link.send(format!("{before}{text}{after}"), NONE).await {
                 Ok(answer) => return Ok(answer),
-                Err(Fault::Database { error, .. }) => error,
+                Err(Fault::Database { error, before }) => (error, before.statements.len()),
                 Err(fault) => return Err(Stop::Broken(fault.into_error(self.tables))),
             };
+            self.link.roll_back().await;
             if error.code() == Some("55P03") {
                 if repeats && backoff.sleep().await {
                     continue;
                 }
-                self.link.roll_back().await;
                 error.cause.detail = holders(self.link, text).await;
-            } else {
-                self.link.roll_back().await;
             }
-            let range = Some(point(statement, self.script, error.position));
-            let failure = Failure { part: Part::Statement(index), range, cause: error.cause, kept };
-            return Err(Stop::Failed(Box::new(failure)));
+            // The last one is our COMMIT, which speaks for the statement's deferred constraints.
+            let is_ours = completed > 1 && completed <= after.matches(";\n").count();
+            if is_ours && error.code() == Some("22012") {
+                error.cause = DatabaseError::entry_gone();
+            }
+            let position = error.position.and_then(|position| position.checked_sub(before.len()));
+            let (part, range) = if is_ours {
+                (Part::Leave, None)
+            } else {
+                (Part::Statement(index), Some(point(statement, self.script, position)))
+            };
+            return Err(Stop::Failed(Box::new(Failure { part, range, cause: error.cause, kept })));
         }
     }
 
-    /// Notes the statements that are done, as who we are: the script may have set another role, or made its session
-    /// read-only, and goes on with that.
+    /// Makes the session who we are for the rest of the transaction: the script may have set another role.
+    fn as_who_we_are(&self) -> String {
+        let local = self.link.identity().iter().map(|sql| sql.replacen("SET", "SET LOCAL", 1));
+        local.collect::<Vec<_>>().join(";\n")
+    }
+
+    /// Notes the statements that are done.
     ///
     /// A transaction of the script's own holds its progress too: it goes with it when it is rolled back.
     async fn note(&mut self, applied: usize, opened: Option<usize>) -> Result<(), Stop> {
@@ -211,11 +259,7 @@ impl Run<'_, '_, '_> {
         let update = TONGUE.progress(self.tables, self.step, begun, applied);
         let sql = match opened {
             Some(_) => update,
-            None => {
-                let local = self.link.identity().iter().map(|sql| sql.replacen("SET", "SET LOCAL", 1));
-                let who: Vec<String> = local.collect();
-                format!("BEGIN READ WRITE;\n{};\n{update};\nCOMMIT", who.join(";\n"))
-            }
+            None => format!("{BEGIN}{};\n{update};\nCOMMIT", self.as_who_we_are()),
         };
         let kept = opened.unwrap_or(applied);
         match self.link.send(sql, NONE).await {

@@ -5,10 +5,11 @@
 
 use std::time::Instant;
 
-use whimbrel_core::{Kind, Script};
+use whimbrel_core::{Dialect, Kind, Script};
 
 use crate::backoff::Backoff;
 use crate::database_error::DatabaseError;
+use crate::doubt::goes_with_progress;
 use crate::driver::completed::{ALL, Completed, NONE};
 use crate::driver::sqlite::answer::Fault;
 use crate::driver::sqlite::batch::{captured, timeout};
@@ -98,11 +99,9 @@ async fn begin(link: &mut Link<'_>, tables: &Tables, batch: &Batch<'_>, step: &S
 async fn prepare(link: &mut Link<'_>, step: &Step<'_>) -> Result<Option<Violations>, Fault> {
     let Some(script) = step.script.as_deref() else { return Ok(None) };
     let pragmas = captured(link, pragma::named(script)).await?;
+    // For a run that is cancelled inside a transaction, where a PRAGMA may do nothing.
+    link.remember(["ROLLBACK".to_owned()]);
     link.remember(pragmas);
-    if script.statements().any(|statement| statement.kind == Kind::Begin) {
-        // For a run that is cancelled inside a transaction of the script's own.
-        link.remember(["ROLLBACK".to_owned()]);
-    }
     if !script.options().foreign_keys_off {
         return Ok(None);
     }
@@ -146,12 +145,24 @@ async fn statements(
 ) -> Result<(), Stop> {
     let Some(script) = step.script.as_deref() else { return Ok(()) };
     let (timeout, pragmas) = (timeout(batch, step), pragma::named(script));
+    // Whether a transaction of the script's own is open.
+    let mut opened = false;
     for (index, statement) in script.statements().enumerate() {
         // What is done is not repeated, but what it has set on its connection is gone.
         if index < step.skip && statement.kind != Kind::Session {
             continue;
         }
         let sent = Sent::new(Part::Statement(index), script, &statement, timeout);
+        match statement.kind {
+            Kind::Begin => opened = true,
+            Kind::Commit | Kind::Rollback => opened = false,
+            _ => {}
+        }
+        let together = !opened && index >= step.skip && goes_with_progress(script, &statement, Dialect::Sqlite);
+        if together {
+            let begun = link.send_within(&mut Patience::of(batch.patience), "BEGIN IMMEDIATE".to_owned(), NONE).await;
+            begun.map_err(|fault| sent.stop_outside(fault, tables, kept_before(step, script, index)))?;
+        }
         let answer = match link.run(&mut Patience::of(batch.patience), sent.sql(), timeout).await {
             Ok(answer) => answer,
             Err(fault) => {
@@ -166,6 +177,13 @@ async fn statements(
         done.rows += rows_of(step, index, answer.statements.iter().map(|statement| statement.changed).sum());
         let progress = TONGUE.progress(tables, step, batch.history.last_event + 1, index + 1);
         match note(link, &pragmas, &mut Patience::of(batch.patience), progress).await {
+            Ok(noted) if has_left(&noted) && together => {
+                let committed = link.send_within(&mut Patience::of(batch.patience), "COMMIT".to_owned(), NONE).await;
+                if let Err(fault) = committed {
+                    roll_back(link).await;
+                    return Err(sent.stop_outside(fault, tables, kept_before(step, script, index)));
+                }
+            }
             Ok(noted) if has_left(&noted) => {}
             Ok(_) => {
                 roll_back(link).await;
@@ -173,7 +191,8 @@ async fn statements(
             }
             Err(fault) => {
                 roll_back(link).await;
-                return Err(stop(tables, fault, Part::Leave, kept_before(step, script, index + 1)));
+                let kept = if together { index } else { index + 1 };
+                return Err(stop(tables, fault, Part::Leave, kept_before(step, script, kept)));
             }
         }
     }

@@ -11,6 +11,7 @@ stories! {
     a_vacuum_needs_no_mark on sqlite, postgres
     a_step_that_fails_outside_a_transaction_goes_on_at_its_statement on sqlite, postgres
     what_has_run_outside_a_transaction_may_not_be_edited on sqlite, postgres
+    a_statement_outside_a_transaction_goes_with_its_progress on sqlite, postgres
     a_verify_query_outside_a_transaction_is_asked on sqlite, postgres
     a_script_that_commits_in_the_middle_keeps_what_it_committed on postgres
     a_rollback_may_run_outside_a_transaction on sqlite, postgres
@@ -113,6 +114,19 @@ async fn what_has_run_outside_a_transaction_may_not_be_edited(world: World) {
     let commented = halfway(&world, "-- The first.\nINSERT INTO b\n  VALUES (2)", "SELECT 1");
     assert_eq!(world.up(&commented).await.unwrap().applied(), 3);
     assert_eq!(world.count("b").await, 2);
+}
+
+async fn a_statement_outside_a_transaction_goes_with_its_progress(world: World) {
+    // Its progress cannot be written: then it has not run either.
+    let set = halfway(&world, "DELETE FROM whimbrel_history WHERE version = '2'", "SELECT 1");
+    let error = world.up(&set).await.unwrap_err();
+    let expected = world.choose(
+        "0002_b was taken over by another runner, or took its own entry; this run stops",
+        "0002_b failed at its entry in the history",
+    );
+    assert_eq!(error.to_string(), expected);
+    let entry = world.migrator(&set).history().await.unwrap().remove(1);
+    assert_eq!((entry.applied, entry.statements), (1, 4));
 }
 
 async fn a_verify_query_outside_a_transaction_is_asked(world: World) {
