@@ -107,6 +107,11 @@ impl Entry {
         format!("{of}{}", self.label())
     }
 
+    /// The column that [`done`](Self::done) is read from.
+    pub(crate) fn progress_column(&self) -> &'static str {
+        if self.undone.is_some() { "undone" } else { "applied" }
+    }
+
     /// How many statements are done of the script that is under way.
     pub(crate) fn done(&self) -> usize {
         self.undone.unwrap_or(self.applied)
@@ -241,6 +246,11 @@ impl History {
 
     pub(crate) fn next_rank(&self) -> i64 {
         self.entries.iter().map(|entry| entry.rank).max().unwrap_or(0) + 1
+    }
+
+    /// What somebody is at, or was when they died.
+    pub(crate) fn running(&self) -> Option<&Entry> {
+        self.entries.iter().find(|entry| entry.state == State::Running)
     }
 
     /// The highest version that is applied.

@@ -2,7 +2,7 @@
 
 use whimbrel_core::Dialect;
 
-use crate::driver::{Detail, Failure};
+use crate::driver::{Detail, Failure, Resolution};
 use crate::history::COLUMNS;
 use crate::identity::Identity;
 use crate::literal::literal;
@@ -238,6 +238,18 @@ impl Tongue {
         )
     }
 
+    /// Settles an entry that stands at a statement: how many are done.
+    pub(crate) fn resolve(&self, tables: &Tables, resolution: &Resolution<'_>) -> String {
+        let [key, why] = [&*resolution.entry.key, &*resolution.why].map(|text| literal(self.dialect, text));
+        let column = resolution.entry.progress_column();
+        let (was, done) = (resolution.entry.done(), resolution.done);
+        format!(
+            "UPDATE {} SET state = 'failed', {column} = {done}, error = {why} \
+             WHERE version = {key} AND state IN ('running', 'failed') AND {column} = {was}",
+            tables.history
+        )
+    }
+
     /// Completes the entry of a step.
     pub(crate) fn leave(&self, tables: &Tables, step: &Step<'_>) -> String {
         let key = literal(self.dialect, &*step.key);
@@ -263,12 +275,12 @@ impl Tongue {
     pub(crate) fn event(
         &self,
         tables: &Tables,
-        step: &Step<'_>,
+        key: &str,
         identity: &Identity,
         event: (&str, Option<&str>),
     ) -> (String, String) {
         let columns = "what, version, applied_by, application, detail, at, id, duration_ms";
-        let values = [Some(event.0), Some(&*step.key), Some(&*identity.by), Some(&*identity.application), event.1];
+        let values = [Some(event.0), Some(key), Some(&*identity.by), Some(&*identity.application), event.1];
         let values = values.map(|value| literal(self.dialect, value)).join(", ");
         (format!("INSERT INTO {} ({columns})", tables.events), format!("{values}, {}", self.now))
     }

@@ -1,4 +1,4 @@
-//! One step outside a transaction: statement by statement, its progress recorded after each.
+//! One step outside a transaction: statement by statement, its progress recorded with each.
 //!
 //! The lock is the session's, on the connection that executes: it lives as long as the server's own work does, also
 //! when we are dead by then.
@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use crate::backoff::Backoff;
 use crate::database_error::DatabaseError;
-use crate::doubt::goes_with_progress;
+use crate::doubt::{concurrent_index, goes_with_progress};
 use crate::driver::completed::{ALL, Completed, NONE};
 use crate::driver::postgres::answer::{Fault, setup_error};
 use crate::driver::postgres::batch::word_length;
@@ -46,7 +46,7 @@ fn hint(step: &Step<'_>, failure: &Failure) -> Option<String> {
     let waited = failure.cause.code() == Some("55P03");
     let raise = waited.then_some("raise `-- whimbrel:lock-timeout`, or end the session that holds the table");
     let drop = leaves_an_index(step, failure)
-        .then_some("it leaves an invalid index behind: drop that before you run it again");
+        .then_some("it leaves an invalid index behind, which the next run drops before it builds it anew");
     let hints: Vec<&str> = raise.into_iter().chain(drop).collect();
     (!hints.is_empty()).then(|| hints.join("; "))
 }
@@ -115,7 +115,7 @@ async fn begin(link: &mut Link<'_>, tables: &Tables, batch: &Batch<'_>, step: &S
     }
     let event = batch.history.last_event;
     sql.push_str(&request::enter(tables, batch, step, event));
-    let (insert, values) = TONGUE.event(tables, step, batch.identity, ("started", None));
+    let (insert, values) = TONGUE.event(tables, &step.key, batch.identity, ("started", None));
     sql.push_str(&format!(";\n{insert} SELECT {values}, {}, NULL;\nCOMMIT;", event + 1));
     let Err(fault) = link.send(sql, NONE).await else { return Ok(()) };
     link.roll_back().await;
@@ -177,6 +177,7 @@ impl Run<'_, '_, '_> {
                 done.rows += rows_of(self.step, index, changed);
                 continue;
             }
+            self.drop_invalid(index, &statement, kept).await?;
             let answer = self.statement(index, &statement, kept).await?;
             if index < self.step.skip {
                 continue;
@@ -204,6 +205,23 @@ impl Run<'_, '_, '_> {
         let after = format!(";\n{};\n{noted};\nCOMMIT", self.as_who_we_are());
         let answer = self.send(index, statement, Around { before: BEGIN, after: &after, kept: index }).await?;
         Ok(answer.statements.get(1).map_or(0, |statement| statement.changed))
+    }
+
+    /// Drops the invalid index that a build of the same one has left behind: a failed one, or one that was cut off.
+    async fn drop_invalid(&mut self, index: usize, statement: &Statement, kept: usize) -> Result<(), Stop> {
+        let Some((name, table)) = concurrent_index(self.script.text_of(statement)) else { return Ok(()) };
+        let invalid = format!("{} AND NOT i.indisvalid", request::index(&name, &table));
+        let broken = |fault: Fault| Stop::Broken(fault.into_error(self.tables));
+        let found = self.link.send(invalid, ALL).await.map_err(broken)?;
+        let Some(name) = found.rows.into_iter().flatten().flatten().next() else { return Ok(()) };
+        match self.link.send(format!("DROP INDEX CONCURRENTLY {name}"), NONE).await {
+            Ok(_) => Ok(()),
+            Err(Fault::Database { error, .. }) => {
+                let (part, range) = (Part::Statement(index), Some(statement.range()));
+                Err(Stop::Failed(Box::new(Failure { part, range, cause: error.cause, kept })))
+            }
+            Err(fault) => Err(broken(fault)),
+        }
     }
 
     /// Sends a statement alone.

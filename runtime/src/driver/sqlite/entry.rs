@@ -24,7 +24,7 @@ pub(crate) fn leave(tables: &Tables, batch: &Batch<'_>, step: &Step<'_>, event: 
         Action::RollBack => "rolled_back",
         Action::Baseline => "baselined",
     };
-    let (insert, values) = TONGUE.event(tables, step, batch.identity, (what, None));
+    let (insert, values) = TONGUE.event(tables, &step.key, batch.identity, (what, None));
     let key = literal(TONGUE.dialect, &*step.key);
     let duration = format!("(SELECT duration_ms FROM {} WHERE version = {key})", tables.history);
     let mut sql = vec![TONGUE.leave(tables, step), format!("{insert} VALUES ({values}, {event}, {duration})")];

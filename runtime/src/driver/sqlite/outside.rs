@@ -1,4 +1,4 @@
-//! One step outside a transaction: statement by statement, its progress recorded after each.
+//! One step outside a transaction: statement by statement, its progress recorded with each.
 //!
 //! SQLite has no lock that outlives a transaction. The entry that says *running* keeps others from what is applied; who
 //! begins such a step anew, because its runner seems to be dead, leaves an event that stops that runner.
@@ -81,7 +81,7 @@ async fn begin(link: &mut Link<'_>, tables: &Tables, batch: &Batch<'_>, step: &S
         sql.extend(TONGUE.create(tables));
     }
     sql.push(enter(tables, batch, step));
-    let (insert, values) = TONGUE.event(tables, step, batch.identity, ("started", None));
+    let (insert, values) = TONGUE.event(tables, &step.key, batch.identity, ("started", None));
     sql.push(format!("{insert} VALUES ({values}, {}, NULL)", event + 1));
     let mut begun = link.begin().await.map_err(setup)?;
     let seen = begun.send(TONGUE.last_event(tables), ALL).await;

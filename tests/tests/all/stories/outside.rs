@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use whimbrel::{ErrorKind, Mode, Rollback, Target};
+use whimbrel::{ErrorKind, Mode, Resolve, Rollback, Target};
 
 use crate::stories::world::{World, set_for, stories};
 
@@ -17,7 +17,10 @@ stories! {
     a_rollback_may_run_outside_a_transaction on sqlite, postgres
     a_rollback_that_fails_outside_a_transaction_goes_on_at_its_statement on sqlite, postgres
     a_rollback_that_fails_at_its_first_statement_leaves_it_applied on sqlite, postgres
-    a_rollback_that_somebody_is_at_is_left_to_them on sqlite, postgres
+    a_rollback_that_nobody_can_judge_stops on sqlite, postgres
+    what_can_run_in_a_transaction_is_never_in_doubt on sqlite, postgres
+    an_interrupted_index_is_settled_by_the_catalogue on postgres
+    an_invalid_index_is_dropped_and_built_anew on postgres
     what_has_run_of_a_down_script_may_not_be_edited on sqlite, postgres
     a_stored_down_script_goes_on_at_its_statement on sqlite, postgres
     a_unique_index_that_fails_concurrently_says_so on postgres
@@ -235,22 +238,87 @@ async fn a_rollback_that_fails_at_its_first_statement_leaves_it_applied(world: W
     assert_eq!((entry.applied, entry.undone, entry.statements), (1, None, 1));
 }
 
-async fn a_rollback_that_somebody_is_at_is_left_to_them(world: World) {
-    let set = with_down(&world, LOG, "INSERT INTO log VALUES (2)");
+async fn a_rollback_that_nobody_can_judge_stops(world: World) {
+    let second = world.choose("INSERT INTO log VALUES (2);\nPRAGMA query_only = 0", "DO 'BEGIN END';\nSELECT 1");
+    let set = with_down(&world, LOG, second);
     world.up(&set).await.unwrap();
-    let running = "UPDATE whimbrel_history SET state = 'running', statements = 3, undone = 1 WHERE version = '2'";
+    let running = "UPDATE whimbrel_history SET state = 'running', statements = 4, undone = 1 WHERE version = '2'";
     world.run(running).await;
     let mut migrator = world.migrator(&set).lock_timeout(Duration::from_millis(100));
     for error in [migrator.down(Rollback::Steps(1)).await.unwrap_err(), migrator.up().await.unwrap_err()] {
         assert_eq!(error.kind(), ErrorKind::InDoubt);
         world.shows("rollback_in_doubt", &error);
     }
-    assert_eq!(world.count("log").await, 0);
-    // What the message says.
-    world.run("UPDATE whimbrel_history SET state = 'failed', undone = 2 WHERE version = '2'").await;
-    world.run("UPDATE whimbrel_history SET down = '-- whimbrel:no-transaction\nINSERT INTO log VALUES (1);\nINSERT INTO log VALUES (2);\nDROP TABLE b;' WHERE version = '2'").await;
-    assert_eq!(migrator.down(Rollback::Steps(1)).await.unwrap().steps()[0].statements, 1);
+    assert_eq!((world.count("log").await, world.has("b").await), (0, true));
+    migrator.resolve(&"2".parse().unwrap(), Resolve::Done(2)).await.unwrap();
+    assert_eq!(migrator.down(Rollback::Steps(1)).await.unwrap().steps()[0].statements, 2);
     assert_eq!((world.count("log").await, world.has("b").await), (0, false));
+}
+
+/// Makes the second migration one whose runner has died after so many statements.
+async fn interrupt(world: &World, applied: usize) {
+    let running = format!("UPDATE whimbrel_history SET state = 'running', applied = {applied} WHERE version = '2'");
+    world.run(running).await;
+}
+
+async fn what_can_run_in_a_transaction_is_never_in_doubt(world: World) {
+    let set = halfway(&world, "INSERT INTO b VALUES (2)", "VACUUM");
+    world.up(&set).await.unwrap();
+    world.run("DELETE FROM b WHERE id = 4").await;
+    for applied in [3, 4, 2] {
+        interrupt(&world, applied).await;
+        world.run("DELETE FROM whimbrel_history WHERE version = '3'").await;
+        let mut migrator = world.migrator(&set).lock_timeout(Duration::from_millis(50));
+        assert_eq!(migrator.up().await.unwrap().applied(), 3, "{applied}");
+        // What stands at its end has nothing left; VACUUM may run twice.
+        assert_eq!(world.count("b WHERE id = 4").await, if applied == 2 { 2 } else { 1 }, "{applied}");
+    }
+    assert_eq!(world.count("b WHERE id = 2").await, 1);
+    let resolved = world.texts("SELECT detail FROM whimbrel_events WHERE what = 'resolved' ORDER BY id").await;
+    assert_eq!(resolved[0], "interrupted at statement 4 of 4, which was found to be not done");
+    assert_eq!(resolved.len(), 3);
+}
+
+async fn an_interrupted_index_is_settled_by_the_catalogue(world: World) {
+    let text = "CREATE INDEX CONCURRENTLY a_id ON a (id);\nDROP INDEX CONCURRENTLY a_b;\nINSERT INTO a VALUES (1);";
+    let set = set_for(
+        "postgres",
+        [("0001_a.sql", "CREATE TABLE a (id INTEGER);\nCREATE INDEX a_b ON a (id);"), ("0002_b.sql", text)],
+    );
+    world.up(&set).await.unwrap();
+    let invalid = "UPDATE pg_index SET indisvalid = false WHERE indexrelid = 'a_id'::regclass";
+    let cases = [
+        // The statements that are done, what is there then, and what is found.
+        (0, "DROP INDEX a_id; CREATE INDEX a_b ON a (id)", "not done"),
+        (0, "CREATE INDEX a_b ON a (id)", "done"),
+        (0, &*format!("{invalid}; CREATE INDEX a_b ON a (id)"), "not done"),
+        (1, "SELECT 1", "done"),
+        (1, "CREATE INDEX a_b ON a (id)", "not done"),
+        (2, "SELECT 1", "not done"),
+    ];
+    for (number, (applied, before, found)) in cases.into_iter().enumerate() {
+        world.run(before).await;
+        interrupt(&world, applied).await;
+        assert_eq!(world.up(&set).await.unwrap().applied(), 2, "{number}");
+        let valid = "SELECT relname::text FROM pg_index JOIN pg_class c ON c.oid = indexrelid \
+                     WHERE indrelid = 'a'::regclass AND indisvalid";
+        assert_eq!(world.texts(valid).await, ["a_id"], "{number}");
+        let detail = world.texts("SELECT detail FROM whimbrel_events WHERE what = 'resolved' ORDER BY id DESC").await;
+        assert!(detail[0].ends_with(&format!(" found to be {found}")), "{number}: {detail:?}");
+        assert_eq!((detail.len(), world.count("a").await), (number + 1, number as i64 + 2));
+    }
+}
+
+async fn an_invalid_index_is_dropped_and_built_anew(world: World) {
+    world.run("CREATE TABLE \"A\" (id INTEGER); INSERT INTO \"A\" VALUES (1), (1)").await;
+    let text = "CREATE UNIQUE INDEX CONCURRENTLY IF NOT EXISTS \"A_id\" ON public.\"A\" (id)";
+    let set = set_for("postgres", [("0001_i.sql", text)]);
+    world.up(&set).await.unwrap_err();
+    assert!(world.has("A_id").await);
+    world.run("DELETE FROM \"A\"").await;
+    assert_eq!(world.up(&set).await.unwrap().applied(), 1);
+    let valid = "pg_index WHERE indexrelid = '\"A_id\"'::regclass AND indisvalid";
+    assert_eq!(world.count(valid).await, 1);
 }
 
 async fn what_has_run_of_a_down_script_may_not_be_edited(world: World) {
