@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use whimbrel::{ErrorKind, Mode, Resolve, Rollback, Target};
+use whimbrel_tests::starters::Starters;
 
 use crate::stories::world::{World, set_for, stories};
 
@@ -21,6 +22,7 @@ stories! {
     what_can_run_in_a_transaction_is_never_in_doubt on sqlite, postgres
     an_interrupted_index_is_settled_by_the_catalogue on postgres
     an_invalid_index_is_dropped_and_built_anew on postgres
+    an_index_whose_builder_is_killed_is_built_anew on postgres
     what_has_run_of_a_down_script_may_not_be_edited on sqlite, postgres
     a_stored_down_script_goes_on_at_its_statement on sqlite, postgres
     a_unique_index_that_fails_concurrently_says_so on postgres
@@ -319,6 +321,37 @@ async fn an_invalid_index_is_dropped_and_built_anew(world: World) {
     assert_eq!(world.up(&set).await.unwrap().applied(), 1);
     let valid = "pg_index WHERE indexrelid = '\"A_id\"'::regclass AND indisvalid";
     assert_eq!(world.count(valid).await, 1);
+}
+
+async fn an_index_whose_builder_is_killed_is_built_anew(world: World) {
+    let World::Postgres(pool, _) = &world else { return };
+    world.run("CREATE TABLE a (id INTEGER); INSERT INTO a VALUES (1)").await;
+    let folder = tempfile::tempdir().unwrap();
+    let text = "-- whimbrel:no-transaction\nINSERT INTO a VALUES (2);\nCREATE INDEX CONCURRENTLY a_id ON a (id);\n\
+                INSERT INTO a VALUES (3);";
+    std::fs::write(folder.path().join("0001_i.sql"), text).unwrap();
+    std::fs::write(folder.path().join("whimbrel.toml"), "dialect = \"postgres\"").unwrap();
+    // The build waits for whoever writes to its table.
+    let mut writer = pool.begin().await.unwrap();
+    sqlx::raw_sql("DELETE FROM a WHERE id = 7").execute(&mut *writer).await.unwrap();
+    let mut starter = Starters::ready(env!("CARGO_BIN_EXE_starter"), 1, &world.url(), Some(folder.path()));
+    starter.go();
+    while world.count("pg_index WHERE indexrelid = to_regclass('a_id')").await == 0 {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    // It kills.
+    drop(starter);
+    let set = whimbrel::Migrations::from_directory(folder.path()).unwrap();
+    let released = async {
+        tokio::time::sleep(Duration::from_millis(1500)).await;
+        writer.rollback().await.unwrap();
+    };
+    let mut migrator = world.migrator(&set);
+    let (report, ()) = tokio::join!(migrator.up(), released);
+    assert_eq!(report.unwrap().applied(), 1);
+    let valid = "pg_index WHERE indrelid = 'a'::regclass AND indisvalid";
+    assert_eq!((world.count(valid).await, world.count("a").await), (1, 3));
+    assert_eq!(world.texts("SELECT what FROM whimbrel_events").await.iter().filter(|it| *it == "resolved").count(), 1);
 }
 
 async fn what_has_run_of_a_down_script_may_not_be_edited(world: World) {
