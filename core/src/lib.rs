@@ -28,6 +28,7 @@ mod lex;
 pub mod read;
 mod shape;
 pub mod split;
+pub mod words;
 
 // From scripts to a set.
 pub mod packed;

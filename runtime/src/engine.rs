@@ -3,18 +3,20 @@
 use std::time::{Duration, Instant};
 
 use tracing::Instrument as _;
-use whimbrel_core::{Migrations, Place, Version};
+use whimbrel_core::read::read_stored;
+use whimbrel_core::{Dialect, Direction, Migrations, Place, Version};
 
 use crate::backoff::Backoff;
 use crate::database_error::DatabaseError;
-use crate::driver::{Batch, Detail, Done, Driver, Ended, Failure, Part, Stop};
+use crate::doubt::{self, Finding, Question};
+use crate::driver::{Batch, Detail, Done, Driver, Ended, Failure, Part, Resolution, Stop};
 use crate::error::{Error, ErrorKind, Result};
 use crate::history::{Entry, Head, History, Holder, State};
 use crate::identity::Identity;
 use crate::plan::{self, Facts, Goal, Mode, Plan, Step};
 use crate::report::{Action, Failed, Outcome, Report, StepReport, Took};
 use crate::settings::Settings;
-use crate::target::Target;
+use crate::target::{Resolve, Target};
 
 /// What a run works with.
 pub(crate) struct Engine<'e, 'a> {
@@ -32,13 +34,25 @@ impl<'a> Engine<'_, 'a> {
         }
         let mut goal = goal;
         let mut backoff = Backoff::new(self.settings.lock_timeout);
-        let mut doubt = None;
+        let mut doubt: Option<Doubt> = None;
         loop {
             let history = read(self.driver, detail(&goal), &mut backoff).await?;
             report.waited = backoff.slept();
-            if let Some((seen, waiting)) = running(&history, doubt.as_ref(), self.driver.history_table())? {
-                doubt = Some(seen);
-                self.wait(&mut backoff, report, waiting).await?;
+            if let Some(entry) = history.running() {
+                // The holder is read a moment before the entry: only what two looks have seen is so.
+                let seen = (entry.version.clone(), entry.started_at.clone(), entry.done());
+                let before = doubt.replace(seen.clone());
+                let waiting = waiting_for(entry, &history.holder);
+                if is_left(&history.holder, &backoff) && before.as_ref() == Some(&seen) {
+                    if self.settle().await? == Settled::Not {
+                        self.wait(&mut backoff, report, waiting).await?;
+                    }
+                } else if before.is_none() && backoff.left().is_zero() {
+                    // However short the patience, there is a second look.
+                    tokio::time::sleep(SECOND_LOOK).await;
+                } else {
+                    self.wait(&mut backoff, report, waiting).await?;
+                }
                 continue;
             }
             let plan = self.plan(&history, &goal).await?;
@@ -59,6 +73,80 @@ impl<'a> Engine<'_, 'a> {
                 }
                 None if rest.is_empty() => return Ok(()),
                 None => {}
+            }
+        }
+    }
+
+    /// Finds out what became of the statement at which a runner has died, and records it: then it is as if that
+    /// statement had failed.
+    ///
+    /// # Errors
+    /// Only a person can tell.
+    async fn settle(&mut self) -> Result<Settled> {
+        let history = self.driver.history(Detail::Scripts).await?;
+        let Some(entry) = history.running() else { return Ok(Settled::Well) };
+        let done = match self.finding(entry) {
+            Finding::Again => entry.done(),
+            Finding::Done => entry.done() + 1,
+            Finding::Ask(Question { thing, done }) => {
+                entry.done() + usize::from(self.driver.ask(&thing).await? == done)
+            }
+            Finding::Unknown => return Err(in_doubt(entry, &history.holder)),
+        };
+        let at = entry.done() + 1;
+        let found = if done < at { "not done" } else { "done" };
+        let why = format!("interrupted {}, which was found to be {found}", place_of(entry));
+        tracing::warn!(version = %entry.version, name = entry.name, "{why}");
+        let (last_event, identity) = (history.last_event, self.identity);
+        match self.driver.resolve(Resolution { entry, done, why, last_event, identity }).await {
+            Ok(()) => Ok(Settled::Well),
+            Err(Stop::Broken(error)) => Err(error),
+            Err(_) => Ok(Settled::Not),
+        }
+    }
+
+    fn finding(&self, entry: &Entry) -> Finding {
+        let (direction, text) = match entry.undone {
+            Some(_) => (Direction::Down, entry.down.clone()),
+            None => (Direction::Up, entry.up.clone()),
+        };
+        // What this binary does not know, it cannot finish.
+        let is_known = entry.undone.is_some() || self.set.get(&entry.version).is_some();
+        let script = text.filter(|_| is_known).and_then(|text| {
+            let script = read_stored(direction, self.driver.dialect(), &entry.path, text);
+            script.ok().filter(|script| script.len() == entry.statements)
+        });
+        script.map_or(Finding::Unknown, |script| doubt::finding(&script, entry.done(), self.driver.dialect()))
+    }
+
+    /// Records what a person says of the statement at which an entry stands.
+    pub(crate) async fn resolve(&mut self, version: &Version, resolve: Resolve) -> Result<()> {
+        let history = read(self.driver, Detail::Entries, &mut Backoff::new(self.settings.lock_timeout)).await?;
+        let stands = |entry: &&Entry| matches!(entry.state, State::Running | State::Failed);
+        let Some(entry) = history.get(version).filter(stands) else {
+            let message = format!("{version} stands at no statement; nothing was changed");
+            return Err(Error::new(ErrorKind::Refused, message).help("`status` lists what is running or has failed"));
+        };
+        let (statement, done, found) = match resolve {
+            Resolve::Done(statement) => (statement, statement, "done"),
+            Resolve::Again(statement) => (statement, statement.saturating_sub(1), "not done"),
+        };
+        if statement != entry.done() + 1 || statement > entry.statements {
+            let message = format!(
+                "{} stands {}, not at statement {statement}; nothing was changed",
+                entry.work(),
+                place_of(entry)
+            );
+            return Err(Error::new(ErrorKind::Refused, message).help("look at that statement, and name it"));
+        }
+        let why = format!("interrupted {}, which is {found}, as {} says", place_of(entry), self.identity.by);
+        let (last_event, identity) = (history.last_event, self.identity);
+        match self.driver.resolve(Resolution { entry, done, why, last_event, identity }).await {
+            Ok(()) => Ok(()),
+            Err(Stop::Broken(error)) => Err(error),
+            Err(_) => {
+                Err(Error::new(ErrorKind::Locked, format!("somebody is at {}; nothing was changed", entry.work()))
+                    .help("wait until they are done; if nobody is, try again"))
             }
         }
     }
@@ -166,7 +254,7 @@ impl<'a> Engine<'_, 'a> {
             _ => None,
         };
         let part = name_of(failure.part, step);
-        let left = left_of(step, &failure);
+        let left = left_of(step, &failure, self.driver.dialect());
         report
             .step_failed(rest, Failed { part: part.clone(), left, cause: failure.cause.clone(), place: place.clone() });
         let at = place.as_ref().map_or_else(String::new, |place| match (place.line(), place.column()) {
@@ -180,7 +268,7 @@ impl<'a> Engine<'_, 'a> {
             Some("57014" | "9") => ErrorKind::Timeout,
             _ => ErrorKind::Failed,
         };
-        let help = help_of(step, &failure, kind);
+        let help = help_of(step, &failure, (kind, self.driver.dialect()));
         Error::new(kind, message).source(failure.cause).at(place).help(help)
     }
 }
@@ -214,47 +302,65 @@ struct Waiting {
     otherwise: Option<Error>,
 }
 
+/// Whether an entry could be settled, or somebody else was in the way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Settled {
+    Well,
+    Not,
+}
+
+/// The pause before the second look at an entry that says *running*.
+const SECOND_LOOK: Duration = Duration::from_millis(20);
+
 /// A statement that is being run, or was when its runner died.
 type Doubt = (Version, String, usize);
 
-/// An entry that says *running*: somebody is at it, or was killed at it. `before` is what the last look has seen.
-fn running(history: &History, before: Option<&Doubt>, table: &str) -> Result<Option<(Doubt, Waiting)>> {
-    let Some(entry) = history.entries.iter().find(|entry| entry.state == State::Running) else { return Ok(None) };
-    if history.holder == Holder::Nobody && entry.applied == entry.statements {
-        // All its statements are done; nothing is in doubt, and the plan completes it.
-        return Ok(None);
-    }
-    let seen = (entry.version.clone(), entry.started_at.clone(), entry.applied);
-    let (at, of) = (entry.applied + 1, entry.statements);
-    let part = if at > of { "after its last statement".to_owned() } else { format!("at statement {at} of {of}") };
-    let (label, by, since) = (entry.label(), &entry.applied_by, &entry.started_at);
-    match history.holder {
-        // The holder is read a moment before the entry: only what two looks have seen is so.
-        Holder::Nobody if before == Some(&seen) => {
-            let message = format!("{label} was interrupted {part}, by {by} at {since}; nothing was run");
-            Err(Error::new(ErrorKind::InDoubt, message).help(way_out(entry, table)))
-        }
-        Holder::Unknown => {
-            let message = format!("{label} stands {part}, run by {by} since {since}; nothing was run");
-            let dead = way_out(entry, table);
-            let help = format!("wait longer with `.lock_timeout(…)` if that process lives; only if it is dead, {dead}");
-            let in_doubt = Error::new(ErrorKind::InDoubt, message).help(help);
-            Ok(Some((seen, Waiting { what: "another runner", otherwise: Some(in_doubt) })))
-        }
-        _ => Ok(Some((seen, Waiting { what: "another runner", otherwise: None }))),
+/// Whether nobody is at an entry that says *running*. Where the database cannot tell, nobody is when it has not moved
+/// until the patience is spent; a runner that lives after all is stopped by its next statement.
+fn is_left(holder: &Holder, backoff: &Backoff) -> bool {
+    match holder {
+        Holder::Nobody => true,
+        Holder::Unknown => backoff.left().is_zero(),
+        Holder::Session(_) => false,
     }
 }
 
-/// What settles an entry that is in doubt: only a person can see whether the statement took effect.
-fn way_out(entry: &Entry, table: &str) -> String {
-    let (done, at) = (entry.applied, entry.applied + 1);
-    let update =
-        |applied| format!("`UPDATE {table} SET state = 'failed', applied = {applied} WHERE version = '{}'`", entry.key);
-    if at > entry.statements {
-        return format!("its statements are done: {}, then run it again", update(done));
+fn waiting_for(entry: &Entry, holder: &Holder) -> Waiting {
+    let otherwise = (*holder == Holder::Unknown).then(|| in_doubt(entry, holder));
+    Waiting { what: "another runner", otherwise }
+}
+
+/// Where an entry stands.
+fn place_of(entry: &Entry) -> String {
+    match (entry.done() + 1, entry.statements) {
+        (at, of) if at > of => "after its last statement".to_owned(),
+        (at, of) => format!("at statement {at} of {of}"),
     }
-    let (done, before) = (update(at), done);
-    format!("look whether it took effect; if so {done}, if not with `applied = {before}`; then run it again")
+}
+
+/// Only a person can see whether the statement at which an entry stands took effect.
+fn in_doubt(entry: &Entry, holder: &Holder) -> Error {
+    let (work, part, by, since) = (entry.work(), place_of(entry), &entry.applied_by, &entry.started_at);
+    let (at, key) = (entry.done() + 1, &entry.key);
+    let settle = format!(
+        "look whether it took effect; then `.resolve(&\"{key}\".parse()?, Resolve::Done({at}))` if so, \
+         `Resolve::Again({at})` if not; and run it again"
+    );
+    let (message, help) = match holder {
+        Holder::Unknown if at > entry.statements => {
+            let message = format!("{work} stands {part}, run by {by} since {since}; nothing was run");
+            (message, "wait longer with `.lock_timeout(…)`".to_owned())
+        }
+        Holder::Unknown => {
+            let message = format!("{work} stands {part}, run by {by} since {since}; nothing was run");
+            (
+                message,
+                format!("wait longer with `.lock_timeout(…)` if that process lives; only if it is dead, {settle}"),
+            )
+        }
+        _ => (format!("{work} was interrupted {part}, by {by} at {since}; nothing was run"), settle),
+    };
+    Error::new(ErrorKind::InDoubt, message).help(help)
 }
 
 fn detail(goal: &Goal) -> Detail {
@@ -289,14 +395,16 @@ fn name_of(part: Part, step: &Step<'_>) -> String {
     }
 }
 
-fn help_of(step: &Step<'_>, failure: &Failure, kind: ErrorKind) -> &'static str {
+fn help_of(step: &Step<'_>, failure: &Failure, (kind, dialect): (ErrorKind, Dialect)) -> &'static str {
     match (step.mode, failure.part) {
         _ if kind == ErrorKind::Timeout => "make it faster, or raise `-- whimbrel:timeout`, and run it again",
         _ if failure.cause.is_disk() => "make room on the disk, or mend it, and run it again",
         (Mode::Outside, Part::Verify(_)) => {
             "correct the data or the query, and run it again: it goes on with the query"
         }
-        (Mode::Outside, _) if step.action == Action::RollBack => "correct the script: it runs from its beginning again",
+        (Mode::Outside, _) if step.action == Action::RollBack && failure.took_nothing_back(step, dialect) => {
+            "correct the down script and run it again: this migration is still applied"
+        }
         (Mode::Outside, Part::Constraints) => {
             "mend the rows that `PRAGMA foreign_key_check` lists, and run it again: its statements are done"
         }
@@ -308,8 +416,11 @@ fn help_of(step: &Step<'_>, failure: &Failure, kind: ErrorKind) -> &'static str 
     }
 }
 
-fn left_of(step: &Step<'_>, failure: &Failure) -> String {
+fn left_of(step: &Step<'_>, failure: &Failure, dialect: Dialect) -> String {
     match (step.mode, failure.kept) {
+        (Mode::Outside, _) if step.action == Action::RollBack && failure.took_nothing_back(step, dialect) => {
+            "still applied".to_owned()
+        }
         (Mode::Transaction | Mode::ForeignKeysOff, _) if step.action == Action::RollBack => "still applied".to_owned(),
         (Mode::Outside, 0) => "nothing before it".to_owned(),
         (Mode::Outside, 1) => "the statement before it stays".to_owned(),

@@ -83,7 +83,8 @@ pub enum ErrorKind {
     Newer,
     /// A statement, a verify query or a constraint failed.
     Failed,
-    /// A statement was being run when its runner died; whether it took effect is not known.
+    /// A statement was being run when its runner died, and nobody but a person can tell whether it took effect; see
+    /// [`Migrator::resolve`](crate::Migrator::resolve).
     InDoubt,
     /// Another runner holds the right to migrate, or another session a table, for longer than we may wait.
     Locked,

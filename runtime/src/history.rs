@@ -69,6 +69,9 @@ pub struct Entry {
     pub statements: usize,
     /// How many of them are done.
     pub applied: usize,
+    /// While a rollback outside a transaction is under way, or has failed half-way: how many statements of the down
+    /// script are done; [`statements`](Self::statements) counts that script's then.
+    pub undone: Option<usize>,
     /// The zero-downtime phase that it declared.
     pub phase: Option<Phase>,
     /// When it began.
@@ -97,10 +100,26 @@ impl Entry {
     pub(crate) fn label(&self) -> String {
         format!("{} {}", self.version, self.name)
     }
+
+    /// What is under way, or has failed: `0004 add_email`, or `the rollback of 0004 add_email`.
+    pub(crate) fn work(&self) -> String {
+        let of = if self.undone.is_some() { "the rollback of " } else { "" };
+        format!("{of}{}", self.label())
+    }
+
+    /// The column that [`done`](Self::done) is read from.
+    pub(crate) fn progress_column(&self) -> &'static str {
+        if self.undone.is_some() { "undone" } else { "applied" }
+    }
+
+    /// How many statements are done of the script that is under way.
+    pub(crate) fn done(&self) -> usize {
+        self.undone.unwrap_or(self.applied)
+    }
 }
 
 /// The columns that every driver selects, in the order in which [`Entry::from_row`] takes them, all as text.
-pub(crate) const COLUMNS: [&str; 20] = [
+pub(crate) const COLUMNS: [&str; 21] = [
     "version",
     "rank",
     "name",
@@ -112,6 +131,7 @@ pub(crate) const COLUMNS: [&str; 20] = [
     "state",
     "statements",
     "applied",
+    "undone",
     "phase",
     "started_at",
     "completed_at",
@@ -155,6 +175,7 @@ impl Entry {
             state: required(next()).and_then(|name| State::from_name(&name).ok_or("state"))?,
             statements: number(next())?,
             applied: number(next())?,
+            undone: next().1.and_then(|text| text.parse().ok()),
             phase: next().1.and_then(|name| Phase::NAMES.into_iter().find(|(_, known)| *known == name)).map(|it| it.0),
             started_at: required(next())?,
             completed_at: next().1,
@@ -209,12 +230,27 @@ impl History {
         self.entries.iter().filter(|entry| entry.state == State::Completed)
     }
 
+    /// What can be rolled back: what is applied, and before that what a rollback has left half-way.
+    pub(crate) fn standing(&self) -> impl Iterator<Item = &Entry> {
+        self.halfway_back().chain(self.completed().rev())
+    }
+
+    /// What a rollback outside a transaction has left half-way.
+    pub(crate) fn halfway_back(&self) -> impl Iterator<Item = &Entry> {
+        self.entries.iter().filter(|entry| entry.undone.is_some())
+    }
+
     pub(crate) fn get(&self, version: &Version) -> Option<&Entry> {
         self.entries.iter().find(|entry| entry.version == *version)
     }
 
     pub(crate) fn next_rank(&self) -> i64 {
         self.entries.iter().map(|entry| entry.rank).max().unwrap_or(0) + 1
+    }
+
+    /// What somebody is at, or was when they died.
+    pub(crate) fn running(&self) -> Option<&Entry> {
+        self.entries.iter().find(|entry| entry.state == State::Running)
     }
 
     /// The highest version that is applied.

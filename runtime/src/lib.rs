@@ -53,6 +53,7 @@ mod status;
 
 // Read, decide, act.
 mod backoff;
+mod doubt;
 mod engine;
 mod plan;
 mod refusal;
@@ -77,7 +78,7 @@ pub use plan::{Mode, Plan, Step};
 pub use report::{Action, Failed, Outcome, Report, StepReport};
 pub use settings::{Missing, Newer, OutOfOrder};
 pub use status::{MigrationStatus, Standing, Status, Validation};
-pub use target::{Rollback, Target};
+pub use target::{Resolve, Rollback, Target};
 
 pub use whimbrel_core::{
     Dialect, Digest, Direction, Kind, Migration, Migrations, Place, Problem, Problems, Script, Statement, Version,

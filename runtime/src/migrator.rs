@@ -19,7 +19,7 @@ use crate::settings::{Missing, Newer, OutOfOrder, Settings};
 use crate::stale::refuse_stale;
 use crate::status::{Status, Validation};
 use crate::table_name::TableName;
-use crate::target::{Rollback, Target};
+use crate::target::{Resolve, Rollback, Target};
 
 /// Applies everything that is pending: the 95 % case, for the start of a service.
 ///
@@ -365,7 +365,10 @@ impl<'a> Migrator<'a> {
     pub async fn pending(&mut self) -> Result<Vec<Version>> {
         let status = self.boxed_status().await?;
         let pending = status.migrations.iter().filter(|migration| {
-            matches!(migration.standing, crate::status::Standing::Pending | crate::status::Standing::Failed)
+            let halfway_back = migration.entry.as_ref().is_some_and(|entry| entry.undone.is_some());
+            let is_open =
+                matches!(migration.standing, crate::status::Standing::Pending | crate::status::Standing::Failed);
+            is_open && !halfway_back
         });
         Ok(pending.map(|migration| migration.version.clone()).collect())
     }
@@ -413,6 +416,39 @@ impl<'a> Migrator<'a> {
     /// As [`status`](Self::status); what is wrong with the migrations is in the [`Validation`].
     pub async fn validate(&mut self) -> Result<Validation> {
         self.boxed_validate().await
+    }
+
+    /// Settles the statement at which a run outside a transaction was interrupted, where only a person can tell
+    /// ([`ErrorKind::InDoubt`]); statements are counted from 1.
+    ///
+    /// ```no_run
+    /// # #[cfg(feature = "sqlite")]
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # use whimbrel::*;
+    /// # static MIGRATIONS: Migrations = embed_migrations!("../migrations");
+    /// # let pool = whimbrel::sqlx::SqlitePool::connect("sqlite::memory:").await?;
+    /// let mut migrator = Migrator::new(&MIGRATIONS, &pool);
+    /// migrator.resolve(&"3".parse()?, Resolve::Done(2)).await?;
+    /// migrator.up().await?;
+    /// # Ok(()) }
+    /// # #[cfg(not(feature = "sqlite"))] fn main() {}
+    /// ```
+    ///
+    /// # Errors
+    /// [`ErrorKind::Refused`]: the migration does not stand at that statement. [`ErrorKind::Locked`]: somebody is at it.
+    pub async fn resolve(&mut self, version: &Version, resolve: Resolve) -> Result<()> {
+        self.boxed_resolve(version, resolve).await
+    }
+
+    fn boxed_resolve<'r>(&'r mut self, version: &'r Version, resolve: Resolve) -> Answer<'r, Result<()>> {
+        Box::pin(async move {
+            let (set, settings, identity) = (self.migrations, &self.settings, &self.identity);
+            let driver = opened(&mut self.driver, set)?;
+            let mut engine = Engine { set, driver: &mut **driver, settings, identity };
+            let result = bounded(settings.timeout, engine.resolve(version, resolve)).await;
+            driver.release().await;
+            result
+        })
     }
 
     fn run(&mut self, goal: Goal) -> Answer<'_, Result<Report>> {

@@ -77,6 +77,8 @@ pub struct Step<'a> {
     pub(crate) verify: Option<(&'a Script, String)>,
     /// Statements that an earlier run has done.
     pub(crate) skip: usize,
+    /// The down script as the history will hold it, while a rollback outside a transaction is under way.
+    pub(crate) down: Option<String>,
     /// What the history will say; `None` for a rollback.
     pub(crate) record: Option<Record<'a>>,
 }
@@ -148,6 +150,11 @@ impl Step<'_> {
         unwrapped.skip(self.skip).map(|(script, statement)| script.text_of(&statement))
     }
 
+    /// The number of statements of its script.
+    pub(crate) fn statement_count(&self) -> usize {
+        self.script.as_deref().map_or(0, Script::len)
+    }
+
     /// `0004_add_email`.
     pub(crate) fn label(&self) -> String {
         format!("{}_{}", self.version, self.name)
@@ -195,7 +202,7 @@ pub(crate) fn plan<'a>(facts: Facts<'a, '_>, goal: &Goal) -> Result<Plan<'a>> {
         Goal::Baseline(version) => baseline(facts, version)?,
         Goal::Only(Action::RollBack, versions) => {
             let wanted: HashSet<&Version> = versions.iter().collect();
-            let still = facts.history.completed().rev().filter(|entry| wanted.contains(&entry.version));
+            let still = facts.history.standing().filter(|entry| wanted.contains(&entry.version));
             down(facts, &still.collect::<Vec<_>>())?
         }
         Goal::Only(Action::Apply, versions) => {
@@ -254,6 +261,7 @@ fn apply<'a>(facts: Facts<'a, '_>, migration: &'a Migration) -> Step<'a> {
         script: script.map(Cow::Borrowed),
         verify: verify.map(|verify| (verify, facts.set.path_of(verify))),
         skip: unfinished.filter(|_| mode == Mode::Outside).map_or(0, |entry| entry.applied),
+        down: None,
         record: Some(Record {
             rank: 0,
             folder: migration.folder(),
@@ -345,7 +353,7 @@ fn baseline<'a>(facts: Facts<'a, '_>, version: &Version) -> Result<Vec<Step<'a>>
 
 /// The entries that a rollback means, last applied first.
 fn chosen<'h>(facts: Facts<'_, 'h>, rollback: &Rollback) -> Result<Vec<&'h Entry>> {
-    let applied = facts.history.completed().rev();
+    let applied = facts.history.standing();
     let chosen: Vec<&Entry> = match rollback {
         Rollback::Steps(number) => applied.take(*number).collect(),
         Rollback::All => applied.collect(),
@@ -373,13 +381,20 @@ fn is_named(entry: &Entry, name: &str) -> bool {
 
 fn down<'a>(facts: Facts<'a, '_>, entries: &[&Entry]) -> Result<Vec<Step<'a>>> {
     refusal::check_none_halfway(facts)?;
+    refusal::check_none_halfway_back(facts, entries)?;
     refusal::check_ups(facts, entries)?;
     let scripts: Vec<_> = entries.iter().map(|entry| way_back(facts, entry)).collect::<Result<_>>()?;
     let closed = entries.iter().zip(&scripts).filter(|(_, script)| script.is_none());
     refusal::check_ways_back(&closed.map(|(entry, _)| *entry).collect::<Vec<_>>())?;
-    let steps = entries.iter().zip(scripts).map(|(entry, script)| Step {
+    let ways = || entries.iter().zip(scripts.iter().map(Option::as_deref));
+    ways()
+        .filter_map(|(entry, script)| Some((entry, script?)))
+        .try_for_each(|(entry, script)| refusal::check_goes_on_back(facts, entry, script))?;
+    let modes: Vec<Mode> =
+        ways().map(|(_, script)| script.map_or(Mode::Transaction, |script| mode(script, facts.dialect))).collect();
+    let steps = entries.iter().zip(scripts).zip(modes).map(|((entry, script), mode)| Step {
         action: Action::RollBack,
-        mode: script.as_deref().map_or(Mode::Transaction, |script| mode(script, facts.dialect)),
+        mode,
         version: entry.version.clone(),
         name: entry.name.clone(),
         task: entry.task.clone(),
@@ -389,9 +404,10 @@ fn down<'a>(facts: Facts<'a, '_>, entries: &[&Entry]) -> Result<Vec<Step<'a>>> {
             Some(Cow::Owned(script)) => script.path().to_owned(),
             None => String::new(),
         },
+        down: script.as_deref().filter(|_| mode == Mode::Outside).map(|it| stored(it, facts.dialect).into_owned()),
         script,
         verify: None,
-        skip: 0,
+        skip: entry.undone.unwrap_or(0),
         record: None,
     });
     Ok(steps.collect())

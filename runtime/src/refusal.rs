@@ -18,6 +18,7 @@ pub(crate) fn faults(facts: Facts<'_, '_>, wanted: &[&Migration]) -> Vec<Error> 
     let applied: Vec<&Entry> = facts.history.completed().collect();
     let checks = [
         check_changed(facts, &applied),
+        check_none_halfway_back(facts, &[]),
         check_still_outside(facts),
         check_resumable(facts),
         check_missing(facts, &applied),
@@ -99,20 +100,20 @@ fn check_resumable(facts: Facts<'_, '_>) -> Result<()> {
     let message = format!("{} stopped half-way, and what is done was edited since; nothing was run", first.label());
     let shown = edited.iter().filter_map(|entry| Some(difference(facts, entry, facts.set.get(&entry.version)?)));
     let details: Vec<String> = shown.collect();
-    let help = match first.applied {
+    Err(Error::new(ErrorKind::Changed, message).details(details.join("")).help(restore(first.applied)))
+}
+
+fn restore(done: usize) -> String {
+    match done {
         1 => "restore its first statement, which is done; those after it may be corrected".to_owned(),
         done => format!("restore its first {done} statements, which are done; those after them may be corrected"),
-    };
-    Err(Error::new(ErrorKind::Changed, message).details(details.join("")).help(help))
+    }
 }
 
 /// The entries that stopped outside a transaction, so that some of their statements stay.
 fn halfway<'h>(facts: Facts<'_, 'h>) -> impl Iterator<Item = &'h Entry> {
-    facts
-        .history
-        .entries
-        .iter()
-        .filter(|entry| matches!(entry.state, State::Failed | State::Running) && entry.applied > 0)
+    let stopped = facts.history.entries.iter().filter(|entry| matches!(entry.state, State::Failed | State::Running));
+    stopped.filter(|entry| entry.undone.is_none() && entry.applied > 0)
 }
 
 /// For a rollback: nothing stands half-way above what it takes back.
@@ -122,6 +123,35 @@ pub(crate) fn check_none_halfway(facts: Facts<'_, '_>) -> Result<()> {
     let message = format!("{label} stopped half-way, after {done} of {of} statements; nothing was run");
     let help = "finish it with `up` first; or take back by hand what it did, and set `applied = 0` in its entry";
     Err(Error::new(ErrorKind::Refused, message).help(help))
+}
+
+/// Nothing stands half-way on its way back but what this rollback finishes.
+pub(crate) fn check_none_halfway_back(facts: Facts<'_, '_>, finished: &[&Entry]) -> Result<()> {
+    let is_left = |entry: &&Entry| finished.iter().all(|it| it.version != entry.version);
+    let Some(entry) = facts.history.halfway_back().find(is_left) else { return Ok(()) };
+    let (work, done, of) = (entry.work(), entry.done(), entry.statements);
+    let message = format!("{work} stands half-way, after {done} of {of} statements; nothing was run");
+    let help = format!("finish it first: `down(Rollback::Name(\"{}_{}\".into()))`", entry.version, entry.name);
+    Err(Error::new(ErrorKind::Refused, message).help(help))
+}
+
+/// A rollback that failed half-way goes on only outside a transaction, and only when what is done of the down script is
+/// as it was.
+pub(crate) fn check_goes_on_back(facts: Facts<'_, '_>, entry: &Entry, script: &Script) -> Result<()> {
+    let Some(done) = entry.undone else { return Ok(()) };
+    if script.is_transactional(facts.dialect) {
+        let message = format!(
+            "{} failed half-way outside a transaction, and its script now asks for one; nothing was run",
+            entry.work()
+        );
+        let help = "put `-- whimbrel:no-transaction` back: it goes on with the statement that failed";
+        return Err(Error::new(ErrorKind::Changed, message).help(help));
+    }
+    if done == 0 || starts_alike(facts, (Direction::Down, entry.down.as_deref()), script, done) {
+        return Ok(());
+    }
+    let message = format!("{} failed half-way, and what is done was edited since; nothing was run", entry.work());
+    Err(Error::new(ErrorKind::Changed, message).help(restore(done)))
 }
 
 /// What failed half-way outside a transaction cannot go on inside one: it would begin with the first statement again.
@@ -153,17 +183,19 @@ pub(crate) fn check_ups(facts: Facts<'_, '_>, entries: &[&Entry]) -> Result<()> 
 /// Whether the statements that are done stand in the script as they ran, but for blanks and comments; what has not run
 /// yet may be corrected. Unknown, and so no, when the history was read without scripts.
 fn goes_on(facts: Facts<'_, '_>, entry: &Entry, migration: &Migration) -> bool {
-    let (Some(ran), Some(script)) = (entry.up.clone(), migration.script(Direction::Up, facts.dialect)) else {
-        return false;
-    };
-    let read = |text: String| read_stored(Direction::Up, facts.dialect, &entry.path, text).ok();
-    let done = |script: &Script| {
-        let last = script.statement(entry.applied.checked_sub(1)?)?;
-        let script = read(script.text().get(..last.range().end)?.to_owned())?;
+    let script = migration.script(Direction::Up, facts.dialect);
+    script.is_some_and(|script| starts_alike(facts, (Direction::Up, entry.up.as_deref()), script, entry.applied))
+}
+
+fn starts_alike(facts: Facts<'_, '_>, ran: (Direction, Option<&str>), script: &Script, done: usize) -> bool {
+    let read = |text: &str| read_stored(ran.0, facts.dialect, script.path(), text.to_owned()).ok();
+    let start = |script: &Script| {
+        let last = script.statement(done.checked_sub(1)?)?;
+        let script = read(script.text().get(..last.range().end)?)?;
         Some((script.len(), script.digest(facts.dialect)))
     };
-    let Some(ran) = read(ran) else { return false };
-    done(&ran).is_some() && done(&ran) == done(script)
+    let Some(ran) = ran.1.and_then(read) else { return false };
+    start(&ran).is_some() && start(&ran) == start(script)
 }
 
 /// Whether an entry is above all that this binary knows.

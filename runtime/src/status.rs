@@ -138,6 +138,9 @@ impl fmt::Display for Status {
                 let took = entry.duration_ms.map(|it| Took(std::time::Duration::from_millis(it.max(0) as u64)));
                 let took = took.map_or_else(String::new, |took| took.to_string());
                 write!(f, "  {}  {took:>7}  {}", entry.started_at, entry.applied_by)?;
+                if let Some(undone) = entry.undone {
+                    write!(f, ", {undone} of {} statements rolled back", entry.statements)?;
+                }
             }
         }
         Ok(())

@@ -44,3 +44,12 @@ pub enum Rollback {
     /// Everything.
     All,
 }
+
+/// What a person has found of the statement at which a migration was interrupted; statements are counted from 1.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Resolve {
+    /// It took effect: the next run goes on behind it.
+    Done(usize),
+    /// It did not: the next run goes on with it.
+    Again(usize),
+}

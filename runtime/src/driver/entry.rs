@@ -2,11 +2,11 @@
 
 use whimbrel_core::Dialect;
 
-use crate::driver::Detail;
+use crate::driver::{Detail, Failure, Resolution};
 use crate::history::COLUMNS;
 use crate::identity::Identity;
 use crate::literal::literal;
-use crate::plan::Step;
+use crate::plan::{Mode, Step};
 use crate::table_name::Tables;
 
 /// How a dialect says what the statements below need.
@@ -37,6 +37,7 @@ const HISTORY: &str = "CREATE TABLE {history} (
   state TEXT NOT NULL CHECK (state IN ('running', 'completed', 'failed', 'rolled_back')),
   statements BIGINT NOT NULL,
   applied BIGINT NOT NULL,
+  undone BIGINT,
   phase TEXT,
   started_at {time} NOT NULL,
   completed_at {time},
@@ -165,7 +166,7 @@ impl Tongue {
             text(record.up),
             maybe(record.down.as_deref()),
             text(standing.state),
-            step.script.as_deref().map_or(0, whimbrel_core::Script::len).to_string(),
+            step.statement_count().to_string(),
             standing.applied.to_string(),
             maybe(record.phase.map(whimbrel_core::script::Phase::name)),
             self.now.to_owned(),
@@ -186,10 +187,11 @@ impl Tongue {
 
     /// Notes how many statements are done; no row changes when somebody has begun the step anew since our event
     /// `begun`.
-    pub(crate) fn progress(&self, tables: &Tables, step: &Step<'_>, begun: i64, applied: usize) -> String {
+    pub(crate) fn progress(&self, tables: &Tables, step: &Step<'_>, begun: i64, done: usize) -> String {
         let (key, anew) = (literal(self.dialect, &*step.key), self.begun_anew(tables, step, begun));
+        let column = if step.record.is_some() { "applied" } else { "undone" };
         format!(
-            "UPDATE {} SET applied = {applied} WHERE version = {key} AND state = 'running' AND NOT EXISTS ({anew})",
+            "UPDATE {} SET {column} = {done} WHERE version = {key} AND state = 'running' AND NOT EXISTS ({anew})",
             tables.history
         )
     }
@@ -203,19 +205,60 @@ impl Tongue {
         )
     }
 
-    /// Begins a rollback: the entry stays completed until it is done.
-    pub(crate) fn begin_rollback(&self, tables: &Tables, step: &Step<'_>) -> String {
+    /// Begins a rollback. In a transaction the entry stays completed until it is done; outside one it says how far
+    /// the down script came, with that script, since what is done of it may not be edited.
+    pub(crate) fn begin_rollback(&self, tables: &Tables, step: &Step<'_>, identity: &Identity) -> String {
         let key = literal(self.dialect, &*step.key);
-        let template = "UPDATE {history} SET started_at = {now} WHERE state = 'completed' AND version = ";
-        format!("{}{key}", self.fill(template, tables))
+        if step.mode != Mode::Outside {
+            let template = "UPDATE {history} SET started_at = {now} WHERE state = 'completed' AND version = ";
+            return format!("{}{key}", self.fill(template, tables));
+        }
+        let [down, by, application] = [step.down.as_deref(), Some(&*identity.by), Some(&*identity.application)]
+            .map(|value| literal(self.dialect, value));
+        let (statements, skip) = (step.statement_count(), step.skip);
+        let template = "UPDATE {history} SET state = 'running', started_at = {now}, error = NULL";
+        format!(
+            "{}, statements = {statements}, undone = {skip}, down = {down}, applied_by = {by}, \
+             application = {application} WHERE version = {key} AND (state = 'completed' OR undone = {skip})",
+            self.fill(template, tables)
+        )
+    }
+
+    /// Notes that a rollback outside a transaction failed: half-way, or before it took anything back.
+    pub(crate) fn fail_rollback(&self, tables: &Tables, step: &Step<'_>, failure: &Failure, cause: &str) -> String {
+        let [key, cause] = [&*step.key, cause].map(|text| literal(self.dialect, text));
+        let to = if failure.took_nothing_back(step, self.dialect) {
+            "state = 'completed', statements = applied, undone = NULL".to_owned()
+        } else {
+            format!("state = 'failed', undone = {}", failure.kept)
+        };
+        format!(
+            "UPDATE {} SET {to}, error = {cause} WHERE version = {key} AND state = 'running' AND undone IS NOT NULL",
+            tables.history
+        )
+    }
+
+    /// Settles an entry that stands at a statement: how many are done.
+    pub(crate) fn resolve(&self, tables: &Tables, resolution: &Resolution<'_>) -> String {
+        let [key, why] = [&*resolution.entry.key, &*resolution.why].map(|text| literal(self.dialect, text));
+        let column = resolution.entry.progress_column();
+        let (was, done) = (resolution.entry.done(), resolution.done);
+        format!(
+            "UPDATE {} SET state = 'failed', {column} = {done}, error = {why} \
+             WHERE version = {key} AND state IN ('running', 'failed') AND {column} = {was}",
+            tables.history
+        )
     }
 
     /// Completes the entry of a step.
     pub(crate) fn leave(&self, tables: &Tables, step: &Step<'_>) -> String {
         let key = literal(self.dialect, &*step.key);
-        let (from, to) = match step.record {
-            Some(_) => ("running", "state = 'completed', applied = statements"),
-            None => ("completed", "state = 'rolled_back', applied = 0"),
+        let (from, to) = match (&step.record, step.mode) {
+            (Some(_), _) => ("running", "state = 'completed', applied = statements"),
+            (None, Mode::Outside) => {
+                ("running", "state = 'rolled_back', statements = applied, applied = 0, undone = NULL")
+            }
+            (None, _) => ("completed", "state = 'rolled_back', applied = 0"),
         };
         let template = "UPDATE {history} SET completed_at = {now}, duration_ms = {elapsed}, error = NULL, ";
         format!("{}{to} WHERE state = '{from}' AND version = {key}", self.fill(template, tables))
@@ -232,12 +275,12 @@ impl Tongue {
     pub(crate) fn event(
         &self,
         tables: &Tables,
-        step: &Step<'_>,
+        key: &str,
         identity: &Identity,
         event: (&str, Option<&str>),
     ) -> (String, String) {
         let columns = "what, version, applied_by, application, detail, at, id, duration_ms";
-        let values = [Some(event.0), Some(&*step.key), Some(&*identity.by), Some(&*identity.application), event.1];
+        let values = [Some(event.0), Some(key), Some(&*identity.by), Some(&*identity.application), event.1];
         let values = values.map(|value| literal(self.dialect, value)).join(", ");
         (format!("INSERT INTO {} ({columns})", tables.events), format!("{values}, {}", self.now))
     }

@@ -10,8 +10,9 @@ use std::time::Duration;
 use whimbrel_core::{Dialect, Script};
 
 use crate::database_error::DatabaseError;
+use crate::doubt::{self, Thing};
 use crate::error::{Error, Result};
-use crate::history::{Head, History};
+use crate::history::{Entry, Head, History};
 use crate::identity::Identity;
 use crate::plan::Step;
 use crate::settings::Settings;
@@ -54,6 +55,12 @@ pub(crate) trait Driver: Send {
     /// Runs one step statement by statement, outside a transaction; a failure is recorded.
     fn outside<'a>(&'a mut self, batch: Batch<'a>) -> Answer<'a, Ended>;
 
+    /// Asks the catalogue.
+    fn ask<'a>(&'a mut self, thing: &'a Thing) -> Answer<'a, Result<doubt::Answer>>;
+
+    /// Settles an entry that stands at a statement, unless somebody else is at it.
+    fn resolve<'a>(&'a mut self, resolution: Resolution<'a>) -> Answer<'a, Result<(), Stop>>;
+
     /// Asks the queries of a verify script; the first that finds nothing, or fails.
     fn verify<'a>(&'a mut self, script: &'a Script, settings: &'a Settings) -> Answer<'a, Result<Option<Failure>>>;
 
@@ -79,6 +86,19 @@ pub(crate) struct Batch<'a> {
     pub(crate) identity: &'a Identity,
     /// What is left of the time that may be spent waiting for others.
     pub(crate) patience: Duration,
+}
+
+/// How an entry that stands at a statement is settled.
+#[derive(Debug)]
+pub(crate) struct Resolution<'a> {
+    pub(crate) entry: &'a Entry,
+    /// The statements that are done.
+    pub(crate) done: usize,
+    /// The sentence for the entry and its event.
+    pub(crate) why: String,
+    /// The last event of the history that the entry was read from.
+    pub(crate) last_event: i64,
+    pub(crate) identity: &'a Identity,
 }
 
 /// How a batch ended.
@@ -137,6 +157,18 @@ pub(crate) struct Failure {
     pub(crate) cause: DatabaseError,
     /// Statements that stay: 0 where the step was a transaction.
     pub(crate) kept: usize,
+}
+
+impl Failure {
+    /// Whether a rollback outside a transaction failed before it took anything back: at its first statement, and that is
+    /// none which may leave something although it fails.
+    pub(crate) fn took_nothing_back(&self, step: &Step<'_>, dialect: Dialect) -> bool {
+        let statement = match self.part {
+            Part::Statement(index) => step.script.as_deref().and_then(|script| script.statement(index)),
+            _ => None,
+        };
+        self.kept == 0 && !statement.is_some_and(|statement| statement.needs_no_transaction(dialect))
+    }
 }
 
 /// The part of a step that a request, or an error, is about.

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions};
 use sqlx::{AssertSqlSafe, Connection, SqliteConnection, SqlitePool};
-use whimbrel::{Error, ErrorKind, Migrator, migrate};
+use whimbrel::{Error, ErrorKind, Migrator, Rollback, migrate};
 use whimbrel_tests::sqlite::Database;
 
 use crate::cases::{files, outcomes, outcomes_before, ups};
@@ -775,4 +775,29 @@ async fn a_step_that_somebody_has_begun_anew_is_left_to_them() {
         let running = "SELECT count(*) FROM whimbrel_history WHERE state = 'running' AND applied = 1";
         assert_eq!(number(&pool, running).await, 1);
     }
+}
+
+#[tokio::test]
+async fn two_rollbacks_at_once_outside_a_transaction_are_kept_apart() {
+    let database = Database::create();
+    let pool = database.pool().await;
+    let slow =
+        "WITH RECURSIVE c (n) AS (SELECT 0 UNION ALL SELECT n + 1 FROM c WHERE n < 500000) SELECT max(n) FROM c;";
+    let down = format!("-- whimbrel:no-transaction\nINSERT INTO log VALUES (1);\n{slow}\nINSERT INTO log VALUES (2);");
+    let scripts = [
+        ("0001_a.up.sql", "CREATE TABLE log (id INTEGER)"),
+        ("0001_a.down.sql", "DROP TABLE log"),
+        ("0002_b.up.sql", "SELECT 1"),
+        ("0002_b.down.sql", &*down),
+    ];
+    let set = &files("sqlite", scripts);
+    migrate(set, &pool).await.unwrap();
+    let pool = &pool;
+    let down = || async move { Migrator::new(set, pool).down(Rollback::Name("0002_b".into())).await };
+    let (one, other) = tokio::join!(down(), down());
+    // The one that waits finds nothing to roll back, or that its own part of it is done.
+    assert!(one.is_ok() || other.is_ok(), "{one:?} {other:?}");
+    assert_eq!(number(pool, "SELECT count(*) FROM log").await, 2);
+    let started = "SELECT count(*) FROM whimbrel_events WHERE what = 'started'";
+    assert_eq!(number(pool, started).await, 1);
 }

@@ -14,8 +14,9 @@ use whimbrel_core::{Dialect, Script};
 
 use crate::database::{Database, sealed};
 use crate::database_error::DatabaseError;
+use crate::doubt::{self, Thing};
 use crate::driver::completed::{ALL, NONE, Row};
-use crate::driver::{Answer, Batch, Detail, Driver, Ended, Failure, Part};
+use crate::driver::{Answer, Batch, Detail, Driver, Ended, Failure, Part, Resolution, Stop};
 use crate::error::{Error, ErrorKind, Result};
 use crate::history::{Entry, Head, History, Holder};
 use crate::settings::{Settings, whole_millis};
@@ -98,8 +99,28 @@ impl Driver for Postgres<'_> {
         Box::pin(outside::run(&mut self.link, &self.tables, batch))
     }
 
+    fn ask<'a>(&'a mut self, thing: &'a Thing) -> Answer<'a, Result<doubt::Answer>> {
+        Box::pin(async move {
+            let answer = self.link.send(request::question(thing), ALL).await;
+            let rows = answer.map_err(|fault| fault.into_error(&self.tables))?.rows;
+            let is_there = rows.first().and_then(|row| row.first()?.as_deref()) == Some("true");
+            Ok(if is_there { doubt::Answer::Yes } else { doubt::Answer::No })
+        })
+    }
+
+    fn resolve<'a>(&'a mut self, resolution: Resolution<'a>) -> Answer<'a, Result<(), Stop>> {
+        Box::pin(async move {
+            let Err(fault) = self.link.send(request::resolve(&self.tables, &resolution), NONE).await else {
+                return Ok(());
+            };
+            self.link.roll_back().await;
+            let is_busy = ["22012", "23505", "55P03"].iter().any(|code| fault.says(code));
+            Err(if is_busy { Stop::Busy } else { Stop::Broken(fault.into_error(&self.tables)) })
+        })
+    }
+
     fn verify<'a>(&'a mut self, script: &'a Script, settings: &'a Settings) -> Answer<'a, Result<Option<Failure>>> {
-        Box::pin(self.ask(script, settings))
+        Box::pin(self.ask_queries(script, settings))
     }
 
     fn release(&mut self) -> Answer<'_, ()> {
@@ -153,7 +174,7 @@ impl Postgres<'_> {
         })
     }
 
-    async fn ask(&mut self, script: &Script, settings: &Settings) -> Result<Option<Failure>> {
+    async fn ask_queries(&mut self, script: &Script, settings: &Settings) -> Result<Option<Failure>> {
         let limit = script.options().timeout.or(settings.statement_timeout).map_or(0, whole_millis);
         let lock_limit = whole_millis(script.options().lock_timeout.unwrap_or(settings.statement_lock_timeout));
         for (index, statement) in script.statements().enumerate() {

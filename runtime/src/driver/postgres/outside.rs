@@ -1,4 +1,4 @@
-//! One step outside a transaction: statement by statement, its progress recorded after each.
+//! One step outside a transaction: statement by statement, its progress recorded with each.
 //!
 //! The lock is the session's, on the connection that executes: it lives as long as the server's own work does, also
 //! when we are dead by then.
@@ -7,8 +7,8 @@ use std::time::Instant;
 
 use crate::backoff::Backoff;
 use crate::database_error::DatabaseError;
+use crate::doubt::{concurrent_index, goes_with_progress};
 use crate::driver::completed::{ALL, Completed, NONE};
-use crate::driver::entry::Standing;
 use crate::driver::postgres::answer::{Fault, setup_error};
 use crate::driver::postgres::batch::word_length;
 use crate::driver::postgres::holders::holders;
@@ -17,7 +17,6 @@ use crate::driver::postgres::record;
 use crate::driver::postgres::request::{self, TONGUE};
 use crate::driver::{Batch, Done, Ended, Failure, Part, Stop, rows_of};
 use crate::plan::Step;
-use crate::report::Action;
 use crate::settings::whole_millis;
 use crate::table_name::Tables;
 use whimbrel_core::{Dialect, Kind, Script, Statement};
@@ -47,7 +46,7 @@ fn hint(step: &Step<'_>, failure: &Failure) -> Option<String> {
     let waited = failure.cause.code() == Some("55P03");
     let raise = waited.then_some("raise `-- whimbrel:lock-timeout`, or end the session that holds the table");
     let drop = leaves_an_index(step, failure)
-        .then_some("it leaves an invalid index behind: drop that before you run it again");
+        .then_some("it leaves an invalid index behind, which the next run drops before it builds it anew");
     let hints: Vec<&str> = raise.into_iter().chain(drop).collect();
     (!hints.is_empty()).then(|| hints.join("; "))
 }
@@ -115,20 +114,8 @@ async fn begin(link: &mut Link<'_>, tables: &Tables, batch: &Batch<'_>, step: &S
         }
     }
     let event = batch.history.last_event;
-    let unchanged = format!("((SELECT coalesce(max(id), 0) FROM {}) = {event})::int", tables.events);
-    match &step.record {
-        Some(record) => {
-            let rank = format!("{} / {unchanged}", record.rank);
-            sql.push_str(&TONGUE.enter(tables, step, batch.identity, &rank, Standing::running(step)));
-        }
-        None => {
-            let begun = TONGUE.begin_rollback(tables, step);
-            sql.push_str(&format!(
-                "WITH begun AS ({begun} RETURNING 1) SELECT 1 / (count(*) * {unchanged}) FROM begun"
-            ));
-        }
-    }
-    let (insert, values) = TONGUE.event(tables, step, batch.identity, ("started", None));
+    sql.push_str(&request::enter(tables, batch, step, event));
+    let (insert, values) = TONGUE.event(tables, &step.key, batch.identity, ("started", None));
     sql.push_str(&format!(";\n{insert} SELECT {values}, {}, NULL;\nCOMMIT;", event + 1));
     let Err(fault) = link.send(sql, NONE).await else { return Ok(()) };
     link.roll_back().await;
@@ -140,6 +127,16 @@ async fn begin(link: &mut Link<'_>, tables: &Tables, batch: &Batch<'_>, step: &S
         },
         broken => Stop::Broken(broken.into_error(tables)),
     })
+}
+
+/// The script may have made its session read-only, and goes on with that.
+const BEGIN: &str = "BEGIN READ WRITE;\n";
+
+/// What a statement is sent between, and how many stay when it fails.
+struct Around<'s> {
+    before: &'s str,
+    after: &'s str,
+    kept: usize,
 }
 
 /// A step at work.
@@ -174,6 +171,14 @@ impl Run<'_, '_, '_> {
                 self.link.send(sql, NONE).await.map_err(|fault| Stop::Broken(fault.into_error(self.tables)))?;
             }
             let kept = opened.unwrap_or(index).max(self.step.skip);
+            let together = opened.is_none() && goes_with_progress(self.script, &statement, Dialect::Postgres);
+            if together && index >= self.step.skip {
+                let changed = self.with_progress(index, &statement).await?;
+                done.statements += 1;
+                done.rows += rows_of(self.step, index, changed);
+                continue;
+            }
+            self.drop_invalid(index, &statement, kept).await?;
             let answer = self.statement(index, &statement, kept).await?;
             if index < self.step.skip {
                 continue;
@@ -186,43 +191,88 @@ impl Run<'_, '_, '_> {
             done.statements += 1;
             let changed = answer.statements.iter().map(|statement| statement.changed).sum();
             done.rows += rows_of(self.step, index, changed);
-            if self.step.action == Action::Apply {
-                self.note(index + 1, opened).await?;
-            }
+            self.note(index + 1, opened).await?;
         }
         verify(self.link, self.tables, self.step).await
     }
 
-    /// Sends a statement; again while the tables that it needs are held, where it would leave nothing behind.
+    /// Sends a statement and its progress as one transaction: whoever is killed there leaves both or neither. The rows
+    /// that it changed.
+    async fn with_progress(&mut self, index: usize, statement: &Statement) -> Result<u64, Stop> {
+        let begun = self.batch.history.last_event + 1;
+        let update = TONGUE.progress(self.tables, self.step, begun, index + 1);
+        // Where no row changes nothing may be committed.
+        let noted = format!("WITH noted AS ({update} RETURNING 1) SELECT 1 / count(*) FROM noted");
+        let after = format!(";\n{};\n{noted};\nCOMMIT", self.as_who_we_are());
+        let answer = self.send(index, statement, Around { before: BEGIN, after: &after, kept: index }).await?;
+        Ok(answer.statements.get(1).map_or(0, |statement| statement.changed))
+    }
+
+    /// Drops the invalid index that a build of the same one has left behind: a failed one, or one that was cut off.
+    async fn drop_invalid(&mut self, index: usize, statement: &Statement, kept: usize) -> Result<(), Stop> {
+        let Some((name, table)) = concurrent_index(self.script.text_of(statement)) else { return Ok(()) };
+        let invalid = format!("{} AND NOT i.indisvalid", request::index(&name, &table));
+        let broken = |fault: Fault| Stop::Broken(fault.into_error(self.tables));
+        let found = self.link.send(invalid, ALL).await.map_err(broken)?;
+        let Some(name) = found.rows.into_iter().flatten().flatten().next() else { return Ok(()) };
+        match self.link.send(format!("DROP INDEX CONCURRENTLY {name}"), NONE).await {
+            Ok(_) => Ok(()),
+            Err(Fault::Database { error, .. }) => {
+                let (part, range) = (Part::Statement(index), Some(statement.range()));
+                Err(Stop::Failed(Box::new(Failure { part, range, cause: error.cause, kept })))
+            }
+            Err(fault) => Err(broken(fault)),
+        }
+    }
+
+    /// Sends a statement alone.
     async fn statement(&mut self, index: usize, statement: &Statement, kept: usize) -> Result<Completed, Stop> {
+        self.send(index, statement, Around { before: "", after: "", kept }).await
+    }
+
+    /// Sends a statement; again while the tables that it needs are held, where it would leave nothing behind.
+    async fn send(&mut self, index: usize, statement: &Statement, around: Around<'_>) -> Result<Completed, Stop> {
+        let Around { before, after, kept } = around;
         let text = self.script.text_of(statement);
         // `CALL` and `DO` may have committed some of their work.
         let is_whole = matches!(statement.kind, Kind::Ddl | Kind::Dml | Kind::Query);
         let repeats = is_whole && kept == index && !statement.needs_no_transaction(Dialect::Postgres);
         let mut backoff = Backoff::new(self.batch.patience);
         loop {
-            let mut error = match self.link.send(text.to_owned(), NONE).await {
+            let (mut error, completed) = match self.link.send(format!("{before}{text}{after}"), NONE).await {
                 Ok(answer) => return Ok(answer),
-                Err(Fault::Database { error, .. }) => error,
+                Err(Fault::Database { error, before }) => (error, before.statements.len()),
                 Err(fault) => return Err(Stop::Broken(fault.into_error(self.tables))),
             };
+            self.link.roll_back().await;
             if error.code() == Some("55P03") {
                 if repeats && backoff.sleep().await {
                     continue;
                 }
-                self.link.roll_back().await;
                 error.cause.detail = holders(self.link, text).await;
-            } else {
-                self.link.roll_back().await;
             }
-            let range = Some(point(statement, self.script, error.position));
-            let failure = Failure { part: Part::Statement(index), range, cause: error.cause, kept };
-            return Err(Stop::Failed(Box::new(failure)));
+            // The last one is our COMMIT, which speaks for the statement's deferred constraints.
+            let is_ours = completed > 1 && completed <= after.matches(";\n").count();
+            if is_ours && error.code() == Some("22012") {
+                error.cause = DatabaseError::entry_gone();
+            }
+            let position = error.position.and_then(|position| position.checked_sub(before.len()));
+            let (part, range) = if is_ours {
+                (Part::Leave, None)
+            } else {
+                (Part::Statement(index), Some(point(statement, self.script, position)))
+            };
+            return Err(Stop::Failed(Box::new(Failure { part, range, cause: error.cause, kept })));
         }
     }
 
-    /// Notes the statements that are done, as who we are: the script may have set another role, or made its session
-    /// read-only, and goes on with that.
+    /// Makes the session who we are for the rest of the transaction: the script may have set another role.
+    fn as_who_we_are(&self) -> String {
+        let local = self.link.identity().iter().map(|sql| sql.replacen("SET", "SET LOCAL", 1));
+        local.collect::<Vec<_>>().join(";\n")
+    }
+
+    /// Notes the statements that are done.
     ///
     /// A transaction of the script's own holds its progress too: it goes with it when it is rolled back.
     async fn note(&mut self, applied: usize, opened: Option<usize>) -> Result<(), Stop> {
@@ -230,11 +280,7 @@ impl Run<'_, '_, '_> {
         let update = TONGUE.progress(self.tables, self.step, begun, applied);
         let sql = match opened {
             Some(_) => update,
-            None => {
-                let local = self.link.identity().iter().map(|sql| sql.replacen("SET", "SET LOCAL", 1));
-                let who: Vec<String> = local.collect();
-                format!("BEGIN READ WRITE;\n{};\n{update};\nCOMMIT", who.join(";\n"))
-            }
+            None => format!("{BEGIN}{};\n{update};\nCOMMIT", self.as_who_we_are()),
         };
         let kept = opened.unwrap_or(applied);
         match self.link.send(sql, NONE).await {

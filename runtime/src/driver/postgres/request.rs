@@ -4,12 +4,13 @@ use std::fmt::Write as _;
 
 use whimbrel_core::{Dialect, Script};
 
+use crate::doubt::Thing;
 use crate::driver::entry::{Standing, Tongue};
 use crate::driver::postgres::{halves, link::Link};
 use crate::driver::request::Request;
-use crate::driver::{Batch, Detail, Failure, Part};
+use crate::driver::{Batch, Detail, Failure, Part, Resolution};
 use crate::literal::literal;
-use crate::plan::{Step, drops_border};
+use crate::plan::{Mode, Step, drops_border};
 use crate::report::Action;
 use crate::settings::whole_millis;
 use crate::table_name::Tables;
@@ -212,7 +213,7 @@ pub(crate) fn limits(link: &Link<'_>, batch: &Batch<'_>, step: &Step<'_>) -> Vec
 }
 
 /// Asserts that nothing has happened since the plan was made, and writes the entry.
-fn enter(tables: &Tables, batch: &Batch<'_>, step: &Step<'_>, event: i64) -> String {
+pub(crate) fn enter(tables: &Tables, batch: &Batch<'_>, step: &Step<'_>, event: i64) -> String {
     let unchanged = format!("((SELECT coalesce(max(id), 0) FROM {}) = {event})::int", tables.events);
     match &step.record {
         Some(record) => {
@@ -220,7 +221,7 @@ fn enter(tables: &Tables, batch: &Batch<'_>, step: &Step<'_>, event: i64) -> Str
             TONGUE.enter(tables, step, batch.identity, &rank, Standing::running(step))
         }
         None => {
-            let begun = TONGUE.begin_rollback(tables, step);
+            let begun = TONGUE.begin_rollback(tables, step, batch.identity);
             format!("WITH begun AS ({begun} RETURNING 1) SELECT 1 / (count(*) * {unchanged}) FROM begun")
         }
     }
@@ -234,7 +235,7 @@ pub(crate) fn leave(tables: &Tables, batch: &Batch<'_>, step: &Step<'_>, event: 
         Action::Baseline => "baselined",
     };
     let left = TONGUE.leave(tables, step);
-    let (insert, values) = TONGUE.event(tables, step, batch.identity, (what, None));
+    let (insert, values) = TONGUE.event(tables, &step.key, batch.identity, (what, None));
     format!(
         "WITH done AS ({left} RETURNING duration_ms) {insert} \
          SELECT {values}, {event} / count(*), max(duration_ms) FROM done RETURNING duration_ms::text"
@@ -244,6 +245,43 @@ pub(crate) fn leave(tables: &Tables, batch: &Batch<'_>, step: &Step<'_>, event: 
 /// A transaction for our own writes alone, which waits for no row longer than a statement of a script may.
 pub(crate) fn begin_briefly(batch: &Batch<'_>) -> String {
     format!("BEGIN;\nSET LOCAL lock_timeout = {};\n", whole_millis(batch.settings.statement_lock_timeout))
+}
+
+/// What the catalogue is asked: `true` where the thing is there.
+pub(crate) fn question(thing: &Thing) -> String {
+    let text = |name: &str| literal(Dialect::Postgres, name);
+    match thing {
+        Thing::ValidIndex { name, table } => format!("SELECT EXISTS ({} AND i.indisvalid)::text", index(name, table)),
+        Thing::Relation(name) => format!("SELECT (to_regclass({}) IS NOT NULL)::text", text(name)),
+        Thing::Database(name) => {
+            format!("SELECT EXISTS (SELECT FROM pg_database WHERE datname = (parse_ident({}))[1])::text", text(name))
+        }
+        Thing::Tablespace(name) => {
+            format!("SELECT EXISTS (SELECT FROM pg_tablespace WHERE spcname = (parse_ident({}))[1])::text", text(name))
+        }
+    }
+}
+
+/// Selects an index by its name and its table, in whose schema it is.
+pub(crate) fn index(name: &str, table: &str) -> String {
+    let [name, table] = [name, table].map(|name| literal(Dialect::Postgres, name));
+    format!(
+        "SELECT i.indexrelid::regclass::text FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid \
+         WHERE i.indrelid = to_regclass({table}) AND c.relname = (parse_ident({name}))[1]"
+    )
+}
+
+/// Settles an entry, as nobody but who holds the lock may, and only while it is as it was read.
+pub(crate) fn resolve(tables: &Tables, resolution: &Resolution<'_>) -> String {
+    let settled = TONGUE.resolve(tables, resolution);
+    let event = ("resolved", Some(&*resolution.why));
+    let (insert, values) = TONGUE.event(tables, &resolution.entry.key, resolution.identity, event);
+    format!(
+        "BEGIN;\nSET LOCAL lock_timeout = 2000;\nSELECT 1/(pg_try_advisory_xact_lock({}))::int;\n\
+         WITH settled AS ({settled} RETURNING 1) {insert} SELECT {values}, {} / count(*), NULL FROM settled;\nCOMMIT",
+        tables.key,
+        resolution.last_event + 1
+    )
 }
 
 /// Records a failure in a transaction of its own, flushed before anything is reported.
@@ -265,8 +303,10 @@ pub(crate) fn failure(
         let entry = TONGUE.enter(tables, step, batch.identity, &record.rank.to_string(), standing);
         let table = &tables.history;
         let _ = writeln!(sql, "{entry} WHERE {table}.state <> 'completed';");
+    } else if step.mode == Mode::Outside {
+        let _ = writeln!(sql, "{};", TONGUE.fail_rollback(tables, step, failure, &cause));
     }
-    let (insert, values) = TONGUE.event(tables, step, batch.identity, ("failed", Some(&cause)));
+    let (insert, values) = TONGUE.event(tables, &step.key, batch.identity, ("failed", Some(&cause)));
     let next = format!("(SELECT coalesce(max(id), 0) + 1 FROM {})", tables.events);
     let _ = writeln!(sql, "{insert} SELECT {values}, {next}, NULL;\nCOMMIT;");
     sql

@@ -13,7 +13,7 @@ use crate::table_name::Tables;
 pub(crate) fn enter(tables: &Tables, batch: &Batch<'_>, step: &Step<'_>) -> String {
     match &step.record {
         Some(record) => TONGUE.enter(tables, step, batch.identity, &record.rank.to_string(), Standing::running(step)),
-        None => TONGUE.begin_rollback(tables, step),
+        None => TONGUE.begin_rollback(tables, step, batch.identity),
     }
 }
 
@@ -24,7 +24,7 @@ pub(crate) fn leave(tables: &Tables, batch: &Batch<'_>, step: &Step<'_>, event: 
         Action::RollBack => "rolled_back",
         Action::Baseline => "baselined",
     };
-    let (insert, values) = TONGUE.event(tables, step, batch.identity, (what, None));
+    let (insert, values) = TONGUE.event(tables, &step.key, batch.identity, (what, None));
     let key = literal(TONGUE.dialect, &*step.key);
     let duration = format!("(SELECT duration_ms FROM {} WHERE version = {key})", tables.history);
     let mut sql = vec![TONGUE.leave(tables, step), format!("{insert} VALUES ({values}, {event}, {duration})")];

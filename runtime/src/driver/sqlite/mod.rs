@@ -18,9 +18,10 @@ use whimbrel_core::{Dialect, Script};
 
 use crate::backoff::Backoff;
 use crate::database::{Database, sealed};
-use crate::driver::completed::NONE;
+use crate::doubt::{self, Thing};
+use crate::driver::completed::{ALL, NONE};
 use crate::driver::entry::{Standing, Tongue};
-use crate::driver::{Answer, Batch, Detail, Driver, Ended, Failure, Part};
+use crate::driver::{Answer, Batch, Detail, Driver, Ended, Failure, Part, Resolution, Stop};
 use crate::error::{Error, ErrorKind, Result};
 use crate::history::{Entry, Head, History, Holder};
 use crate::literal::literal;
@@ -29,6 +30,7 @@ use crate::settings::Settings;
 use crate::table_name::{TableName, Tables};
 
 use answer::Fault;
+use entry::has_left;
 pub(crate) use link::Link;
 use patience::Patience;
 use sent::Sent;
@@ -117,8 +119,24 @@ impl Driver for Sqlite<'_> {
         })
     }
 
+    /// Nothing is asked of SQLite: what it cannot run in a transaction may run twice.
+    fn ask<'a>(&'a mut self, _: &'a Thing) -> Answer<'a, Result<doubt::Answer>> {
+        Box::pin(async { Ok(doubt::Answer::No) })
+    }
+
+    fn resolve<'a>(&'a mut self, resolution: Resolution<'a>) -> Answer<'a, Result<(), Stop>> {
+        Box::pin(async move {
+            let settled = self.settle(&resolution).await;
+            match settled {
+                Ok(Some(())) => Ok(()),
+                Ok(None) => Err(Stop::Stale),
+                Err(fault) => Err(fault.before_step(&self.tables)),
+            }
+        })
+    }
+
     fn verify<'a>(&'a mut self, script: &'a Script, settings: &'a Settings) -> Answer<'a, Result<Option<Failure>>> {
-        Box::pin(self.ask(script, settings))
+        Box::pin(self.ask_queries(script, settings))
     }
 
     fn release(&mut self) -> Answer<'_, ()> {
@@ -209,15 +227,34 @@ impl Sqlite<'_> {
                 _ => String::new(),
             };
             sql.push(format!("{entry} WHERE state <> 'completed'{ours}"));
+        } else if step.mode == Mode::Outside {
+            sql.push(TONGUE.fail_rollback(&self.tables, step, failure, &cause));
         }
-        let (insert, values) = TONGUE.event(&self.tables, step, batch.identity, ("failed", Some(&cause)));
+        let (insert, values) = TONGUE.event(&self.tables, &step.key, batch.identity, ("failed", Some(&cause)));
         sql.push(format!("{insert} SELECT {values}, coalesce(max(id), 0) + 1, NULL FROM {}", self.tables.events));
         let mut transaction = self.link.begin().await?;
         transaction.send(sql.join(";\n"), NONE).await?;
         transaction.commit(&mut Patience::once()).await
     }
 
-    async fn ask(&mut self, script: &Script, settings: &Settings) -> Result<Option<Failure>> {
+    /// `None` when somebody was faster.
+    async fn settle(&mut self, resolution: &Resolution<'_>) -> Result<Option<()>, Fault> {
+        let (key, why) = (&*resolution.entry.key, &*resolution.why);
+        let (insert, values) = TONGUE.event(&self.tables, key, resolution.identity, ("resolved", Some(why)));
+        let event = format!("{insert} VALUES ({values}, {}, NULL)", resolution.last_event + 1);
+        let mut begun = self.link.begin().await?;
+        let seen = begun.send(TONGUE.last_event(&self.tables), ALL).await?.into_value();
+        let settled = begun.send(TONGUE.resolve(&self.tables, resolution), NONE).await?;
+        if seen != Some(resolution.last_event.to_string()) || !has_left(&settled) {
+            begun.roll_back().await;
+            return Ok(None);
+        }
+        begun.send(event, NONE).await?;
+        begun.commit(&mut Patience::once()).await?;
+        Ok(Some(()))
+    }
+
+    async fn ask_queries(&mut self, script: &Script, settings: &Settings) -> Result<Option<Failure>> {
         let timeout = script.options().timeout.or(settings.statement_timeout);
         for (index, statement) in script.statements().enumerate() {
             let query = Sent::new(Part::Verify(index), script, &statement, timeout);

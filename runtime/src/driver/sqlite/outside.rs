@@ -1,14 +1,15 @@
-//! One step outside a transaction: statement by statement, its progress recorded after each.
+//! One step outside a transaction: statement by statement, its progress recorded with each.
 //!
 //! SQLite has no lock that outlives a transaction. The entry that says *running* keeps others from what is applied; who
 //! begins such a step anew, because its runner seems to be dead, leaves an event that stops that runner.
 
 use std::time::Instant;
 
-use whimbrel_core::{Kind, Script};
+use whimbrel_core::{Dialect, Kind, Script};
 
 use crate::backoff::Backoff;
 use crate::database_error::DatabaseError;
+use crate::doubt::goes_with_progress;
 use crate::driver::completed::{ALL, Completed, NONE};
 use crate::driver::sqlite::answer::Fault;
 use crate::driver::sqlite::batch::{captured, timeout};
@@ -21,7 +22,6 @@ use crate::driver::sqlite::{TONGUE, pragma};
 use crate::driver::{Batch, Done, Ended, Failure, Part, Stop, rows_of};
 use crate::error::{Error, ErrorKind};
 use crate::plan::Step;
-use crate::report::Action;
 use crate::table_name::Tables;
 
 /// Runs the first step of the batch.
@@ -81,7 +81,7 @@ async fn begin(link: &mut Link<'_>, tables: &Tables, batch: &Batch<'_>, step: &S
         sql.extend(TONGUE.create(tables));
     }
     sql.push(enter(tables, batch, step));
-    let (insert, values) = TONGUE.event(tables, step, batch.identity, ("started", None));
+    let (insert, values) = TONGUE.event(tables, &step.key, batch.identity, ("started", None));
     sql.push(format!("{insert} VALUES ({values}, {}, NULL)", event + 1));
     let mut begun = link.begin().await.map_err(setup)?;
     let seen = begun.send(TONGUE.last_event(tables), ALL).await;
@@ -99,11 +99,9 @@ async fn begin(link: &mut Link<'_>, tables: &Tables, batch: &Batch<'_>, step: &S
 async fn prepare(link: &mut Link<'_>, step: &Step<'_>) -> Result<Option<Violations>, Fault> {
     let Some(script) = step.script.as_deref() else { return Ok(None) };
     let pragmas = captured(link, pragma::named(script)).await?;
+    // For a run that is cancelled inside a transaction, where a PRAGMA may do nothing.
+    link.remember(["ROLLBACK".to_owned()]);
     link.remember(pragmas);
-    if script.statements().any(|statement| statement.kind == Kind::Begin) {
-        // For a run that is cancelled inside a transaction of the script's own.
-        link.remember(["ROLLBACK".to_owned()]);
-    }
     if !script.options().foreign_keys_off {
         return Ok(None);
     }
@@ -147,12 +145,24 @@ async fn statements(
 ) -> Result<(), Stop> {
     let Some(script) = step.script.as_deref() else { return Ok(()) };
     let (timeout, pragmas) = (timeout(batch, step), pragma::named(script));
+    // Whether a transaction of the script's own is open.
+    let mut opened = false;
     for (index, statement) in script.statements().enumerate() {
         // What is done is not repeated, but what it has set on its connection is gone.
         if index < step.skip && statement.kind != Kind::Session {
             continue;
         }
         let sent = Sent::new(Part::Statement(index), script, &statement, timeout);
+        match statement.kind {
+            Kind::Begin => opened = true,
+            Kind::Commit | Kind::Rollback => opened = false,
+            _ => {}
+        }
+        let together = !opened && index >= step.skip && goes_with_progress(script, &statement, Dialect::Sqlite);
+        if together {
+            let begun = link.send_within(&mut Patience::of(batch.patience), "BEGIN IMMEDIATE".to_owned(), NONE).await;
+            begun.map_err(|fault| sent.stop_outside(fault, tables, kept_before(step, script, index)))?;
+        }
         let answer = match link.run(&mut Patience::of(batch.patience), sent.sql(), timeout).await {
             Ok(answer) => answer,
             Err(fault) => {
@@ -165,18 +175,24 @@ async fn statements(
         }
         done.statements += 1;
         done.rows += rows_of(step, index, answer.statements.iter().map(|statement| statement.changed).sum());
-        if step.action == Action::Apply {
-            let progress = TONGUE.progress(tables, step, batch.history.last_event + 1, index + 1);
-            match note(link, &pragmas, &mut Patience::of(batch.patience), progress).await {
-                Ok(noted) if has_left(&noted) => {}
-                Ok(_) => {
+        let progress = TONGUE.progress(tables, step, batch.history.last_event + 1, index + 1);
+        match note(link, &pragmas, &mut Patience::of(batch.patience), progress).await {
+            Ok(noted) if has_left(&noted) && together => {
+                let committed = link.send_within(&mut Patience::of(batch.patience), "COMMIT".to_owned(), NONE).await;
+                if let Err(fault) = committed {
                     roll_back(link).await;
-                    return Err(taken_over(tables, step));
+                    return Err(sent.stop_outside(fault, tables, kept_before(step, script, index)));
                 }
-                Err(fault) => {
-                    roll_back(link).await;
-                    return Err(stop(tables, fault, Part::Leave, kept_before(step, script, index + 1)));
-                }
+            }
+            Ok(noted) if has_left(&noted) => {}
+            Ok(_) => {
+                roll_back(link).await;
+                return Err(taken_over(tables, step));
+            }
+            Err(fault) => {
+                roll_back(link).await;
+                let kept = if together { index } else { index + 1 };
+                return Err(stop(tables, fault, Part::Leave, kept_before(step, script, kept)));
             }
         }
     }

@@ -1,10 +1,10 @@
 //! What is wrong around the migrations: each of these is the whole text that a person on call reads.
 
 use sqlx::postgres::PgPoolOptions;
-use whimbrel::{Error, ErrorKind, Migrations, Migrator};
+use whimbrel::{Error, ErrorKind, Migrations, Migrator, Resolve};
 use whimbrel_tests::Proxy;
 
-use crate::stories::world::{World, set, shows, stories, three};
+use crate::stories::world::{World, set, set_for, shows, stories, three};
 
 stories! {
     a_database_that_is_not_there on sqlite, postgres
@@ -188,13 +188,34 @@ async fn a_unicode_line_that_fails(world: World) {
 }
 
 async fn an_entry_that_says_running(world: World) {
-    let set = three();
+    // Nobody knows whether a block has committed, nor what SQLite has done under `query_only`.
+    let second = world.choose("INSERT INTO b VALUES (1);\nPRAGMA query_only = 0;", "DO 'BEGIN END';\nSELECT 1;");
+    let text = format!("-- whimbrel:no-transaction\nCREATE TABLE b (id INTEGER);\n{second}");
+    let set = set_for(world.choose("sqlite", "postgres"), [("0001_a.sql", "SELECT 1"), ("0002_b.sql", &*text)]);
     world.up(&set).await.unwrap();
     world.run("UPDATE whimbrel_history SET state = 'running', applied = 1 WHERE version = '2'").await;
     let mut migrator = world.migrator(&set).lock_timeout(std::time::Duration::from_millis(100));
     let error = migrator.up().await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::InDoubt);
     world.shows("in_doubt", &error);
+    // Only the statement at which it stands can be settled, and only once.
+    let two = "2".parse().unwrap();
+    for (version, resolve) in
+        [(&two, Resolve::Done(3)), (&two, Resolve::Again(1)), (&"1".parse().unwrap(), Resolve::Done(1))]
+    {
+        let error = migrator.resolve(version, resolve).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Refused, "{error}");
+        if resolve == Resolve::Done(3) {
+            world.shows("resolve_another_statement", &error);
+        }
+    }
+    migrator.resolve(&two, Resolve::Done(2)).await.unwrap();
+    assert_eq!(migrator.resolve(&two, Resolve::Done(2)).await.unwrap_err().kind(), ErrorKind::Refused);
+    let entry = migrator.history().await.unwrap().remove(1);
+    assert_eq!((entry.state.name(), entry.applied), ("failed", 2));
+    let detail = world.texts("SELECT detail FROM whimbrel_events WHERE what = 'resolved'").await;
+    assert!(detail[0].starts_with("interrupted at statement 2 of 3, which is done, as "), "{detail:?}");
+    assert_eq!(migrator.up().await.unwrap().steps()[0].statements, 1);
 }
 
 #[test]

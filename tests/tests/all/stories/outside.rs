@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use whimbrel::{ErrorKind, Mode, Rollback, Target};
+use whimbrel::{ErrorKind, Mode, Resolve, Rollback, Target};
+use whimbrel_tests::starters::Starters;
 
 use crate::stories::world::{World, set_for, stories};
 
@@ -11,9 +12,19 @@ stories! {
     a_vacuum_needs_no_mark on sqlite, postgres
     a_step_that_fails_outside_a_transaction_goes_on_at_its_statement on sqlite, postgres
     what_has_run_outside_a_transaction_may_not_be_edited on sqlite, postgres
+    a_statement_outside_a_transaction_goes_with_its_progress on sqlite, postgres
     a_verify_query_outside_a_transaction_is_asked on sqlite, postgres
     a_script_that_commits_in_the_middle_keeps_what_it_committed on postgres
     a_rollback_may_run_outside_a_transaction on sqlite, postgres
+    a_rollback_that_fails_outside_a_transaction_goes_on_at_its_statement on sqlite, postgres
+    a_rollback_that_fails_at_its_first_statement_leaves_it_applied on sqlite, postgres
+    a_rollback_that_nobody_can_judge_stops on sqlite, postgres
+    what_can_run_in_a_transaction_is_never_in_doubt on sqlite, postgres
+    an_interrupted_index_is_settled_by_the_catalogue on postgres
+    an_invalid_index_is_dropped_and_built_anew on postgres
+    an_index_whose_builder_is_killed_is_built_anew on postgres
+    what_has_run_of_a_down_script_may_not_be_edited on sqlite, postgres
+    a_stored_down_script_goes_on_at_its_statement on sqlite, postgres
     a_unique_index_that_fails_concurrently_says_so on postgres
     what_was_done_is_not_forgotten_when_a_resumed_session_fails on postgres
     a_table_that_somebody_holds_is_waited_for_outside_a_transaction on postgres
@@ -112,6 +123,19 @@ async fn what_has_run_outside_a_transaction_may_not_be_edited(world: World) {
     assert_eq!(world.count("b").await, 2);
 }
 
+async fn a_statement_outside_a_transaction_goes_with_its_progress(world: World) {
+    // Its progress cannot be written: then it has not run either.
+    let set = halfway(&world, "DELETE FROM whimbrel_history WHERE version = '2'", "SELECT 1");
+    let error = world.up(&set).await.unwrap_err();
+    let expected = world.choose(
+        "0002_b was taken over by another runner, or took its own entry; this run stops",
+        "0002_b failed at its entry in the history",
+    );
+    assert_eq!(error.to_string(), expected);
+    let entry = world.migrator(&set).history().await.unwrap().remove(1);
+    assert_eq!((entry.applied, entry.statements), (1, 4));
+}
+
 async fn a_verify_query_outside_a_transaction_is_asked(world: World) {
     let with = |verify| {
         set_for(
@@ -158,6 +182,204 @@ async fn a_rollback_may_run_outside_a_transaction(world: World) {
     assert_eq!((report.applied(), report.steps()[0].statements), (0, 2));
     assert_eq!(world.versions("rolled_back").await, ["1"]);
     assert_eq!(world.up(&set).await.unwrap().applied(), 1);
+}
+
+/// A down script of three statements, which counts in `log` how often its first has run.
+fn with_down(world: &World, first: &str, second: &str) -> whimbrel::Migrations {
+    let down = format!("-- whimbrel:no-transaction\n{first};\n{second};\nDROP TABLE b;");
+    set_for(
+        world.choose("sqlite", "postgres"),
+        [
+            ("0001_a.up.sql", "CREATE TABLE log (id INTEGER)"),
+            ("0001_a.down.sql", "DROP TABLE log"),
+            ("0002_b.up.sql", "CREATE TABLE b (id INTEGER)"),
+            ("0002_b.down.sql", &*down),
+        ],
+    )
+}
+
+const LOG: &str = "INSERT INTO log VALUES (1)";
+
+async fn a_rollback_that_fails_outside_a_transaction_goes_on_at_its_statement(world: World) {
+    let broken = with_down(&world, LOG, "INSERT INTO nowhere VALUES (2)");
+    world.up(&broken).await.unwrap();
+    let error = world.migrator(&broken).down(Rollback::Steps(1)).await.unwrap_err();
+    world.shows("rollback_outside_fails", &error);
+    let entry = world.migrator(&broken).history().await.unwrap().remove(1);
+    assert_eq!((entry.state.name(), entry.applied, entry.undone, entry.statements), ("failed", 1, Some(1), 3));
+    let status = world.migrator(&broken).status().await.unwrap().to_string();
+    assert!(status.ends_with(", 1 of 3 statements rolled back"), "{status}");
+    assert!(world.migrator(&broken).pending().await.unwrap().is_empty());
+    // Nothing else is run before it is finished.
+    for error in [
+        world.up(&broken).await.unwrap_err(),
+        world.migrator(&broken).down(Rollback::Name("a".into())).await.unwrap_err(),
+    ] {
+        world.shows("rollback_half_way", &error);
+    }
+
+    let corrected = with_down(&world, LOG, "INSERT INTO log VALUES (2)");
+    let plan = world.migrator(&corrected).plan_down(Rollback::Steps(1)).await.unwrap();
+    assert_eq!(plan.steps()[0].statements().collect::<Vec<_>>(), ["INSERT INTO log VALUES (2)", "DROP TABLE b"]);
+    let report = world.migrator(&corrected).down(Rollback::Steps(1)).await.unwrap();
+    assert_eq!((report.applied(), report.steps()[0].statements), (1, 2));
+    assert_eq!((world.count("log").await, world.has("b").await), (2, false));
+    let entry = world.migrator(&corrected).history().await.unwrap().remove(1);
+    assert_eq!((entry.state.name(), entry.applied, entry.undone, entry.statements), ("rolled_back", 0, None, 1));
+    let events = world.texts("SELECT what FROM whimbrel_events WHERE version = '2' ORDER BY id").await;
+    assert_eq!(events, ["applied", "started", "failed", "started", "rolled_back"]);
+    assert_eq!(world.up(&corrected).await.unwrap().applied(), 2);
+}
+
+async fn a_rollback_that_fails_at_its_first_statement_leaves_it_applied(world: World) {
+    let set = with_down(&world, "INSERT INTO nowhere VALUES (2)", LOG);
+    world.up(&set).await.unwrap();
+    let error = world.migrator(&set).down(Rollback::Steps(1)).await.unwrap_err();
+    world.shows("rollback_outside_fails_at_once", &error);
+    assert_eq!(world.versions("completed").await, ["1", "2"]);
+    assert!(world.up(&set).await.unwrap().is_up_to_date());
+    let entry = world.migrator(&set).history().await.unwrap().remove(1);
+    assert_eq!((entry.applied, entry.undone, entry.statements), (1, None, 1));
+}
+
+async fn a_rollback_that_nobody_can_judge_stops(world: World) {
+    let second = world.choose("INSERT INTO log VALUES (2);\nPRAGMA query_only = 0", "DO 'BEGIN END';\nSELECT 1");
+    let set = with_down(&world, LOG, second);
+    world.up(&set).await.unwrap();
+    let running = "UPDATE whimbrel_history SET state = 'running', statements = 4, undone = 1 WHERE version = '2'";
+    world.run(running).await;
+    let mut migrator = world.migrator(&set).lock_timeout(Duration::from_millis(100));
+    for error in [migrator.down(Rollback::Steps(1)).await.unwrap_err(), migrator.up().await.unwrap_err()] {
+        assert_eq!(error.kind(), ErrorKind::InDoubt);
+        world.shows("rollback_in_doubt", &error);
+    }
+    assert_eq!((world.count("log").await, world.has("b").await), (0, true));
+    migrator.resolve(&"2".parse().unwrap(), Resolve::Done(2)).await.unwrap();
+    assert_eq!(migrator.down(Rollback::Steps(1)).await.unwrap().steps()[0].statements, 2);
+    assert_eq!((world.count("log").await, world.has("b").await), (0, false));
+}
+
+/// Makes the second migration one whose runner has died after so many statements.
+async fn interrupt(world: &World, applied: usize) {
+    let running = format!("UPDATE whimbrel_history SET state = 'running', applied = {applied} WHERE version = '2'");
+    world.run(running).await;
+}
+
+async fn what_can_run_in_a_transaction_is_never_in_doubt(world: World) {
+    let set = halfway(&world, "INSERT INTO b VALUES (2)", "VACUUM");
+    world.up(&set).await.unwrap();
+    world.run("DELETE FROM b WHERE id = 4").await;
+    for applied in [3, 4, 2] {
+        interrupt(&world, applied).await;
+        world.run("DELETE FROM whimbrel_history WHERE version = '3'").await;
+        let mut migrator = world.migrator(&set).lock_timeout(Duration::from_millis(50));
+        assert_eq!(migrator.up().await.unwrap().applied(), 3, "{applied}");
+        // What stands at its end has nothing left; VACUUM may run twice.
+        assert_eq!(world.count("b WHERE id = 4").await, if applied == 2 { 2 } else { 1 }, "{applied}");
+    }
+    assert_eq!(world.count("b WHERE id = 2").await, 1);
+    let resolved = world.texts("SELECT detail FROM whimbrel_events WHERE what = 'resolved' ORDER BY id").await;
+    assert_eq!(resolved[0], "interrupted at statement 4 of 4, which was found to be not done");
+    assert_eq!(resolved.len(), 3);
+}
+
+async fn an_interrupted_index_is_settled_by_the_catalogue(world: World) {
+    let text = "CREATE INDEX CONCURRENTLY a_id ON a (id);\nDROP INDEX CONCURRENTLY a_b;\nINSERT INTO a VALUES (1);";
+    let set = set_for(
+        "postgres",
+        [("0001_a.sql", "CREATE TABLE a (id INTEGER);\nCREATE INDEX a_b ON a (id);"), ("0002_b.sql", text)],
+    );
+    world.up(&set).await.unwrap();
+    let invalid = "UPDATE pg_index SET indisvalid = false WHERE indexrelid = 'a_id'::regclass";
+    let cases = [
+        // The statements that are done, what is there then, and what is found.
+        (0, "DROP INDEX a_id; CREATE INDEX a_b ON a (id)", "not done"),
+        (0, "CREATE INDEX a_b ON a (id)", "done"),
+        (0, &*format!("{invalid}; CREATE INDEX a_b ON a (id)"), "not done"),
+        (1, "SELECT 1", "done"),
+        (1, "CREATE INDEX a_b ON a (id)", "not done"),
+        (2, "SELECT 1", "not done"),
+    ];
+    for (number, (applied, before, found)) in cases.into_iter().enumerate() {
+        world.run(before).await;
+        interrupt(&world, applied).await;
+        assert_eq!(world.up(&set).await.unwrap().applied(), 2, "{number}");
+        let valid = "SELECT relname::text FROM pg_index JOIN pg_class c ON c.oid = indexrelid \
+                     WHERE indrelid = 'a'::regclass AND indisvalid";
+        assert_eq!(world.texts(valid).await, ["a_id"], "{number}");
+        let detail = world.texts("SELECT detail FROM whimbrel_events WHERE what = 'resolved' ORDER BY id DESC").await;
+        assert!(detail[0].ends_with(&format!(" found to be {found}")), "{number}: {detail:?}");
+        assert_eq!((detail.len(), world.count("a").await), (number + 1, number as i64 + 2));
+    }
+}
+
+async fn an_invalid_index_is_dropped_and_built_anew(world: World) {
+    world.run("CREATE TABLE \"A\" (id INTEGER); INSERT INTO \"A\" VALUES (1), (1)").await;
+    let text = "CREATE UNIQUE INDEX CONCURRENTLY IF NOT EXISTS \"A_id\" ON public.\"A\" (id)";
+    let set = set_for("postgres", [("0001_i.sql", text)]);
+    world.up(&set).await.unwrap_err();
+    assert!(world.has("A_id").await);
+    world.run("DELETE FROM \"A\"").await;
+    assert_eq!(world.up(&set).await.unwrap().applied(), 1);
+    let valid = "pg_index WHERE indexrelid = '\"A_id\"'::regclass AND indisvalid";
+    assert_eq!(world.count(valid).await, 1);
+}
+
+async fn an_index_whose_builder_is_killed_is_built_anew(world: World) {
+    let World::Postgres(pool, _) = &world else { return };
+    world.run("CREATE TABLE a (id INTEGER); INSERT INTO a VALUES (1)").await;
+    let folder = tempfile::tempdir().unwrap();
+    let text = "-- whimbrel:no-transaction\nINSERT INTO a VALUES (2);\nCREATE INDEX CONCURRENTLY a_id ON a (id);\n\
+                INSERT INTO a VALUES (3);";
+    std::fs::write(folder.path().join("0001_i.sql"), text).unwrap();
+    std::fs::write(folder.path().join("whimbrel.toml"), "dialect = \"postgres\"").unwrap();
+    // The build waits for whoever writes to its table.
+    let mut writer = pool.begin().await.unwrap();
+    sqlx::raw_sql("DELETE FROM a WHERE id = 7").execute(&mut *writer).await.unwrap();
+    let mut starter = Starters::ready(env!("CARGO_BIN_EXE_starter"), 1, &world.url(), Some(folder.path()));
+    starter.go();
+    while world.count("pg_index WHERE indexrelid = to_regclass('a_id')").await == 0 {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    // It kills.
+    drop(starter);
+    let set = whimbrel::Migrations::from_directory(folder.path()).unwrap();
+    let released = async {
+        tokio::time::sleep(Duration::from_millis(1500)).await;
+        writer.rollback().await.unwrap();
+    };
+    let mut migrator = world.migrator(&set);
+    let (report, ()) = tokio::join!(migrator.up(), released);
+    assert_eq!(report.unwrap().applied(), 1);
+    let valid = "pg_index WHERE indrelid = 'a'::regclass AND indisvalid";
+    assert_eq!((world.count(valid).await, world.count("a").await), (1, 3));
+    assert_eq!(world.texts("SELECT what FROM whimbrel_events").await.iter().filter(|it| *it == "resolved").count(), 1);
+}
+
+async fn what_has_run_of_a_down_script_may_not_be_edited(world: World) {
+    let broken = with_down(&world, LOG, "SELEKT");
+    world.up(&broken).await.unwrap();
+    world.migrator(&broken).down(Rollback::Steps(1)).await.unwrap_err();
+    let edited = with_down(&world, "INSERT INTO log VALUES (11)", "SELECT 1");
+    let error = world.migrator(&edited).down(Rollback::Steps(1)).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Changed);
+    world.shows("down_edited_halfway", &error);
+    assert_eq!(world.count("log").await, 1);
+    let commented = with_down(&world, "-- The first.\nINSERT INTO log\n  VALUES (1)", "SELECT 1");
+    assert_eq!(world.migrator(&commented).down(Rollback::All).await.unwrap().applied(), 0);
+}
+
+async fn a_stored_down_script_goes_on_at_its_statement(world: World) {
+    let broken = with_down(&world, LOG, "INSERT INTO later VALUES (2)");
+    world.up(&broken).await.unwrap();
+    world.migrator(&broken).down(Rollback::Steps(1)).await.unwrap_err();
+    world.run("CREATE TABLE later (id INTEGER)").await;
+    let older = set_for(
+        world.choose("sqlite", "postgres"),
+        [("0001_a.up.sql", "CREATE TABLE log (id INTEGER)"), ("0001_a.down.sql", "DROP TABLE log")],
+    );
+    assert_eq!(world.migrator(&older).down(Rollback::Steps(1)).await.unwrap().steps()[0].statements, 2);
+    assert_eq!((world.count("log").await, world.count("later").await), (1, 1));
 }
 
 async fn a_unique_index_that_fails_concurrently_says_so(world: World) {
