@@ -7,11 +7,12 @@ use whimbrel_core::{Migrations, Place, Version};
 
 use crate::backoff::Backoff;
 use crate::database_error::DatabaseError;
-use crate::driver::{Batch, Detail, Done, Driver, Ended, Failure, Part, Stop};
+use crate::driver::{Batch, Detail, Done, Driver, Ended, Failure, Part, Session, Stop};
 use crate::error::{Error, ErrorKind, Result};
 use crate::history::{Entry, Head, History, Holder, State};
 use crate::identity::Identity;
 use crate::plan::{self, Facts, Goal, Mode, Plan, Step};
+use crate::refusal;
 use crate::report::{Action, Failed, Outcome, Report, StepReport, Took};
 use crate::settings::Settings;
 use crate::target::Target;
@@ -44,6 +45,7 @@ impl<'a> Engine<'_, 'a> {
             let plan = self.plan(&history, &goal).await?;
             report.begin(&history, &plan);
             let Some(first) = plan.steps.first() else { return Ok(()) };
+            self.refuse_shared_session(&plan).await?;
             // A repeated plan must not take two more steps.
             goal = Goal::Only(first.action, plan.steps.iter().map(|step| step.version.clone()).collect());
             let ended = self.act(leading(&plan, &history, self, backoff.left())).await;
@@ -97,6 +99,15 @@ impl<'a> Engine<'_, 'a> {
                 plan::plan(Facts { set, dialect, history, settings }, goal)
             }
             decided => decided,
+        }
+    }
+
+    /// Refuses all of a plan when a step of it needs a session, and what we have is no session of ours.
+    async fn refuse_shared_session(&mut self, plan: &Plan<'_>) -> Result<()> {
+        let Some(step) = plan.steps.iter().find(|step| step.mode == Mode::Outside) else { return Ok(()) };
+        match self.driver.session().await? {
+            Session::Ours => Ok(()),
+            Session::Shared => Err(refusal::shared_session(&step.label())),
         }
     }
 

@@ -7,6 +7,7 @@ mod batch;
 mod holders;
 mod link;
 mod outside;
+mod pooler;
 mod record;
 mod request;
 
@@ -15,7 +16,7 @@ use whimbrel_core::{Dialect, Script};
 use crate::database::{Database, sealed};
 use crate::database_error::DatabaseError;
 use crate::driver::completed::{ALL, NONE, Row};
-use crate::driver::{Answer, Batch, Detail, Driver, Ended, Failure, Part};
+use crate::driver::{Answer, Batch, Detail, Driver, Ended, Failure, Part, Session};
 use crate::error::{Error, ErrorKind, Result};
 use crate::history::{Entry, Head, History, Holder};
 use crate::settings::{Settings, whole_millis};
@@ -84,6 +85,13 @@ impl Driver for Postgres<'_> {
 
     fn history(&mut self, detail: Detail) -> Answer<'_, Result<History>> {
         Box::pin(self.read_history(detail))
+    }
+
+    fn session(&mut self) -> Answer<'_, Result<Session>> {
+        Box::pin(async move {
+            let session = pooler::session(&mut self.link).await;
+            session.map_err(|fault| fault.into_error(&self.tables))
+        })
     }
 
     fn transactional<'a>(&'a mut self, batch: Batch<'a>) -> Answer<'a, Ended> {

@@ -5,7 +5,8 @@ use std::fmt::Write as _;
 use whimbrel_core::{Dialect, Script};
 
 use crate::driver::entry::{Standing, Tongue};
-use crate::driver::postgres::{halves, link::Link};
+use crate::driver::postgres::link::Link;
+use crate::driver::postgres::{halves, pooler::IS_DIRECT};
 use crate::driver::request::Request;
 use crate::driver::{Batch, Detail, Failure, Part};
 use crate::literal::literal;
@@ -53,7 +54,7 @@ pub(crate) fn history(tables: &Tables, detail: Detail) -> String {
          LIMIT 1), session_user::text, \
          current_setting('role'), (SELECT string_agg(name || E'\\x1f' || setting, E'\\x1e') FROM pg_settings \
          WHERE source = 'session' AND context IN ('user', 'superuser')), \
-         coalesce(to_regclass({history}), to_regclass({events}))::text;\n{last_event};\n{entries};"
+         coalesce(to_regclass({history}), to_regclass({events}))::text, {IS_DIRECT};\n{last_event};\n{entries};"
     )
 }
 
