@@ -212,7 +212,10 @@ async fn pause(backoff: &mut Backoff, what: &str) -> bool {
     if backoff.slept().is_zero() {
         tracing::info!(budget = %Took(backoff.left()), "waiting for {what}");
     }
-    backoff.sleep().await
+    let before = backoff.slept();
+    let slept = backoff.sleep().await;
+    tracing::debug!(duration_ms = (backoff.slept() - before).as_millis() as u64, "waited for {what}");
+    slept
 }
 
 /// Something to wait for.

@@ -229,7 +229,7 @@ impl<'a> Link<'a> {
     }
 
     /// Where our own connections lead.
-    fn options(&self) -> Option<PgConnectOptions> {
+    pub(crate) fn options(&self) -> Option<PgConnectOptions> {
         match &self.source {
             Source::Caller(_) => None,
             Source::Pool(pool) => Some((*pool.connect_options()).clone()),
@@ -238,7 +238,7 @@ impl<'a> Link<'a> {
     }
 }
 
-async fn open(options: PgConnectOptions) -> Result<PgConnection, Fault> {
+pub(crate) async fn open(options: PgConnectOptions) -> Result<PgConnection, Fault> {
     // PgBouncer knows no `extra_float_digits`; nothing of ours reads a float.
     let quiet = options.extra_float_digits(None).disable_statement_logging();
     let connected = quiet.connect().await;

@@ -11,7 +11,7 @@ use crate::driver::completed::{ALL, Completed, NONE};
 use crate::driver::entry::Standing;
 use crate::driver::postgres::answer::{Fault, setup_error};
 use crate::driver::postgres::batch::word_length;
-use crate::driver::postgres::holders::holders;
+use crate::driver::postgres::holders::{self, Waits, holders};
 use crate::driver::postgres::link::Link;
 use crate::driver::postgres::record;
 use crate::driver::postgres::request::{self, TONGUE};
@@ -197,8 +197,11 @@ impl Run<'_, '_, '_> {
         let text = self.script.text_of(statement);
         let repeats = kept == index && !statement.needs_no_transaction(Dialect::Postgres);
         let mut backoff = Backoff::new(self.batch.patience);
+        let wait = self.script.options().lock_timeout.unwrap_or(self.batch.settings.statement_lock_timeout);
         loop {
-            let mut error = match self.link.send(text.to_owned(), NONE).await {
+            let waits = Waits { sql: text.to_owned(), keep: NONE, wait, key: self.tables.key };
+            let (answer, seen) = holders::send(self.link, waits).await;
+            let mut error = match answer {
                 Ok(answer) => return Ok(answer),
                 Err(Fault::Database { error, .. }) => error,
                 Err(fault) => return Err(Stop::Broken(fault.into_error(self.tables))),
@@ -208,7 +211,7 @@ impl Run<'_, '_, '_> {
                     continue;
                 }
                 self.link.roll_back().await;
-                error.cause.detail = holders(self.link, text).await;
+                error.cause.detail = holders(self.link, seen, text).await;
             } else {
                 self.link.roll_back().await;
             }
