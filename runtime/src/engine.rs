@@ -8,7 +8,7 @@ use whimbrel_core::{Migrations, Place, Version};
 use crate::backoff::Backoff;
 use crate::database_error::DatabaseError;
 use crate::driver::{Batch, Detail, Done, Driver, Ended, Failure, Part, Session, Stop};
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Passing, Result};
 use crate::history::{Entry, Head, History, Holder, State};
 use crate::identity::Identity;
 use crate::plan::{self, Facts, Goal, Mode, Plan, Step};
@@ -75,8 +75,8 @@ impl<'a> Engine<'_, 'a> {
     async fn is_up_to_date(&mut self, goal: &Goal, report: &mut Report) -> Result<bool> {
         let (Goal::Up(Target::Latest), Some(last)) = (goal, self.set.last()) else { return Ok(false) };
         let head = match self.driver.head(&last.version().canonical()).await {
-            // Somebody writes: the history is waited for.
-            Err(error) if error.kind() == ErrorKind::Locked => return Ok(false),
+            // The history is waited for.
+            Err(error) if awaited(&error, Duration::ZERO).is_some() => return Ok(false),
             head => head?,
         };
         let Head::Present { completed, unfinished, chain } = head else { return Ok(false) };
@@ -193,17 +193,29 @@ impl<'a> Engine<'_, 'a> {
     }
 }
 
-/// Reads the history; a writer that lets nobody read is waited for.
+/// Reads the history; a writer that lets nobody read is waited for, and a server that is not ready.
 pub(crate) async fn read(driver: &mut dyn Driver, detail: Detail, backoff: &mut Backoff) -> Result<History> {
     loop {
         match driver.history(detail).await {
-            Err(error) if error.kind() == ErrorKind::Locked => {
-                if !pause(backoff, "another writer").await {
-                    return Err(error);
-                }
-            }
+            Err(error) => match awaited(&error, backoff.slept()) {
+                Some(what) if pause(backoff, what).await => {}
+                _ => return Err(error),
+            },
             answer => return answer,
         }
+    }
+}
+
+/// How long somebody who starts a program, and has the wrong port, may be kept from reading it.
+const SOON: Duration = Duration::from_secs(2);
+
+/// What there is to wait for, so that an error does not come again.
+fn awaited(error: &Error, slept: Duration) -> Option<&'static str> {
+    match error.passing() {
+        _ if error.kind() == ErrorKind::Locked => Some("another writer"),
+        Passing::Later => Some("the server"),
+        Passing::Soon if slept < SOON => Some("the server"),
+        _ => None,
     }
 }
 

@@ -8,6 +8,7 @@ mod demonstration;
 mod directories;
 mod pgbouncer;
 mod postgres_cases;
+mod postgres_server;
 mod postgres_sessions;
 mod proxy;
 mod sqlite_cases;
