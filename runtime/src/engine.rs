@@ -9,11 +9,12 @@ use whimbrel_core::{Dialect, Direction, Migrations, Place, Version};
 use crate::backoff::Backoff;
 use crate::database_error::DatabaseError;
 use crate::doubt::{self, Finding, Question};
-use crate::driver::{Batch, Detail, Done, Driver, Ended, Failure, Part, Resolution, Stop};
-use crate::error::{Error, ErrorKind, Result};
+use crate::driver::{Batch, Detail, Done, Driver, Ended, Failure, Part, Resolution, Session, Stop};
+use crate::error::{Error, ErrorKind, Passing, Result};
 use crate::history::{Entry, Head, History, Holder, State};
 use crate::identity::Identity;
 use crate::plan::{self, Facts, Goal, Mode, Plan, Step};
+use crate::refusal;
 use crate::report::{Action, Failed, Outcome, Report, StepReport, Took};
 use crate::settings::Settings;
 use crate::target::{Resolve, Target};
@@ -58,6 +59,7 @@ impl<'a> Engine<'_, 'a> {
             let plan = self.plan(&history, &goal).await?;
             report.begin(&history, &plan);
             let Some(first) = plan.steps.first() else { return Ok(()) };
+            self.refuse_shared_session(&plan).await?;
             // A repeated plan must not take two more steps.
             goal = Goal::Only(first.action, plan.steps.iter().map(|step| step.version.clone()).collect());
             let ended = self.act(leading(&plan, &history, self, backoff.left())).await;
@@ -161,8 +163,8 @@ impl<'a> Engine<'_, 'a> {
     async fn is_up_to_date(&mut self, goal: &Goal, report: &mut Report) -> Result<bool> {
         let (Goal::Up(Target::Latest), Some(last)) = (goal, self.set.last()) else { return Ok(false) };
         let head = match self.driver.head(&last.version().canonical()).await {
-            // Somebody writes: the history is waited for.
-            Err(error) if error.kind() == ErrorKind::Locked => return Ok(false),
+            // The history is waited for.
+            Err(error) if awaited(&error, Duration::ZERO).is_some() => return Ok(false),
             head => head?,
         };
         let Head::Present { completed, unfinished, chain } = head else { return Ok(false) };
@@ -188,6 +190,15 @@ impl<'a> Engine<'_, 'a> {
                 plan::plan(Facts { set, dialect, history, settings }, goal)
             }
             decided => decided,
+        }
+    }
+
+    /// Refuses all of a plan when a step of it needs a session, and what we have is no session of ours.
+    async fn refuse_shared_session(&mut self, plan: &Plan<'_>) -> Result<()> {
+        let Some(step) = plan.steps.iter().find(|step| step.mode == Mode::Outside) else { return Ok(()) };
+        match self.driver.session().await? {
+            Session::Ours => Ok(()),
+            Session::Shared => Err(refusal::shared_session(&step.label())),
         }
     }
 
@@ -273,17 +284,29 @@ impl<'a> Engine<'_, 'a> {
     }
 }
 
-/// Reads the history; a writer that lets nobody read is waited for.
+/// Reads the history; a writer that lets nobody read is waited for, and a server that is not ready.
 pub(crate) async fn read(driver: &mut dyn Driver, detail: Detail, backoff: &mut Backoff) -> Result<History> {
     loop {
         match driver.history(detail).await {
-            Err(error) if error.kind() == ErrorKind::Locked => {
-                if !pause(backoff, "another writer").await {
-                    return Err(error);
-                }
-            }
+            Err(error) => match awaited(&error, backoff.slept()) {
+                Some(what) if pause(backoff, what).await => {}
+                _ => return Err(error),
+            },
             answer => return answer,
         }
+    }
+}
+
+/// How long somebody who starts a program, and has the wrong port, may be kept from reading it.
+const SOON: Duration = Duration::from_secs(2);
+
+/// What there is to wait for, so that an error does not come again.
+fn awaited(error: &Error, slept: Duration) -> Option<&'static str> {
+    match error.passing() {
+        _ if error.kind() == ErrorKind::Locked => Some("another writer"),
+        Passing::Later => Some("the server"),
+        Passing::Soon if slept < SOON => Some("the server"),
+        _ => None,
     }
 }
 
@@ -292,7 +315,10 @@ async fn pause(backoff: &mut Backoff, what: &str) -> bool {
     if backoff.slept().is_zero() {
         tracing::info!(budget = %Took(backoff.left()), "waiting for {what}");
     }
-    backoff.sleep().await
+    let before = backoff.slept();
+    let slept = backoff.sleep().await;
+    tracing::debug!(duration_ms = (backoff.slept() - before).as_millis() as u64, "waited for {what}");
+    slept
 }
 
 /// Something to wait for.

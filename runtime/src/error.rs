@@ -38,6 +38,7 @@ struct Inner {
     details: String,
     place: Option<Place>,
     help: Option<String>,
+    passing: Passing,
     report: Option<Report>,
     source: Option<Box<dyn std::error::Error + Send + Sync>>,
 }
@@ -102,6 +103,16 @@ pub enum ErrorKind {
     Stale,
 }
 
+/// Whether what an error says ends by itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Passing {
+    Never,
+    /// Nobody listens: a server that is restarted does again soon, and another port never will.
+    Soon,
+    /// The server says itself that it is not ready yet.
+    Later,
+}
+
 impl Error {
     pub(crate) fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
         Self(Box::new(Inner {
@@ -110,6 +121,7 @@ impl Error {
             details: String::new(),
             place: None,
             help: None,
+            passing: Passing::Never,
             report: None,
             source: None,
         }))
@@ -123,6 +135,15 @@ impl Error {
     pub(crate) fn details(mut self, lines: impl Into<String>) -> Self {
         self.0.details = lines.into();
         self
+    }
+
+    pub(crate) fn passes(mut self, passing: Passing) -> Self {
+        self.0.passing = passing;
+        self
+    }
+
+    pub(crate) fn passing(&self) -> Passing {
+        self.0.passing
     }
 
     pub(crate) fn at(mut self, place: Option<Place>) -> Self {

@@ -148,7 +148,8 @@ impl<'a> Migrator<'a> {
         Ok(self)
     }
 
-    /// How long to wait for another runner, or for tables that other sessions hold; five minutes by default.
+    /// How long to wait for another runner, for tables that other sessions hold, or for a PostgreSQL server that
+    /// is starting or has no connection left; five minutes by default.
     pub fn lock_timeout(mut self, time: Duration) -> Self {
         self.settings.lock_timeout = time;
         self

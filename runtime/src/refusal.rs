@@ -349,3 +349,13 @@ pub(crate) fn ambiguous_name(name: &str, entries: &[&Entry]) -> Error {
     let message = format!("{} are called `{name}`; nothing was run", migrations(entries.len()));
     Error::new(ErrorKind::Refused, message).help(format!("say which: {}", labels.join(", ")))
 }
+
+/// A step outside a transaction through a pooler that shares sessions.
+pub(crate) fn shared_session(label: &str) -> Error {
+    let message = format!(
+        "{label} runs outside a transaction, which needs a session of its own, and the connection goes through a \
+         pooler that shares its sessions; nothing was run"
+    );
+    Error::new(ErrorKind::Refused, message)
+        .help("use a direct URL for it, past PgBouncer, or one where PgBouncer has `pool_mode = session`")
+}

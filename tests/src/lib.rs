@@ -3,6 +3,7 @@
 pub mod corpora;
 pub mod log;
 pub mod oracle;
+pub mod pgbouncer;
 pub mod postgres;
 pub mod proxy;
 pub mod sqlite;

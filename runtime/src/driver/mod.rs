@@ -49,6 +49,11 @@ pub(crate) trait Driver: Send {
     /// Everything that the database remembers.
     fn history(&mut self, detail: Detail) -> Answer<'_, Result<History>>;
 
+    /// Whose session the next request meets; asked before anything runs, where a step needs a session of its own.
+    fn session(&mut self) -> Answer<'_, Result<Session>> {
+        Box::pin(std::future::ready(Ok(Session::Ours)))
+    }
+
     /// Runs steps that are transactions, all of them or up to the one that stops them; a failure is recorded.
     fn transactional<'a>(&'a mut self, batch: Batch<'a>) -> Answer<'a, Ended>;
 
@@ -74,6 +79,14 @@ pub(crate) enum Detail {
     Entries,
     /// With the stored scripts: for a rollback, and to show differences.
     Scripts,
+}
+
+/// Whose the session is, from one request to the next.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Session {
+    Ours,
+    /// A pooler may give each transaction another one, and ours to others in between.
+    Shared,
 }
 
 /// Steps to run, and what they assume.

@@ -5,7 +5,7 @@ use sqlx::{AssertSqlSafe, Row as _};
 
 use crate::database_error::DatabaseError;
 use crate::driver::completed::{self, Completed, Keep, Row, without_values};
-use crate::error::{Error, ErrorKind};
+use crate::error::{Error, ErrorKind, Passing};
 use crate::table_name::Tables;
 
 /// Why a request did not complete.
@@ -130,7 +130,25 @@ fn connect_error(error: sqlx::Error, host: &str, port: u16) -> Error {
         Some("53300") => ("the database has no connection left", "raise max_connections, or make the pools smaller"),
         _ => ("the database cannot be reached", "check that it runs, the host, the port and TLS"),
     };
-    Error::new(ErrorKind::Connection, format!("{message} ({host}:{port})")).source(plain(error)).help(help)
+    let passing = passing(&error, code.as_deref());
+    Error::new(ErrorKind::Connection, format!("{message} ({host}:{port})"))
+        .source(plain(error))
+        .help(help)
+        .passes(passing)
+}
+
+/// Nothing was sent before there was a connection, so that opening it again repeats nothing.
+fn passing(error: &sqlx::Error, code: Option<&str>) -> Passing {
+    use std::io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset, UnexpectedEof};
+    match (code, error) {
+        // It starts, stops, or has no connection left (manual, appendix A).
+        (Some("57P01" | "57P02" | "57P03" | "53300"), _) => Passing::Later,
+        (_, sqlx::Error::Io(cause)) => match cause.kind() {
+            ConnectionRefused | ConnectionReset | ConnectionAborted | UnexpectedEof => Passing::Soon,
+            _ => Passing::Never,
+        },
+        _ => Passing::Never,
+    }
 }
 
 /// A URL that cannot be read; it is not echoed, since it may hold a password.

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use crate::database_error::DatabaseError;
 use crate::driver::completed::{Completed, NONE};
 use crate::driver::postgres::answer::{Fault, ServerError, setup_error};
-use crate::driver::postgres::holders::holders;
+use crate::driver::postgres::holders::{self, Seen, Waits, holders};
 use crate::driver::postgres::link::Link;
 use crate::driver::postgres::request::{self, Chunk};
 use crate::driver::request::Mark;
@@ -39,14 +39,16 @@ async fn chunks(link: &mut Link<'_>, tables: &Tables, batch: Batch<'_>) -> Ended
         let chunk = request::chunk(link, tables, &part, first, event);
         let started = Instant::now();
         let is_leave = |index: usize| chunk.request.marks.get(index).is_some_and(|mark| mark.part == Part::Leave);
-        match link.send(chunk.request.sql.clone(), &is_leave).await {
+        let (sql, wait) = (chunk.request.sql.clone(), shortest_wait(&batch, &chunk));
+        let (answer, seen) = holders::send(link, Waits { sql, keep: &is_leave, wait, key: tables.key }).await;
+        match answer {
             Ok(answer) => match all_done(&batch, &chunk, &answer, started) {
                 Ok(steps) => done.extend(steps),
                 Err(error) => return Ended::stopped(done, Stop::Broken(error)),
             },
             Err(fault) => {
                 done.extend(steps_done(&batch, &chunk, fault.answer(), started));
-                let stop = stopped(link, tables, &chunk, fault).await;
+                let stop = stopped(link, tables, &chunk, fault, seen).await;
                 match stop {
                     Next::Stop(stop) => return Ended::stopped(done, stop),
                     Next::Retry(new) => bound = new,
@@ -113,7 +115,7 @@ fn steps_done(batch: &Batch<'_>, chunk: &Chunk, answer: &Completed, started: Ins
     done
 }
 
-async fn stopped(link: &mut Link<'_>, tables: &Tables, chunk: &Chunk, fault: Fault) -> Next {
+async fn stopped(link: &mut Link<'_>, tables: &Tables, chunk: &Chunk, fault: Fault, seen: Seen) -> Next {
     let completed = fault.answer().statements.len();
     let mut error = match fault {
         Fault::Database { error, .. } => error,
@@ -127,7 +129,7 @@ async fn stopped(link: &mut Link<'_>, tables: &Tables, chunk: &Chunk, fault: Fau
         return Next::Stop(Stop::Broken(setup_error(error.cause, tables)));
     };
     if error.code() == Some("55P03") {
-        error.cause.detail = holders(link, &chunk.request.sql[mark.range.clone()]).await;
+        error.cause.detail = holders(link, seen, &chunk.request.sql[mark.range.clone()]).await;
     }
     // `client_connection_check_interval` is refused where the server's system cannot look (manual, 20.3.2).
     if mark.part == Part::Open && error.code() == Some("22023") && link.server_looks_for_clients() {
@@ -135,6 +137,12 @@ async fn stopped(link: &mut Link<'_>, tables: &Tables, chunk: &Chunk, fault: Fau
         return Next::Retry(Bound { steps: usize::MAX, failure: None });
     }
     Next::Stop(meaning(tables, chunk, mark, error))
+}
+
+/// The shortest time after which a statement of the chunk gives up a lock.
+fn shortest_wait(batch: &Batch<'_>, chunk: &Chunk) -> Duration {
+    let own = batch.steps[chunk.steps.clone()].iter().filter_map(|step| step.script.as_deref()?.options().lock_timeout);
+    own.fold(batch.settings.statement_lock_timeout, Duration::min)
 }
 
 /// Ends the transaction that failed. The commits before it in the chunk may still be on their way to the disk: one

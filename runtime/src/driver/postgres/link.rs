@@ -9,6 +9,7 @@ use std::time::Duration;
 use sqlx::postgres::{PgConnectOptions, PgConnection};
 use sqlx::{ConnectOptions as _, Connection as _, PgPool};
 
+use crate::driver::Session;
 use crate::driver::completed::{ALL, Completed, Keep, NONE, Row};
 use crate::driver::postgres::answer::{self, Fault};
 use crate::error::{Error, ErrorKind, Result};
@@ -23,6 +24,8 @@ pub(crate) struct Link<'a> {
     restore: Vec<String>,
     /// Who the session was before a script, as the SQL that makes it that again.
     identity: Vec<String>,
+    /// Whether no pooler stands between us and the server, or one that leaves us our session.
+    session: Option<Session>,
     /// Whether a caller's session was found outside a transaction; none can begin while we borrow it.
     asked: bool,
     /// The server's system cannot tell whether a client is still there.
@@ -64,6 +67,7 @@ impl<'a> Link<'a> {
             own: None,
             restore: Vec::new(),
             identity: Vec::new(),
+            session: None,
             asked: false,
             blind: false,
             leftovers: None,
@@ -125,6 +129,24 @@ impl<'a> Link<'a> {
         self.leftovers = sql.filter(|_| self.is_callers());
     }
 
+    /// Whose the session is, as far as that is known.
+    pub(crate) fn session(&self) -> Option<Session> {
+        self.session
+    }
+
+    /// Keeps whose the session is.
+    pub(crate) fn note_whose(&mut self, session: Session) {
+        self.session = Some(session);
+    }
+
+    /// A second connection to the same place; `None` beside a caller's, which does not tell where it leads.
+    pub(crate) async fn second(&self) -> Result<Option<PgConnection>, Fault> {
+        match self.options() {
+            Some(options) => open(options).await.map(Some),
+            None => Ok(None),
+        }
+    }
+
     /// Ends whatever transaction an error left.
     pub(crate) async fn roll_back(&mut self) {
         // On an error the connection is broken, which ends its transaction as well.
@@ -161,6 +183,9 @@ impl<'a> Link<'a> {
         let quoted = |name: &str| format!("\"{}\"", name.replace('"', "\"\""));
         let role =
             Some(column(2)).filter(|role| role != "none").map_or_else(|| "NONE".to_owned(), |role| quoted(&role));
+        if column(5) == "true" {
+            self.session = Some(Session::Ours);
+        }
         self.identity = vec![format!("SET SESSION AUTHORIZATION {}", quoted(&column(1))), format!("SET ROLE {role}")];
         if !self.is_callers() {
             return;
@@ -192,23 +217,32 @@ impl<'a> Link<'a> {
     }
 
     async fn connection(&mut self) -> Result<&mut PgConnection, Fault> {
-        let options = match &mut self.source {
-            Source::Caller(connection) => return Ok(connection),
-            Source::Pool(pool) => (*pool.connect_options()).clone(),
-            Source::Options(options) => (**options).clone(),
-        };
-        if self.own.is_none() {
-            // PgBouncer knows no `extra_float_digits`; nothing of ours reads a float.
-            let quiet = options.extra_float_digits(None).disable_statement_logging();
-            let connected = quiet.connect().await;
-            self.own = Some(connected.map_err(|error| Fault::Connect {
-                error,
-                host: quiet.get_host().to_owned(),
-                port: quiet.get_port(),
-            })?);
+        if self.own.is_none()
+            && let Some(options) = self.options()
+        {
+            self.own = Some(open(options).await?);
         }
-        Ok(self.own.as_mut().expect("it was opened just above"))
+        match &mut self.source {
+            Source::Caller(connection) => Ok(connection),
+            _ => Ok(self.own.as_mut().expect("it was opened just above")),
+        }
     }
+
+    /// Where our own connections lead.
+    pub(crate) fn options(&self) -> Option<PgConnectOptions> {
+        match &self.source {
+            Source::Caller(_) => None,
+            Source::Pool(pool) => Some((*pool.connect_options()).clone()),
+            Source::Options(options) => Some((**options).clone()),
+        }
+    }
+}
+
+pub(crate) async fn open(options: PgConnectOptions) -> Result<PgConnection, Fault> {
+    // PgBouncer knows no `extra_float_digits`; nothing of ours reads a float.
+    let quiet = options.extra_float_digits(None).disable_statement_logging();
+    let connected = quiet.connect().await;
+    connected.map_err(|error| Fault::Connect { error, host: quiet.get_host().to_owned(), port: quiet.get_port() })
 }
 
 fn in_transaction() -> Error {

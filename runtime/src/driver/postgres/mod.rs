@@ -7,6 +7,7 @@ mod batch;
 mod holders;
 mod link;
 mod outside;
+mod pooler;
 mod record;
 mod request;
 
@@ -16,7 +17,7 @@ use crate::database::{Database, sealed};
 use crate::database_error::DatabaseError;
 use crate::doubt::{self, Thing};
 use crate::driver::completed::{ALL, NONE, Row};
-use crate::driver::{Answer, Batch, Detail, Driver, Ended, Failure, Part, Resolution, Stop};
+use crate::driver::{Answer, Batch, Detail, Driver, Ended, Failure, Part, Resolution, Session, Stop};
 use crate::error::{Error, ErrorKind, Result};
 use crate::history::{Entry, Head, History, Holder};
 use crate::settings::{Settings, whole_millis};
@@ -85,6 +86,13 @@ impl Driver for Postgres<'_> {
 
     fn history(&mut self, detail: Detail) -> Answer<'_, Result<History>> {
         Box::pin(self.read_history(detail))
+    }
+
+    fn session(&mut self) -> Answer<'_, Result<Session>> {
+        Box::pin(async move {
+            let session = pooler::session(&mut self.link).await;
+            session.map_err(|fault| fault.into_error(&self.tables))
+        })
     }
 
     fn transactional<'a>(&'a mut self, batch: Batch<'a>) -> Answer<'a, Ended> {

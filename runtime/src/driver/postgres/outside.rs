@@ -11,7 +11,7 @@ use crate::doubt::{concurrent_index, goes_with_progress};
 use crate::driver::completed::{ALL, Completed, NONE};
 use crate::driver::postgres::answer::{Fault, setup_error};
 use crate::driver::postgres::batch::word_length;
-use crate::driver::postgres::holders::holders;
+use crate::driver::postgres::holders::{self, Waits, holders};
 use crate::driver::postgres::link::Link;
 use crate::driver::postgres::record;
 use crate::driver::postgres::request::{self, TONGUE};
@@ -238,8 +238,11 @@ impl Run<'_, '_, '_> {
         let is_whole = matches!(statement.kind, Kind::Ddl | Kind::Dml | Kind::Query);
         let repeats = is_whole && kept == index && !statement.needs_no_transaction(Dialect::Postgres);
         let mut backoff = Backoff::new(self.batch.patience);
+        let wait = self.script.options().lock_timeout.unwrap_or(self.batch.settings.statement_lock_timeout);
         loop {
-            let (mut error, completed) = match self.link.send(format!("{before}{text}{after}"), NONE).await {
+            let waits = Waits { sql: format!("{before}{text}{after}"), keep: NONE, wait, key: self.tables.key };
+            let (answer, seen) = holders::send(self.link, waits).await;
+            let (mut error, completed) = match answer {
                 Ok(answer) => return Ok(answer),
                 Err(Fault::Database { error, before }) => (error, before.statements.len()),
                 Err(fault) => return Err(Stop::Broken(fault.into_error(self.tables))),
@@ -249,7 +252,7 @@ impl Run<'_, '_, '_> {
                 if repeats && backoff.sleep().await {
                     continue;
                 }
-                error.cause.detail = holders(self.link, text).await;
+                error.cause.detail = holders(self.link, seen, text).await;
             }
             // The last one is our COMMIT, which speaks for the statement's deferred constraints.
             let is_ours = completed > 1 && completed <= after.matches(";\n").count();

@@ -6,7 +6,8 @@ use whimbrel_core::{Dialect, Script};
 
 use crate::doubt::Thing;
 use crate::driver::entry::{Standing, Tongue};
-use crate::driver::postgres::{halves, link::Link};
+use crate::driver::postgres::link::Link;
+use crate::driver::postgres::{halves, pooler::IS_DIRECT};
 use crate::driver::request::Request;
 use crate::driver::{Batch, Detail, Failure, Part, Resolution};
 use crate::literal::literal;
@@ -54,7 +55,7 @@ pub(crate) fn history(tables: &Tables, detail: Detail) -> String {
          LIMIT 1), session_user::text, \
          current_setting('role'), (SELECT string_agg(name || E'\\x1f' || setting, E'\\x1e') FROM pg_settings \
          WHERE source = 'session' AND context IN ('user', 'superuser')), \
-         coalesce(to_regclass({history}), to_regclass({events}))::text;\n{last_event};\n{entries};"
+         coalesce(to_regclass({history}), to_regclass({events}))::text, {IS_DIRECT};\n{last_event};\n{entries};"
     )
 }
 

@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use sqlx::{Connection, Executor};
 use whimbrel::{ErrorKind, Migrations, Migrator, Outcome};
+use whimbrel_tests::log::{heard, listen};
 
 use crate::stories::world::{World, set, set_for, stories, three};
 
@@ -12,6 +13,9 @@ stories! {
     a_runner_that_ends_is_waited_for on sqlite, postgres
     a_table_that_somebody_holds_is_waited_for on postgres
     waiting_for_a_table_is_bounded on postgres
+    those_in_the_way_are_named_and_no_others on postgres
+    those_in_the_way_of_a_concurrent_index_are_named on postgres
+    each_wait_is_an_event on sqlite, postgres
     a_lock_timeout_of_a_script_is_kept on postgres
     nothing_stays_locked_after_an_error on sqlite, postgres
     nothing_stays_locked_after_a_panic on sqlite, postgres
@@ -123,13 +127,56 @@ async fn waiting_for_a_table_is_bounded(world: World) {
     let mut holder = pool.begin().await.unwrap();
     holder.execute("SET application_name = 'report'; SELECT * FROM wanted").await.unwrap();
     let set = wants();
-    let migrator = world.migrator(&set).statement_lock_timeout(Duration::from_millis(50));
+    let migrator = world.migrator(&set).statement_lock_timeout(Duration::from_millis(600));
     let error = migrator.lock_timeout(Duration::from_millis(400)).up().await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Locked);
     world.shows("table_locked", &error);
     assert_eq!(world.versions("completed").await, ["1"]);
     holder.rollback().await.unwrap();
     assert_eq!(world.up(&set).await.unwrap().applied(), 3);
+}
+
+async fn those_in_the_way_are_named_and_no_others(world: World) {
+    let World::Postgres(pool, _) = &world else { return };
+    world.run("CREATE TABLE wanted (id INTEGER); CREATE TABLE free (id INTEGER)").await;
+    let mut holder = pool.begin().await.unwrap();
+    holder.execute("SET application_name = 'report'; SELECT * FROM wanted").await.unwrap();
+    let mut bystander = pool.begin().await.unwrap();
+    bystander.execute("SET application_name = 'bystander'; SELECT * FROM free").await.unwrap();
+    // The text names the table that is free, and hides the other one.
+    let hides = "DO $$ BEGIN PERFORM 'free'; EXECUTE 'ALTER TABLE wan' || 'ted ADD b INTEGER'; END $$";
+    let set = set_for("postgres", [("1_hides.sql", hides)]);
+    let migrator = world.migrator(&set).statement_lock_timeout(Duration::from_millis(600));
+    let error = migrator.lock_timeout(Duration::from_millis(400)).up().await.unwrap_err().to_string();
+    assert!(error.contains("\n  held by pid ") && error.contains(", report) since "), "{error}");
+    assert!(error.contains(": SET application_name = 'report'; SELECT * FROM wanted"), "{error}");
+    assert!(!error.contains("bystander"), "{error}");
+}
+
+async fn those_in_the_way_of_a_concurrent_index_are_named(world: World) {
+    let World::Postgres(pool, _) = &world else { return };
+    world.run("CREATE TABLE wanted (id INTEGER)").await;
+    let mut holder = pool.begin().await.unwrap();
+    holder.execute("SET application_name = 'report'; INSERT INTO wanted VALUES (1)").await.unwrap();
+    let index = "-- whimbrel:lock-timeout 600ms\nCREATE INDEX CONCURRENTLY i ON wanted (id)";
+    let set = set_for("postgres", [("1_index.sql", index)]);
+    let error = world.up(&set).await.unwrap_err();
+    let shown = format!("{error:?}");
+    assert_eq!(error.kind(), ErrorKind::Failed, "{shown}");
+    assert!(shown.contains("held by pid ") && shown.contains(", report) since "), "{shown}");
+    assert!(shown.contains(": SET application_name = 'report'; INSERT INTO wanted VALUES (1)"), "{shown}");
+}
+
+async fn each_wait_is_an_event(world: World) {
+    let other = other_runner(&world).await;
+    listen();
+    let set = three();
+    world.migrator(&set).lock_timeout(Duration::from_millis(200)).up().await.unwrap_err();
+    let heard = heard();
+    let waits = heard.lines().filter(|line| line.starts_with("message=waited for another ")).count();
+    let durations = heard.lines().filter(|line| line.starts_with("duration_ms=")).count();
+    assert!(waits >= world.choose(1, 2) && durations >= waits, "{heard}");
+    drop(other);
 }
 
 async fn a_lock_timeout_of_a_script_is_kept(world: World) {
