@@ -2,7 +2,7 @@
 
 use crate::error::{Error, ErrorKind, Result};
 
-/// A database that can be migrated: `&SqlitePool`, `&PgPool`, or a `&mut` connection outside a transaction.
+/// A database that can be migrated: `&SqlitePool`, `&PgPool`, `&MySqlPool`, or a `&mut` connection outside a transaction.
 ///
 /// The trait is sealed: drivers are in this crate, each behind the feature of its name.
 #[diagnostic::on_unimplemented(
@@ -37,6 +37,8 @@ struct Scheme {
 const SCHEMES: &[Scheme] = &[
     #[cfg(feature = "_sqlite")]
     Scheme { names: &["sqlite"], open: crate::driver::sqlite::from_url },
+    #[cfg(feature = "mysql")]
+    Scheme { names: &["mysql", "mariadb"], open: crate::driver::mysql::from_url },
     #[cfg(feature = "postgres")]
     Scheme { names: &["postgres", "postgresql"], open: crate::driver::postgres::from_url },
 ];
@@ -53,7 +55,9 @@ pub(crate) fn open(url: &str) -> Result<Box<dyn crate::driver::Driver>> {
             let (message, help) = if url.contains(':') {
                 (
                     format!("no driver for URLs that begin with `{scheme}:`"),
-                    format!("this build knows {known}; of whimbrel's features, `sqlite` and `postgres` are databases"),
+                    format!(
+                        "this build knows {known}; of whimbrel's features, `sqlite`, `postgres` and `mysql` are databases"
+                    ),
                 )
             } else {
                 (

@@ -33,7 +33,7 @@
 //! It runs on tokio. sqlx is part of the API and re-exported; its major versions are ours.
 
 // A build for one database uses only its part of what all drivers share.
-#![cfg_attr(not(all(feature = "_sqlite", feature = "postgres")), allow(dead_code))]
+#![cfg_attr(not(all(feature = "_sqlite", feature = "mysql", feature = "postgres")), allow(dead_code))]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 // What a user sees.
@@ -90,5 +90,5 @@ pub use from_include_dir::from_include_dir;
 #[cfg(feature = "include_dir")]
 pub use include_dir;
 /// The version of sqlx that pools and connections must come from.
-#[cfg(any(feature = "_sqlite", feature = "postgres"))]
+#[cfg(any(feature = "_sqlite", feature = "mysql", feature = "postgres"))]
 pub use sqlx;

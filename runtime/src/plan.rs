@@ -291,7 +291,8 @@ fn stored(script: &Script, dialect: Dialect) -> Cow<'_, str> {
 }
 
 fn mode(script: &Script, dialect: Dialect) -> Mode {
-    if !script.is_transactional(dialect) {
+    // MySQL's schema changes commit by themselves.
+    if !script.is_transactional(dialect) || dialect == Dialect::Mysql {
         Mode::Outside
     } else if dialect == Dialect::Sqlite && script.options().foreign_keys_off {
         Mode::ForeignKeysOff

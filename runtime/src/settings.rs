@@ -50,7 +50,7 @@ pub enum Missing {
 }
 
 /// Milliseconds as databases take them: at least one, and at most what 31 bits hold, which is 24 days.
-#[cfg(any(feature = "_sqlite", feature = "postgres"))]
+#[cfg(any(feature = "_sqlite", feature = "mysql", feature = "postgres"))]
 pub(crate) fn whole_millis(time: Duration) -> i32 {
     i32::try_from(time.as_millis()).unwrap_or(i32::MAX).max(1)
 }

@@ -41,10 +41,10 @@ impl TableName {
     }
 
     /// Pins the schema, or a role with a schema of its own would make a second history.
-    pub(crate) fn tables(&self, default_schema: &str) -> Tables {
+    pub(crate) fn tables(&self, default_schema: &str, quote: char) -> Tables {
         let schema = self.schema.as_deref().unwrap_or(default_schema);
         let stem = self.name.strip_suffix("_history").unwrap_or(&self.name);
-        let qualified = |name: &str| format!("\"{schema}\".\"{name}\"");
+        let qualified = |name: &str| format!("{quote}{schema}{quote}.{quote}{name}{quote}");
         let history = qualified(&self.name);
         let digest = Digest::of(&[b"whimbrel", history.as_bytes()]);
         let mut key = [0; 8];
@@ -77,10 +77,10 @@ mod tests {
 
     #[test]
     fn names_are_qualified_and_quoted_and_the_events_stand_beside() {
-        let tables = TableName::parse("app.schema_history").unwrap().tables("public");
+        let tables = TableName::parse("app.schema_history").unwrap().tables("public", '"');
         assert_eq!(tables.history, r#""app"."schema_history""#);
         assert_eq!(tables.events, r#""app"."schema_events""#);
-        let tables = TableName::parse("Versions; drop table x").unwrap().tables("main");
+        let tables = TableName::parse("Versions; drop table x").unwrap().tables("main", '"');
         assert_eq!(tables.history, r#""main"."Versions; drop table x""#);
         assert_eq!(tables.events, r#""main"."Versions; drop table x_events""#);
     }

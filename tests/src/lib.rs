@@ -2,6 +2,7 @@
 
 pub mod corpora;
 pub mod log;
+pub mod mysql;
 pub mod oracle;
 pub mod pgbouncer;
 pub mod postgres;

@@ -141,7 +141,7 @@ async fn run(url: &Url, requests: &[String]) -> sqlx::Result<()> {
 }
 
 /// A name that no other test has, in this process or another.
-fn unique(prefix: &str) -> String {
+pub(crate) fn unique(prefix: &str) -> String {
     static NEXT: AtomicUsize = AtomicUsize::new(0);
     let time = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_nanos() % 1_000_000_000_000;
     format!("{prefix}_{}_{}_{time}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed))

@@ -15,7 +15,7 @@ pub(crate) struct Completed {
     pub(crate) rows: Vec<Row>,
 }
 
-#[cfg(feature = "_sqlite")]
+#[cfg(any(feature = "_sqlite", feature = "mysql"))]
 impl Completed {
     /// The first value of all.
     pub(crate) fn into_value(self) -> Option<String> {

@@ -13,6 +13,19 @@ use crate::table_name::Tables;
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Tongue {
     pub(crate) dialect: Dialect,
+    /// The type of a version, of which each is a key, and that of other texts.
+    pub(crate) key: &'static str,
+    pub(crate) text: &'static str,
+    /// What a text is cast to.
+    pub(crate) cast: &'static str,
+    /// Behind the columns of a table.
+    pub(crate) engine: &'static str,
+    /// A name that some servers reserve, quoted.
+    pub(crate) rank: &'static str,
+    /// Where a row may be there already: up to the columns that it then gets, and a column of the row that was not
+    /// written; `{}` is the column.
+    pub(crate) conflict: &'static str,
+    pub(crate) proposed: &'static str,
     /// The type of a time.
     pub(crate) time: &'static str,
     /// The time of day, also within a transaction.
@@ -25,40 +38,40 @@ pub(crate) struct Tongue {
 
 /// The scripts stand last: SQLite reads a row up to the column that is asked for, and they may be long.
 const HISTORY: &str = "CREATE TABLE {history} (
-  version TEXT NOT NULL PRIMARY KEY,
-  rank BIGINT NOT NULL,
-  name TEXT NOT NULL,
-  task TEXT,
-  folder TEXT,
-  kind TEXT NOT NULL,
-  path TEXT NOT NULL,
-  checksum TEXT NOT NULL,
-  chain TEXT NOT NULL,
-  state TEXT NOT NULL CHECK (state IN ('running', 'completed', 'failed', 'rolled_back')),
+  version {key} NOT NULL PRIMARY KEY,
+  {rank} BIGINT NOT NULL,
+  name {text} NOT NULL,
+  task {text},
+  folder {text},
+  kind {text} NOT NULL,
+  path {text} NOT NULL,
+  checksum {text} NOT NULL,
+  chain {text} NOT NULL,
+  state {text} NOT NULL CHECK (state IN ('running', 'completed', 'failed', 'rolled_back')),
   statements BIGINT NOT NULL,
   applied BIGINT NOT NULL,
   undone BIGINT,
-  phase TEXT,
+  phase {text},
   started_at {time} NOT NULL,
   completed_at {time},
   duration_ms BIGINT,
-  applied_by TEXT NOT NULL,
-  application TEXT NOT NULL,
-  error TEXT,
-  up TEXT NOT NULL,
-  down TEXT
-)";
+  applied_by {text} NOT NULL,
+  application {text} NOT NULL,
+  error {text},
+  up {text} NOT NULL,
+  down {text}
+){engine}";
 
 const EVENTS: &str = "CREATE TABLE {events} (
   id BIGINT NOT NULL PRIMARY KEY,
   at {time} NOT NULL,
-  what TEXT NOT NULL,
-  version TEXT,
+  what {text} NOT NULL,
+  version {key},
   duration_ms BIGINT,
-  applied_by TEXT NOT NULL,
-  application TEXT NOT NULL,
-  detail TEXT
-)";
+  applied_by {text} NOT NULL,
+  application {text} NOT NULL,
+  detail {text}
+){engine}";
 
 /// The columns of [`enter`], in its order.
 const ENTERED: [&str; 19] = [
@@ -102,6 +115,10 @@ impl Tongue {
         template
             .replace("{history}", &tables.history)
             .replace("{events}", &tables.events)
+            .replace("{key}", self.key)
+            .replace("{text}", self.text)
+            .replace("{engine}", self.engine)
+            .replace("{rank}", self.rank)
             .replace("{time}", self.time)
             .replace("{now}", self.now)
             .replace("{elapsed}", self.elapsed)
@@ -116,8 +133,8 @@ impl Tongue {
     pub(crate) fn select(&self, tables: &Tables, detail: Detail) -> String {
         let column = |name: &&str| match *name {
             "started_at" | "completed_at" => self.shown_time.replace("{}", name),
-            "up" | "down" if detail == Detail::Entries => "CAST(NULL AS TEXT)".to_owned(),
-            name => format!("CAST({name} AS TEXT)"),
+            "up" | "down" if detail == Detail::Entries => format!("CAST(NULL AS {})", self.cast),
+            name => format!("CAST(h.{name} AS {})", self.cast),
         };
         let columns: Vec<String> = COLUMNS.iter().map(column).collect();
         // Qualified, or PostgreSQL would sort by the output columns, which are texts.
@@ -127,17 +144,18 @@ impl Tongue {
     /// Selects what the fast path compares.
     pub(crate) fn head(&self, tables: &Tables, key: &str) -> String {
         format!(
-            "SELECT CAST(count(CASE WHEN state = 'completed' THEN 1 END) AS TEXT), \
-             CAST(count(CASE WHEN state NOT IN ('completed', 'rolled_back') THEN 1 END) AS TEXT), \
+            "SELECT CAST(count(CASE WHEN state = 'completed' THEN 1 END) AS {cast}), \
+             CAST(count(CASE WHEN state NOT IN ('completed', 'rolled_back') THEN 1 END) AS {cast}), \
              max(CASE WHEN version = {} AND state = 'completed' THEN chain END) FROM {}",
             literal(self.dialect, key),
             tables.history,
+            cast = self.cast,
         )
     }
 
     /// The number of the last event.
     pub(crate) fn last_event(&self, tables: &Tables) -> String {
-        format!("SELECT CAST(coalesce(max(id), 0) AS TEXT) FROM {}", tables.events)
+        format!("SELECT CAST(coalesce(max(id), 0) AS {}) FROM {}", self.cast, tables.events)
     }
 
     /// Writes the entry of a step that begins, over one that failed or was rolled back. `rank` is an expression, so
@@ -174,13 +192,14 @@ impl Tongue {
             text(&identity.application),
             maybe(standing.error),
         ];
-        let updates = ENTERED[1..].iter().map(|column| format!("{column} = excluded.{column}"));
+        let columns = ENTERED.map(|column| if column == "rank" { self.rank } else { column });
+        let updates = columns[1..].iter().map(|column| format!("{column} = {}", self.proposed.replace("{}", column)));
         format!(
-            "INSERT INTO {} ({}) VALUES ({}) ON CONFLICT (version) DO UPDATE SET {}, completed_at = NULL, \
-             duration_ms = NULL",
+            "INSERT INTO {} ({}) VALUES ({}) {} {}, completed_at = NULL, duration_ms = NULL",
             tables.history,
-            ENTERED.join(", "),
+            columns.join(", "),
             values.join(", "),
+            self.conflict,
             updates.collect::<Vec<_>>().join(", "),
         )
     }

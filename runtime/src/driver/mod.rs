@@ -17,13 +17,15 @@ use crate::identity::Identity;
 use crate::plan::Step;
 use crate::settings::Settings;
 
-#[cfg(any(feature = "_sqlite", feature = "postgres"))]
+#[cfg(any(feature = "_sqlite", feature = "mysql", feature = "postgres"))]
 mod completed;
-#[cfg(any(feature = "_sqlite", feature = "postgres"))]
+#[cfg(any(feature = "_sqlite", feature = "mysql", feature = "postgres"))]
 mod entry;
-#[cfg(any(feature = "_sqlite", feature = "postgres"))]
+#[cfg(any(feature = "_sqlite", feature = "mysql", feature = "postgres"))]
 mod request;
 
+#[cfg(feature = "mysql")]
+pub(crate) mod mysql;
 #[cfg(feature = "postgres")]
 pub(crate) mod postgres;
 #[cfg(feature = "_sqlite")]
@@ -125,7 +127,7 @@ pub(crate) struct Ended {
 
 impl Ended {
     /// The step that failed and how; the steps before it are done.
-    #[cfg(any(feature = "_sqlite", feature = "postgres"))]
+    #[cfg(any(feature = "_sqlite", feature = "mysql", feature = "postgres"))]
     fn failure<'e, 'a>(&'e self, batch: &Batch<'a>) -> Option<(&'a Step<'a>, &'e Failure)> {
         match &self.stop {
             Some(Stop::Failed(failure)) => Some((batch.steps.get(self.done.len())?, failure)),
@@ -208,7 +210,7 @@ pub(crate) enum Part {
 }
 
 /// The rows that a statement changed: databases also count those of schema changes and of queries.
-#[cfg(any(feature = "_sqlite", feature = "postgres"))]
+#[cfg(any(feature = "_sqlite", feature = "mysql", feature = "postgres"))]
 fn rows_of(step: &Step<'_>, index: usize, changed: u64) -> u64 {
     let statement = step.script.as_deref().and_then(|script| script.statement(index));
     if statement.is_some_and(|statement| statement.kind == whimbrel_core::Kind::Dml) { changed } else { 0 }

@@ -1,7 +1,7 @@
 //! The helpers themselves.
 
 use sqlx::{AssertSqlSafe, Connection, PgConnection};
-use whimbrel_tests::{postgres, sqlite};
+use whimbrel_tests::{mysql, postgres, sqlite};
 
 #[tokio::test]
 async fn a_dropped_postgres_database_is_gone_with_its_connections_and_roles() {
@@ -36,6 +36,23 @@ async fn a_postgres_database_is_gone_after_a_panic() {
         .await
         .unwrap();
     assert_eq!(left, 0);
+}
+
+#[tokio::test]
+async fn a_dropped_mysql_database_is_gone_with_its_sessions() {
+    let Some(outer) = mysql::Database::create().await else { return };
+    let Some(inner) = mysql::Database::create().await else { return };
+    let name = inner.name().to_owned();
+    let mut open = inner.connect().await;
+    sqlx::raw_sql("CREATE TABLE a (b INTEGER); START TRANSACTION; SELECT * FROM a").execute(&mut open).await.unwrap();
+    drop(inner);
+    let left: i64 = sqlx::query_scalar("SELECT count(*) FROM information_schema.schemata WHERE schema_name = ?")
+        .bind(name)
+        .fetch_one(&mut outer.connect().await)
+        .await
+        .unwrap();
+    assert_eq!(left, 0);
+    assert!(sqlx::raw_sql("SELECT * FROM a").execute(&mut open).await.is_err(), "its session lives on");
 }
 
 #[tokio::test]

@@ -41,7 +41,7 @@ pub(crate) struct Postgres<'a> {
 
 impl<'a> Postgres<'a> {
     pub(crate) fn new(link: Link<'a>) -> Result<Self> {
-        Ok(Self { link, tables: TableName::parse(TableName::DEFAULT)?.tables(SCHEMA) })
+        Ok(Self { link, tables: TableName::parse(TableName::DEFAULT)?.tables(SCHEMA, '"') })
     }
 }
 
@@ -77,7 +77,7 @@ impl Driver for Postgres<'_> {
     }
 
     fn use_history_table(&mut self, table: TableName) {
-        self.tables = table.tables(SCHEMA);
+        self.tables = table.tables(SCHEMA, '"');
     }
 
     fn head<'a>(&'a mut self, key: &'a str) -> Answer<'a, Result<Head>> {

@@ -18,6 +18,13 @@ use crate::table_name::Tables;
 
 pub(crate) const TONGUE: Tongue = Tongue {
     dialect: Dialect::Postgres,
+    key: "TEXT",
+    text: "TEXT",
+    cast: "TEXT",
+    engine: "",
+    rank: "rank",
+    conflict: "ON CONFLICT (version) DO UPDATE SET",
+    proposed: "excluded.{}",
     time: "TIMESTAMPTZ",
     // now() is the time of the request: every step of a chunk would start and end at once.
     now: "clock_timestamp()",

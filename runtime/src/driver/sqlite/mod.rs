@@ -42,6 +42,13 @@ const RECORD_PATIENCE: Duration = Duration::from_secs(10);
 
 const TONGUE: Tongue = Tongue {
     dialect: Dialect::Sqlite,
+    key: "TEXT",
+    text: "TEXT",
+    cast: "TEXT",
+    engine: "",
+    rank: "rank",
+    conflict: "ON CONFLICT (version) DO UPDATE SET",
+    proposed: "excluded.{}",
     time: "TEXT",
     now: "strftime('%Y-%m-%d %H:%M:%fZ', 'now')",
     elapsed: "CAST(round((julianday('now') - julianday(started_at)) * 86400000) AS INTEGER)",
@@ -55,7 +62,7 @@ pub(crate) struct Sqlite<'a> {
 
 impl<'a> Sqlite<'a> {
     fn new(link: Link<'a>) -> Result<Self> {
-        Ok(Self { link, tables: TableName::parse(TableName::DEFAULT)?.tables(SCHEMA) })
+        Ok(Self { link, tables: TableName::parse(TableName::DEFAULT)?.tables(SCHEMA, '"') })
     }
 }
 
@@ -92,7 +99,7 @@ impl Driver for Sqlite<'_> {
     }
 
     fn use_history_table(&mut self, table: TableName) {
-        self.tables = table.tables(SCHEMA);
+        self.tables = table.tables(SCHEMA, '"');
     }
 
     fn head<'a>(&'a mut self, key: &'a str) -> Answer<'a, Result<Head>> {

@@ -6,22 +6,22 @@ use crate::stories::world::{World, set, set_for, stories, three};
 
 stories! {
     what_is_pending_is_applied_in_order_and_once on sqlite, postgres
-    new_migrations_are_applied_on_top on sqlite, postgres
+    new_migrations_are_applied_on_top on sqlite, postgres, mysql
     a_failed_step_leaves_the_rest_pending on sqlite, postgres
     a_step_that_fails_among_many_keeps_those_before_it on sqlite, postgres
-    the_first_step_may_fail_on_a_fresh_database on sqlite, postgres
-    a_target_stops_at_its_version_or_after_its_steps on sqlite, postgres
+    the_first_step_may_fail_on_a_fresh_database on sqlite, postgres, mysql
+    a_target_stops_at_its_version_or_after_its_steps on sqlite, postgres, mysql
     a_script_in_begin_and_commit_runs_in_our_transaction on sqlite, postgres
-    a_comment_alone_is_applied on sqlite, postgres
-    three_megabytes_are_applied on sqlite, postgres
-    a_verify_query_that_finds_a_row_passes on sqlite, postgres
+    a_comment_alone_is_applied on sqlite, postgres, mysql
+    three_megabytes_are_applied on sqlite, postgres, mysql
+    a_verify_query_that_finds_a_row_passes on sqlite, postgres, mysql
     a_verify_query_that_finds_nothing_rolls_its_step_back on sqlite, postgres
     the_isolation_level_of_a_script_is_kept on postgres
     a_statement_may_not_take_longer_than_its_directive on sqlite, postgres
     the_demonstration_is_applied_and_taken_back on sqlite, postgres
-    a_url_will_do on sqlite, postgres
-    a_connection_will_do on sqlite, postgres
-    an_empty_set_is_up_to_date on sqlite, postgres
+    a_url_will_do on sqlite, postgres, mysql
+    a_connection_will_do on sqlite, postgres, mysql
+    an_empty_set_is_up_to_date on sqlite, postgres, mysql
 }
 
 async fn what_is_pending_is_applied_in_order_and_once(world: World) {
@@ -213,10 +213,7 @@ async fn a_statement_may_not_take_longer_than_its_directive(world: World) {
     world.shows("statement_takes_too_long", &error);
     assert!(world.has("a").await && !world.has("b").await);
     // The setting does the same for all, and the directive wins over it.
-    let set = set_for(
-        world.choose("sqlite", "postgres"),
-        [("0001_a.sql", "CREATE TABLE a (id INTEGER)"), ("0002_b.sql", endless)],
-    );
+    let set = set_for(world.dialect(), [("0001_a.sql", "CREATE TABLE a (id INTEGER)"), ("0002_b.sql", endless)]);
     let mut migrator = world.migrator(&set).statement_timeout(std::time::Duration::from_millis(100));
     assert_eq!(migrator.up().await.unwrap_err().kind(), ErrorKind::Timeout);
 }
@@ -251,6 +248,11 @@ async fn a_connection_will_do(world: World) {
             assert_eq!(report.applied(), 3);
         }
         World::Postgres(pool, _) => {
+            let mut connection = pool.acquire().await.unwrap();
+            let report = whimbrel::migrate(&set, &mut *connection).await.unwrap();
+            assert_eq!(report.applied(), 3);
+        }
+        World::Mysql(pool, _) => {
             let mut connection = pool.acquire().await.unwrap();
             let report = whimbrel::migrate(&set, &mut *connection).await.unwrap();
             assert_eq!(report.applied(), 3);

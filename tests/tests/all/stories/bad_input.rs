@@ -7,7 +7,7 @@ use whimbrel_tests::Proxy;
 use crate::stories::world::{World, set, set_for, shows, stories, three};
 
 stories! {
-    a_database_that_is_not_there on sqlite, postgres
+    a_database_that_is_not_there on sqlite, postgres, mysql
     a_server_that_is_not_there on postgres
     a_server_that_hangs_up on postgres
     a_role_that_may_not_create_the_table on postgres
@@ -15,12 +15,12 @@ stories! {
     a_schema_that_is_not_there on postgres
     a_file_that_can_only_be_read on sqlite
     a_file_that_is_no_database on sqlite
-    a_history_of_another_kind on sqlite, postgres
-    a_history_with_a_value_of_another_kind on sqlite, postgres
-    a_history_that_is_a_view on sqlite, postgres
-    a_connection_inside_a_transaction on sqlite, postgres
+    a_history_of_another_kind on sqlite, postgres, mysql
+    a_history_with_a_value_of_another_kind on sqlite, postgres, mysql
+    a_history_that_is_a_view on sqlite, postgres, mysql
+    a_connection_inside_a_transaction on sqlite, postgres, mysql
     a_constraint_that_fails on sqlite, postgres
-    a_unicode_line_that_fails on sqlite, postgres
+    a_unicode_line_that_fails on sqlite, postgres, mysql
     an_entry_that_says_running on sqlite, postgres
 }
 
@@ -33,6 +33,7 @@ async fn a_database_that_is_not_there(world: World) {
     let url = match &world {
         World::Sqlite(_, database) => format!("sqlite://{}/no/such.db?mode=rw", database.folder().display()),
         World::Postgres(_, database) => database.url().replace(database.name(), "no_such_database"),
+        World::Mysql(_, database) => database.url().replace(database.name(), "no_such_database"),
     };
     let error = up_by(&url).await;
     assert_eq!(error.kind(), ErrorKind::Connection);
@@ -146,6 +147,15 @@ async fn a_connection_inside_a_transaction(world: World) {
             error
         }
         World::Postgres(pool, _) => {
+            let mut connection = pool.acquire().await.unwrap();
+            sqlx::raw_sql("CREATE TABLE mine (id INTEGER)").execute(&mut *connection).await.unwrap();
+            sqlx::raw_sql("BEGIN").execute(&mut *connection).await.unwrap();
+            sqlx::raw_sql("INSERT INTO mine VALUES (1)").execute(&mut *connection).await.unwrap();
+            let error = refused_twice(Migrator::new(&set, &mut *connection)).await;
+            sqlx::raw_sql("ROLLBACK").execute(&mut *connection).await.unwrap();
+            error
+        }
+        World::Mysql(pool, _) => {
             let mut connection = pool.acquire().await.unwrap();
             sqlx::raw_sql("CREATE TABLE mine (id INTEGER)").execute(&mut *connection).await.unwrap();
             sqlx::raw_sql("BEGIN").execute(&mut *connection).await.unwrap();

@@ -10,10 +10,10 @@ use crate::stories::world::{World, set_for, stories};
 stories! {
     concurrent_indexes_need_no_mark on postgres
     a_vacuum_needs_no_mark on sqlite, postgres
-    a_step_that_fails_outside_a_transaction_goes_on_at_its_statement on sqlite, postgres
-    what_has_run_outside_a_transaction_may_not_be_edited on sqlite, postgres
+    a_step_that_fails_outside_a_transaction_goes_on_at_its_statement on sqlite, postgres, mysql
+    what_has_run_outside_a_transaction_may_not_be_edited on sqlite, postgres, mysql
     a_statement_outside_a_transaction_goes_with_its_progress on sqlite, postgres
-    a_verify_query_outside_a_transaction_is_asked on sqlite, postgres
+    a_verify_query_outside_a_transaction_is_asked on sqlite, postgres, mysql
     a_script_that_commits_in_the_middle_keeps_what_it_committed on postgres
     a_rollback_may_run_outside_a_transaction on sqlite, postgres
     a_rollback_that_fails_outside_a_transaction_goes_on_at_its_statement on sqlite, postgres
@@ -32,7 +32,7 @@ stories! {
     what_is_done_but_not_completed_is_no_step_to_skip_in_a_rollback on postgres
     the_role_of_the_login_writes_the_progress on postgres
     limits_without_end_are_no_error on sqlite, postgres
-    what_failed_half_way_is_finished_before_anything_is_rolled_back on sqlite, postgres
+    what_failed_half_way_is_finished_before_anything_is_rolled_back on sqlite, postgres, mysql
 }
 
 async fn concurrent_indexes_need_no_mark(world: World) {
@@ -68,7 +68,7 @@ async fn concurrent_indexes_need_no_mark(world: World) {
 
 async fn a_vacuum_needs_no_mark(world: World) {
     let set = set_for(
-        world.choose("sqlite", "postgres"),
+        world.dialect(),
         [("0001_a.sql", "CREATE TABLE a (id INTEGER)"), ("0002_vacuum.sql", "VACUUM"), ("0003_c.sql", "SELECT 1")],
     );
     let mut migrator = world.migrator(&set);
@@ -82,7 +82,7 @@ fn halfway(world: &World, second: &str, third: &str) -> whimbrel::Migrations {
         "-- whimbrel:no-transaction\nCREATE TABLE b (id INTEGER);\n{second};\n{third};\nINSERT INTO b VALUES (4);"
     );
     set_for(
-        world.choose("sqlite", "postgres"),
+        world.dialect(),
         [("0001_a.sql", "CREATE TABLE a (id INTEGER)"), ("0002_b.sql", &*text), ("0003_c.sql", "SELECT 1")],
     )
 }
@@ -139,7 +139,7 @@ async fn a_statement_outside_a_transaction_goes_with_its_progress(world: World) 
 async fn a_verify_query_outside_a_transaction_is_asked(world: World) {
     let with = |verify| {
         set_for(
-            world.choose("sqlite", "postgres"),
+            world.dialect(),
             [
                 ("0001_a.up.sql", "-- whimbrel:no-transaction\nCREATE TABLE a (id INTEGER); INSERT INTO a VALUES (7)"),
                 ("0001_a.verify.sql", verify),
@@ -171,7 +171,7 @@ async fn a_script_that_commits_in_the_middle_keeps_what_it_committed(world: Worl
 
 async fn a_rollback_may_run_outside_a_transaction(world: World) {
     let set = set_for(
-        world.choose("sqlite", "postgres"),
+        world.dialect(),
         [
             ("0001_a.up.sql", "CREATE TABLE a (id INTEGER);"),
             ("0001_a.down.sql", "-- whimbrel:no-transaction\nDROP TABLE a;\nVACUUM"),
@@ -440,7 +440,7 @@ async fn the_role_of_the_login_writes_the_progress(world: World) {
 
 async fn limits_without_end_are_no_error(world: World) {
     let set = set_for(
-        world.choose("sqlite", "postgres"),
+        world.dialect(),
         [
             ("0001_a.sql", "CREATE TABLE a (id INTEGER)"),
             ("0002_b.sql", "-- whimbrel:no-transaction\nCREATE TABLE b (id INTEGER);\nVACUUM"),

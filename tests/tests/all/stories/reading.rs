@@ -7,14 +7,14 @@ use whimbrel::{Action, ErrorKind, Rollback, Standing, State, Target};
 use crate::stories::world::{World, normal, set, stories, three};
 
 stories! {
-    questions_to_a_fresh_database_leave_it_fresh on sqlite, postgres
+    questions_to_a_fresh_database_leave_it_fresh on sqlite, postgres, mysql
     a_plan_shows_what_would_happen on sqlite, postgres
     a_status_shows_where_everything_stands on sqlite, postgres
-    the_history_is_told on sqlite, postgres
+    the_history_is_told on sqlite, postgres, mysql
     a_baseline_starts_an_existing_database on sqlite, postgres
-    a_baseline_is_refused_where_there_is_a_history on sqlite, postgres
+    a_baseline_is_refused_where_there_is_a_history on sqlite, postgres, mysql
     a_validation_takes_no_longer_than_it_may on sqlite, postgres
-    a_validation_names_all_that_is_wrong on sqlite, postgres
+    a_validation_names_all_that_is_wrong on sqlite, postgres, mysql
 }
 
 async fn questions_to_a_fresh_database_leave_it_fresh(world: World) {

@@ -5,18 +5,18 @@ use whimbrel::{Error, ErrorKind, Migrations, Missing, Newer, OutOfOrder, Rollbac
 use crate::stories::world::{World, set, stories, three};
 
 stories! {
-    edited_migrations_are_refused_and_shown on sqlite, postgres
-    an_edit_of_comments_and_spaces_is_none on sqlite, postgres
-    missing_migrations_are_refused_and_named on sqlite, postgres
-    missing_migrations_may_be_allowed on sqlite, postgres
-    a_newer_database_is_refused on sqlite, postgres
+    edited_migrations_are_refused_and_shown on sqlite, postgres, mysql
+    an_edit_of_comments_and_spaces_is_none on sqlite, postgres, mysql
+    missing_migrations_are_refused_and_named on sqlite, postgres, mysql
+    missing_migrations_may_be_allowed on sqlite, postgres, mysql
+    a_newer_database_is_refused on sqlite, postgres, mysql
     a_newer_database_without_a_way_back_says_so on sqlite, postgres
-    a_newer_database_may_be_allowed on sqlite, postgres
-    a_newer_database_may_be_allowed_where_it_only_expands on sqlite, postgres
-    late_migrations_are_refused_and_named on sqlite, postgres
-    late_migrations_may_be_allowed on sqlite, postgres
-    a_database_below_the_minimum_is_refused on sqlite, postgres
-    a_set_for_another_database_is_refused on sqlite, postgres
+    a_newer_database_may_be_allowed on sqlite, postgres, mysql
+    a_newer_database_may_be_allowed_where_it_only_expands on sqlite, postgres, mysql
+    late_migrations_are_refused_and_named on sqlite, postgres, mysql
+    late_migrations_may_be_allowed on sqlite, postgres, mysql
+    a_database_below_the_minimum_is_refused on sqlite, postgres, mysql
+    a_set_for_another_database_is_refused on sqlite, postgres, mysql
 }
 
 /// Nothing ran: no table of a pending migration, no new event.

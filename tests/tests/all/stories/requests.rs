@@ -11,7 +11,7 @@ use whimbrel_tests::{Proxy, sqlite};
 use crate::stories::world::{World, set, stories, three};
 
 stories! {
-    up_to_date_writes_nothing on sqlite, postgres
+    up_to_date_writes_nothing on sqlite, postgres, mysql
 }
 
 async fn up_to_date_writes_nothing(world: World) {

@@ -6,16 +6,16 @@ use crate::stories::world::{World, set, set_for, stories, three};
 
 stories! {
     steps_are_taken_back_last_first on sqlite, postgres
-    everything_above_a_version_is_taken_back on sqlite, postgres
-    one_migration_is_taken_back_by_its_name on sqlite, postgres
+    everything_above_a_version_is_taken_back on sqlite, postgres, mysql
+    one_migration_is_taken_back_by_its_name on sqlite, postgres, mysql
     a_task_in_the_middle_is_taken_back_as_a_whole on sqlite, postgres
-    all_is_taken_back_and_applied_again on sqlite, postgres
-    a_rollback_without_a_way_back_is_refused_as_a_whole on sqlite, postgres
-    an_older_binary_takes_back_with_the_stored_script on sqlite, postgres
+    all_is_taken_back_and_applied_again on sqlite, postgres, mysql
+    a_rollback_without_a_way_back_is_refused_as_a_whole on sqlite, postgres, mysql
+    an_older_binary_takes_back_with_the_stored_script on sqlite, postgres, mysql
     a_failed_rollback_leaves_its_step_applied on sqlite, postgres
-    what_is_not_applied_cannot_be_taken_back on sqlite, postgres
-    a_baseline_has_no_way_back on sqlite, postgres
-    a_stored_script_runs_as_its_name_said on sqlite, postgres
+    what_is_not_applied_cannot_be_taken_back on sqlite, postgres, mysql
+    a_baseline_has_no_way_back on sqlite, postgres, mysql
+    a_stored_script_runs_as_its_name_said on sqlite, postgres, mysql
     an_error_in_a_stored_script_says_where_it_is_stored on sqlite, postgres
 }
 
@@ -174,7 +174,7 @@ async fn a_baseline_has_no_way_back(world: World) {
 
 async fn a_stored_script_runs_as_its_name_said(world: World) {
     let newer = set_for(
-        world.choose("sqlite", "postgres"),
+        world.dialect(),
         [
             ("0001_a.up.sql", "CREATE TABLE a (id INTEGER);"),
             ("0002_b.up.sql", "CREATE TABLE b (id INTEGER);"),
@@ -182,7 +182,7 @@ async fn a_stored_script_runs_as_its_name_said(world: World) {
         ],
     );
     world.up(&newer).await.unwrap();
-    let older = set_for(world.choose("sqlite", "postgres"), [("0001_a.up.sql", "CREATE TABLE a (id INTEGER);")]);
+    let older = set_for(world.dialect(), [("0001_a.up.sql", "CREATE TABLE a (id INTEGER);")]);
     let mut migrator = world.migrator(&older);
     assert_eq!(migrator.plan_down(Rollback::Steps(1)).await.unwrap().steps()[0].mode(), Mode::Outside);
     migrator.down(Rollback::Steps(1)).await.unwrap();

@@ -12,7 +12,7 @@ use crate::stories::world::{World, set, set_for, stories, three};
 
 stories! {
     a_wrong_password_is_not_shown on postgres
-    a_bad_url_is_not_shown on sqlite, postgres
+    a_bad_url_is_not_shown on sqlite, postgres, mysql
     no_log_has_the_text_of_a_script on sqlite, postgres
     hostile_names_are_only_names on sqlite, postgres
     the_history_stands_where_it_is_told_to on sqlite, postgres
@@ -83,7 +83,7 @@ async fn no_log_has_the_text_of_a_script(world: World) {
     let outside = format!("-- whimbrel:no-transaction\n{}", secret.replace(" a ", " c ").replace(slow, ""));
     let broken =
         format!("INSERT INTO a VALUES ('silently, {word}, {MARK}');\nSELECT 'silently, {word}, {MARK}' FROM nowhere;");
-    let dialect = world.choose("sqlite", "postgres");
+    let dialect = world.dialect();
     let down = format!("DELETE FROM a WHERE b = 'silently, {word}, {MARK}'; DROP TABLE a;");
     let good = [
         ("0001_a.up.sql", secret.as_str()),
@@ -117,6 +117,11 @@ async fn no_log_has_the_text_of_a_script(world: World) {
             let mut connection = options.disable_statement_logging().connect().await.unwrap();
             Migrator::new(&good, &mut connection).down(Rollback::All).await.unwrap();
         }
+        World::Mysql(_, database) => {
+            let options: sqlx::mysql::MySqlConnectOptions = database.url().parse().unwrap();
+            let mut connection = options.disable_statement_logging().connect().await.unwrap();
+            Migrator::new(&good, &mut connection).down(Rollback::All).await.unwrap();
+        }
     }
     let silently = marked(&format!("silently, {word}"));
     assert!(silently.is_empty(), "{silently:#?}");
@@ -128,7 +133,7 @@ async fn hostile_names_are_only_names(world: World) {
     let name = format!("0001_{HOSTILE}.up.sql");
     let down = format!("0001_{HOSTILE}.down.sql");
     let text = "CREATE TABLE a (b TEXT);\nINSERT INTO a VALUES ('it''s \\'); -- ' \"";
-    let dialect = world.choose("sqlite", "postgres");
+    let dialect = world.dialect();
     let set = set_for(dialect, [(&*name, text), (&*down, "DROP TABLE a; -- \\'")]);
     let mut migrator = world.migrator(&set).application(HOSTILE);
     assert_eq!(migrator.up().await.unwrap().applied(), 1);

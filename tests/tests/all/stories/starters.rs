@@ -14,7 +14,7 @@ stories! {
     ten_processes_apply_everything_once on sqlite, postgres
     twenty_starters_do_not_stampede on sqlite, postgres
     twenty_starters_with_a_write_ahead_log_do_not_stampede on sqlite
-    twenty_starters_share_a_pool on sqlite, postgres
+    twenty_starters_share_a_pool on sqlite, postgres, mysql
 }
 
 async fn ten_processes_apply_everything_once(world: World) {
@@ -32,7 +32,7 @@ async fn ten_processes_apply_everything_once(world: World) {
 }
 
 async fn twenty_starters_do_not_stampede(world: World) {
-    let looks = twenty_starters(&world, world.choose("sqlite", "postgres")).await;
+    let looks = twenty_starters(&world, world.dialect()).await;
     assert!((20..MOST).contains(&looks), "{looks}");
 }
 
@@ -83,6 +83,10 @@ async fn twenty_starters_share_a_pool(world: World) {
                 let pool = pool.clone();
                 async move { migrate(set, &pool).await }
             }),
+            World::Mysql(pool, _) => starters.spawn({
+                let pool = pool.clone();
+                async move { migrate(set, &pool).await }
+            }),
         };
     }
     all_succeed(&world, starters, 10).await;
@@ -90,15 +94,16 @@ async fn twenty_starters_share_a_pool(world: World) {
 
 /// Ten that each leave a trace; the second takes so long that others must wait for it.
 fn ten(world: &World) -> &'static Migrations {
+    let seconds = if matches!(world, World::Mysql(..)) { "SELECT SLEEP(2.5)" } else { "SELECT pg_sleep(2.5)" };
     let slow = world.choose(
         "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n LIMIT 2000000) SELECT count(*) FROM n",
-        "SELECT pg_sleep(2.5)",
+        seconds,
     );
     let first = ["CREATE TABLE ran (n INTEGER); INSERT INTO ran VALUES (1)".to_owned()];
     let second = [format!("INSERT INTO ran VALUES (2); {slow}")];
     let rest = (3..=10).map(|n| format!("CREATE TABLE t{n} (id INTEGER); INSERT INTO ran VALUES ({n})"));
     let scripts: Vec<String> = first.into_iter().chain(second).chain(rest).collect();
-    Box::leak(Box::new(ups(world.choose("sqlite", "postgres"), &scripts)))
+    Box::leak(Box::new(ups(world.dialect(), &scripts)))
 }
 
 /// Between them they apply each pending migration once.

@@ -3,9 +3,9 @@
 use std::borrow::Cow;
 use std::path::Path;
 
-use sqlx::{AssertSqlSafe, PgPool, SqlitePool};
+use sqlx::{AssertSqlSafe, MySqlPool, PgPool, SqlitePool};
 use whimbrel::{Error, Migrations, Migrator};
-use whimbrel_tests::{postgres, sqlite};
+use whimbrel_tests::{mysql, postgres, sqlite};
 
 /// Makes a test of each story on each database: `a_story on sqlite, postgres` runs `async fn a_story(world: World)`.
 macro_rules! stories {
@@ -26,6 +26,7 @@ pub(crate) use stories;
 pub(crate) enum World {
     Sqlite(SqlitePool, sqlite::Database),
     Postgres(PgPool, Box<postgres::Database>),
+    Mysql(MySqlPool, Box<mysql::Database>),
 }
 
 impl World {
@@ -39,19 +40,34 @@ impl World {
         Some(Self::Postgres(database.pool().await, Box::new(database)))
     }
 
+    pub(crate) async fn mysql() -> Option<Self> {
+        let database = mysql::Database::create().await?;
+        Some(Self::Mysql(database.pool().await, Box::new(database)))
+    }
+
     pub(crate) fn is_sqlite(&self) -> bool {
         matches!(self, Self::Sqlite(..))
     }
 
-    /// The one for SQLite, or the one for PostgreSQL.
-    pub(crate) fn choose<T>(&self, sqlite: T, postgres: T) -> T {
-        if self.is_sqlite() { sqlite } else { postgres }
+    /// The dialect's name.
+    pub(crate) fn dialect(&self) -> &'static str {
+        match self {
+            Self::Sqlite(..) => "sqlite",
+            Self::Postgres(..) => "postgres",
+            Self::Mysql(..) => "mysql",
+        }
+    }
+
+    /// The one for SQLite, or the one for the servers.
+    pub(crate) fn choose<T>(&self, sqlite: T, server: T) -> T {
+        if self.is_sqlite() { sqlite } else { server }
     }
 
     pub(crate) fn url(&self) -> String {
         match self {
             Self::Sqlite(_, database) => database.url(),
             Self::Postgres(_, database) => database.url(),
+            Self::Mysql(_, database) => database.url(),
         }
     }
 
@@ -60,6 +76,7 @@ impl World {
         let migrator = match self {
             Self::Sqlite(pool, _) => Migrator::new(set, pool),
             Self::Postgres(pool, _) => Migrator::new(set, pool),
+            Self::Mysql(pool, _) => Migrator::new(set, pool),
         };
         migrator.application("shop 2.3.0")
     }
@@ -75,6 +92,7 @@ impl World {
         let result = match self {
             Self::Sqlite(pool, _) => sqlx::raw_sql(AssertSqlSafe(sql.clone())).execute(pool).await.map(drop),
             Self::Postgres(pool, _) => sqlx::raw_sql(AssertSqlSafe(sql.clone())).execute(pool).await.map(drop),
+            Self::Mysql(pool, _) => sqlx::raw_sql(AssertSqlSafe(sql.clone())).execute(pool).await.map(drop),
         };
         result.unwrap_or_else(|error| panic!("{error}\n{sql}"));
     }
@@ -85,6 +103,7 @@ impl World {
         let texts = match self {
             Self::Sqlite(pool, _) => sqlx::query_scalar(query).fetch_all(pool).await,
             Self::Postgres(pool, _) => sqlx::query_scalar(query).fetch_all(pool).await,
+            Self::Mysql(pool, _) => sqlx::query_scalar(query).fetch_all(pool).await,
         };
         texts.unwrap_or_else(|error| panic!("{error}\n{sql}"))
     }
@@ -95,14 +114,23 @@ impl World {
         let count = match self {
             Self::Sqlite(pool, _) => sqlx::query_scalar(query).fetch_one(pool).await,
             Self::Postgres(pool, _) => sqlx::query_scalar(query).fetch_one(pool).await,
+            Self::Mysql(pool, _) => sqlx::query_scalar(query).fetch_one(pool).await,
         };
         count.unwrap_or_else(|error| panic!("{error}\n{of}"))
     }
 
     /// Whether there is a table, view or index of that name.
     pub(crate) async fn has(&self, name: &str) -> bool {
-        let (sqlite, postgres) = ("sqlite_master WHERE name", "pg_class WHERE relname");
-        self.count(&format!("{} = '{name}'", self.choose(sqlite, postgres))).await > 0
+        let found = match self {
+            Self::Sqlite(..) => format!("sqlite_master WHERE name = '{name}'"),
+            Self::Postgres(..) => format!("pg_class WHERE relname = '{name}'"),
+            Self::Mysql(..) => format!(
+                "(SELECT table_name AS name FROM information_schema.tables WHERE table_schema = DATABASE() \
+                 UNION SELECT index_name FROM information_schema.statistics WHERE table_schema = DATABASE()) AS names \
+                 WHERE name = '{name}'"
+            ),
+        };
+        self.count(&found).await > 0
     }
 
     /// The versions that the history says are in a state, in the order of application.
@@ -114,14 +142,14 @@ impl World {
     /// Compares what a person reads (`{:?}`, which is what `main` prints) with the file `shown/<name>.<database>.txt`;
     /// see [`normal`]. `UPDATE_EXPECTED=1` writes the files instead, for a person to read.
     pub(crate) fn shows(&self, name: &str, error: &Error) {
-        let database = self.choose("sqlite", "postgres");
         let text = match self {
             Self::Sqlite(_, database) => {
                 format!("{error:?}").replace(&database.folder().display().to_string(), "<folder>")
             }
             Self::Postgres(_, database) => format!("{error:?}").replace(database.name(), "<database>"),
+            Self::Mysql(_, database) => format!("{error:?}").replace(database.name(), "<database>"),
         };
-        shows(&format!("{name}.{database}"), &normal(&text));
+        shows(&format!("{name}.{}", self.dialect()), &normal(&text));
     }
 }
 

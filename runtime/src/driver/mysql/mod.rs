@@ -1,0 +1,190 @@
+//! MySQL and MariaDB: schema changes commit by themselves, so that each statement stands alone, with its progress.
+//!
+//! Tried on MariaDB 10.11. A change of rows is one transaction with its progress; the lock is the session's, on the
+//! connection that executes, because the server goes on with a statement when its client is dead.
+
+mod answer;
+mod link;
+mod request;
+mod step;
+
+use whimbrel_core::{Dialect, Script};
+
+use crate::database::{Database, sealed};
+use crate::doubt::{self, Thing};
+use crate::driver::completed::{ALL, NONE, Row};
+use crate::driver::{Answer, Batch, Detail, Driver, Ended, Failure, Resolution, Stop};
+use crate::error::{Error, ErrorKind, Result};
+use crate::history::{Entry, Head, History, Holder};
+use crate::settings::Settings;
+use crate::table_name::{TableName, Tables};
+
+pub(crate) use link::Link;
+use request::TONGUE;
+
+pub(crate) struct Mysql<'a> {
+    link: Link<'a>,
+    table: TableName,
+    /// With the session's database, once that is known.
+    tables: Tables,
+}
+
+impl<'a> Mysql<'a> {
+    fn new(link: Link<'a>) -> Result<Self> {
+        let table = TableName::parse(TableName::DEFAULT)?;
+        let tables = request::tables(&table, link.database());
+        Ok(Self { link, table, tables })
+    }
+}
+
+impl<'a> Database<'a> for &'a sqlx::MySqlPool {}
+
+impl<'a> sealed::IntoDriver<'a> for &'a sqlx::MySqlPool {
+    fn into_driver(self) -> Result<sealed::Ready<'a>> {
+        Ok(sealed::Ready(Box::new(Mysql::new(Link::of_pool(self))?)))
+    }
+}
+
+impl<'a> Database<'a> for &'a mut sqlx::MySqlConnection {}
+
+impl<'a> sealed::IntoDriver<'a> for &'a mut sqlx::MySqlConnection {
+    fn into_driver(self) -> Result<sealed::Ready<'a>> {
+        Ok(sealed::Ready(Box::new(Mysql::new(Link::of_caller(self)?)?)))
+    }
+}
+
+/// The driver behind a `mysql://` or `mariadb://` URL.
+pub(crate) fn from_url(url: &str) -> Result<Box<dyn Driver + 'static>> {
+    let options: sqlx::mysql::MySqlConnectOptions = url.parse().map_err(|error| answer::bad_url(&error))?;
+    Ok(Box::new(Mysql::new(Link::of_options(options))?))
+}
+
+impl Driver for Mysql<'_> {
+    fn dialect(&self) -> Dialect {
+        Dialect::Mysql
+    }
+
+    fn history_table(&self) -> &str {
+        &self.tables.shown
+    }
+
+    fn use_history_table(&mut self, table: TableName) {
+        self.tables = request::tables(&table, self.link.database());
+        self.table = table;
+    }
+
+    fn head<'a>(&'a mut self, key: &'a str) -> Answer<'a, Result<Head>> {
+        Box::pin(self.read_head(key))
+    }
+
+    fn history(&mut self, detail: Detail) -> Answer<'_, Result<History>> {
+        Box::pin(self.read_history(detail))
+    }
+
+    fn transactional<'a>(&'a mut self, batch: Batch<'a>) -> Answer<'a, Ended> {
+        Box::pin(step::run(&mut self.link, &self.tables, batch))
+    }
+
+    fn outside<'a>(&'a mut self, batch: Batch<'a>) -> Answer<'a, Ended> {
+        Box::pin(step::run(&mut self.link, &self.tables, batch))
+    }
+
+    fn ask<'a>(&'a mut self, _: &'a Thing) -> Answer<'a, Result<doubt::Answer>> {
+        // No finding of this dialect asks yet.
+        Box::pin(async { Ok(doubt::Answer::No) })
+    }
+
+    fn resolve<'a>(&'a mut self, resolution: Resolution<'a>) -> Answer<'a, Result<(), Stop>> {
+        Box::pin(step::resolve(&mut self.link, &self.tables, resolution))
+    }
+
+    fn verify<'a>(&'a mut self, script: &'a Script, _: &'a Settings) -> Answer<'a, Result<Option<Failure>>> {
+        Box::pin(self.ask_queries(script))
+    }
+
+    fn release(&mut self) -> Answer<'_, ()> {
+        Box::pin(self.link.release())
+    }
+}
+
+impl Mysql<'_> {
+    /// Learns the database of a caller's session, and refuses one inside a transaction.
+    async fn meet(&mut self) -> Result<()> {
+        self.link.meet(&self.tables).await?;
+        self.tables = request::tables(&self.table, self.link.database());
+        if self.tables.schema.is_empty() {
+            let message = "no database is chosen; nothing was run";
+            let help = "name it in the URL: `mysql://user:password@host:3306/database`";
+            return Err(Error::new(ErrorKind::Refused, message).help(help));
+        }
+        Ok(())
+    }
+
+    async fn read_head(&mut self, key: &str) -> Result<Head> {
+        self.meet().await?;
+        let answer = match self.link.read_first(TONGUE.head(&self.tables, key)).await {
+            Ok(answer) => answer,
+            Err(fault) if fault.says(request::NO_TABLE) => return Ok(Head::Absent),
+            Err(fault) => return Err(fault.into_error(&self.tables)),
+        };
+        let mut row = answer.rows.into_iter().next().unwrap_or_default().into_iter();
+        let mut next = || row.next().flatten();
+        let number = |text: Option<String>| text.and_then(|text| text.parse().ok()).unwrap_or(0);
+        Ok(Head::Present { completed: number(next()), unfinished: number(next()), chain: next() })
+    }
+
+    async fn read_history(&mut self, detail: Detail) -> Result<History> {
+        self.meet().await?;
+        let answer = match self.link.send(request::history(&self.tables, detail), ALL).await {
+            Ok(answer) => answer,
+            // The first statement reads no table of ours. The events are made before the history: by itself they are
+            // what a runner left that was killed between the two.
+            Err(fault) if fault.says(request::NO_TABLE) => {
+                let session = fault.answer().rows.first();
+                if let Some(found) = session.and_then(|row| row.get(1).cloned().flatten()) {
+                    return Err(foreign(&self.tables, &format!("there is {found}, but not all that belongs to it")));
+                }
+                return Ok(History { holder: holder(session), ..History::default() });
+            }
+            Err(fault) => return Err(fault.into_error(&self.tables)),
+        };
+        let mut rows = answer.rows.into_iter();
+        let session = rows.next();
+        let last_event = rows.next().and_then(|row| row.into_iter().next().flatten());
+        let entries: Result<Vec<Entry>, _> = rows.map(Entry::from_row).collect();
+        Ok(History {
+            present: true,
+            last_event: last_event.and_then(|text| text.parse().ok()).unwrap_or(0),
+            entries: entries
+                .map_err(|column| foreign(&self.tables, &format!("column `{column}` holds no value of ours")))?,
+            holder: holder(session.as_ref()),
+        })
+    }
+
+    async fn ask_queries(&mut self, script: &Script) -> Result<Option<Failure>> {
+        self.meet().await?;
+        for (index, statement) in script.statements().enumerate() {
+            let sql = format!("START TRANSACTION READ ONLY;\n{};\nROLLBACK", script.text_of(&statement));
+            let answer = self.link.send(sql, NONE).await;
+            if answer.is_err() {
+                self.link.roll_back().await;
+            }
+            if let Some(failure) = step::unverified(answer, script, index, &statement, &self.tables)? {
+                return Ok(Some(failure));
+            }
+        }
+        Ok(None)
+    }
+}
+
+fn foreign(tables: &Tables, why: &str) -> Error {
+    let message = format!("the table {} is not a history of ours: {why}", tables.shown);
+    Error::new(ErrorKind::History, message).help("name another one with `.history_table(\"database.table\")`")
+}
+
+fn holder(session: Option<&Row>) -> Holder {
+    match session.and_then(|row| row.first().cloned().flatten()) {
+        Some(who) => Holder::Session(who),
+        None => Holder::Nobody,
+    }
+}

@@ -1,0 +1,130 @@
+//! The texts that the server is sent.
+
+use whimbrel_core::Dialect;
+
+use crate::driver::entry::{Standing, Tongue};
+use crate::driver::{Batch, Detail, Failure, Resolution};
+use crate::literal::literal;
+use crate::plan::Step;
+use crate::report::Action;
+use crate::table_name::{TableName, Tables};
+
+pub(crate) const TONGUE: Tongue = Tongue {
+    dialect: Dialect::Mysql,
+    // A collation that tells all versions apart, whatever the database's own is.
+    key: "VARCHAR(255) CHARACTER SET ascii COLLATE ascii_bin",
+    text: "LONGTEXT",
+    cast: "CHAR",
+    // Each said: servers have other defaults, of which some would cut a text, or take no transaction.
+    engine: " ENGINE=InnoDB ROW_FORMAT=DYNAMIC DEFAULT CHARACTER SET utf8mb4 COLLATE utf8mb4_bin",
+    // Reserved since MySQL 8.0.2 (manual, 9.3).
+    rank: "`rank`",
+    conflict: "ON DUPLICATE KEY UPDATE",
+    proposed: "VALUES({})",
+    time: "DATETIME(3)",
+    now: "UTC_TIMESTAMP(3)",
+    elapsed: "TIMESTAMPDIFF(MICROSECOND, started_at, UTC_TIMESTAMP(3)) DIV 1000",
+    shown_time: "CONCAT(CAST({} AS CHAR), 'Z')",
+};
+
+/// Table does not exist; unknown database.
+pub(crate) const NO_TABLE: &str = "1146";
+/// A key is there already.
+pub(crate) const DUPLICATE: &str = "1062";
+
+/// What a session is given back as a step found it. Those that a server does not have are not found.
+pub(crate) const SETTINGS: &str = "SHOW SESSION VARIABLES WHERE Variable_name IN ('autocommit', \
+     'character_set_client', 'character_set_results', 'collation_connection', 'check_constraint_checks', \
+     'default_storage_engine', 'foreign_key_checks', 'innodb_lock_wait_timeout', 'lock_wait_timeout', \
+     'max_allowed_packet', 'max_statement_time', 'sql_auto_is_null', 'sql_mode', 'sql_notes', \
+     'sql_safe_updates', 'sql_select_limit', 'time_zone', 'transaction_isolation', 'transaction_read_only', \
+     'tx_isolation', 'tx_read_only', 'unique_checks')";
+
+/// How scripts were split when they were compiled: with `\` as an escape and `"` around texts.
+pub(crate) const PINNED: &str = "sql_mode = 'STRICT_TRANS_TABLES,ERROR_FOR_DIVISION_BY_ZERO,NO_ENGINE_SUBSTITUTION'";
+
+/// Without a database the tables are not qualified.
+pub(crate) fn tables(table: &TableName, database: &str) -> Tables {
+    table.tables(database, '`')
+}
+
+/// The name of the lock; the server takes 64 characters, and has one space of them for all its databases.
+pub(crate) fn lock_name(tables: &Tables) -> String {
+    format!("'whimbrel_{:016x}'", tables.key)
+}
+
+/// Who holds the lock, and the history if it is there; the last event; the entries.
+///
+/// The event is read first, so that a change in between makes the plan stale, not wrong.
+pub(crate) fn history(tables: &Tables, detail: Detail) -> String {
+    let lock = lock_name(tables);
+    let name = tables.shown.rsplit('.').next().unwrap_or_default();
+    let [schema, name] = [&*tables.schema, name].map(|text| literal(Dialect::Mysql, text));
+    format!(
+        "SELECT (SELECT CONCAT('connection ', k.id, coalesce((SELECT CONCAT(' (', p.user, ', ', p.host, ')') \
+         FROM information_schema.processlist p WHERE p.id = k.id), '')) \
+         FROM (SELECT IS_USED_LOCK({lock}) AS id) k WHERE k.id IS NOT NULL), \
+         (SELECT table_name FROM information_schema.tables WHERE table_schema = {schema} AND table_name = {name});\n\
+         {};\n{}",
+        TONGUE.last_event(tables),
+        TONGUE.select(tables, detail),
+    )
+}
+
+/// Writes the entry of a step and the event that it has begun; that event's number asserts that the plan is not stale.
+pub(crate) fn begin(tables: &Tables, batch: &Batch<'_>, step: &Step<'_>, event: i64) -> String {
+    let entered = match &step.record {
+        Some(record) => TONGUE.enter(tables, step, batch.identity, &record.rank.to_string(), Standing::running(step)),
+        None => TONGUE.begin_rollback(tables, step, batch.identity),
+    };
+    let (insert, values) = TONGUE.event(tables, &step.key, batch.identity, ("started", None));
+    format!("START TRANSACTION READ WRITE;\n{insert} SELECT {values}, {}, NULL;\n{entered};\nCOMMIT", event + 1)
+}
+
+/// Completes the entry and adds the event.
+pub(crate) fn leave(tables: &Tables, batch: &Batch<'_>, step: &Step<'_>, event: i64) -> String {
+    let what = match step.action {
+        Action::Apply => "applied",
+        Action::RollBack => "rolled_back",
+        Action::Baseline => "baselined",
+    };
+    let (insert, values) = TONGUE.event(tables, &step.key, batch.identity, (what, None));
+    let key = literal(Dialect::Mysql, &*step.key);
+    let mut sql = vec!["START TRANSACTION READ WRITE".to_owned(), TONGUE.leave(tables, step)];
+    sql.extend(TONGUE.rechain(tables, step));
+    sql.push(format!("{insert} SELECT {values}, {event}, duration_ms FROM {} WHERE version = {key}", tables.history));
+    sql.push("COMMIT".to_owned());
+    sql.join(";\n")
+}
+
+/// Settles an entry, only while it is as it was read.
+pub(crate) fn resolve(tables: &Tables, resolution: &Resolution<'_>) -> String {
+    let event = ("resolved", Some(&*resolution.why));
+    let (insert, values) = TONGUE.event(tables, &resolution.entry.key, resolution.identity, event);
+    format!(
+        "START TRANSACTION READ WRITE;\n{insert} SELECT {values}, {}, NULL;\n{};\nCOMMIT",
+        resolution.last_event + 1,
+        TONGUE.resolve(tables, resolution)
+    )
+}
+
+/// Records a failure.
+pub(crate) fn failure(tables: &Tables, batch: &Batch<'_>, step: &Step<'_>, failure: &Failure) -> String {
+    let cause = failure.cause.to_string();
+    let entry = if step.record.is_some() {
+        let [key, error] = [&*step.key, &*cause].map(|text| literal(Dialect::Mysql, text));
+        let (history, kept) = (&tables.history, failure.kept);
+        format!(
+            "UPDATE {history} SET state = 'failed', applied = {kept}, error = {error} \
+                 WHERE state = 'running' AND version = {key}"
+        )
+    } else {
+        TONGUE.fail_rollback(tables, step, failure, &cause)
+    };
+    let (insert, values) = TONGUE.event(tables, &step.key, batch.identity, ("failed", Some(&cause)));
+    format!(
+        "START TRANSACTION READ WRITE;\n{entry};\n{insert} SELECT {values}, coalesce(max(id), 0) + 1, NULL \
+         FROM {};\nCOMMIT",
+        tables.events,
+    )
+}
