@@ -142,14 +142,16 @@ async fn a_script_in_begin_and_commit_runs_in_our_transaction(world: World) {
 
 async fn a_script_may_leave_the_runners_transaction_for_a_while(world: World) {
     let outside = world.choose("VACUUM", "VACUUM a");
-    let with = |last: &str| {
-        let text =
-            format!("CREATE TABLE a (id INTEGER);\nCOMMIT;\n{outside};\nBEGIN;\nINSERT INTO a VALUES (1);\n{last};\n");
+    let with = |middle: &str, last: &str| {
+        let text = format!("CREATE TABLE a (id INTEGER);\nCOMMIT;\n{outside};\n{middle};\nBEGIN;\n{last};\n");
         set([("0001_a.sql", &*text), ("0002_b.sql", "CREATE TABLE b (id INTEGER)")])
     };
-    let error = world.up(&with("INSERT INTO nowhere VALUES (1)")).await.unwrap_err();
-    assert_eq!(error.place().unwrap().line(), Some(6));
-    let report = world.up(&with("INSERT INTO a VALUES (2)")).await.unwrap();
+    let (nowhere, one, two) =
+        ("INSERT INTO nowhere VALUES (1)", "INSERT INTO a VALUES (1)", "INSERT INTO a VALUES (2)");
+    for (set, line) in [(with(nowhere, two), 4), (with(one, nowhere), 6)] {
+        assert_eq!(world.up(&set).await.unwrap_err().place().unwrap().line(), Some(line));
+    }
+    let report = world.up(&with(one, two)).await.unwrap();
     assert_eq!((report.applied(), report.steps()[0].statements), (2, 1));
     assert_eq!(world.texts("SELECT CAST(id AS CHAR(1)) FROM a ORDER BY id").await, ["1", "2"]);
 }
