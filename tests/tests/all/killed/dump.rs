@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use sqlx::{AssertSqlSafe, PgConnection};
+use sqlx::{AssertSqlSafe, PgConnection, SqliteConnection};
 
 /// All that a run leaves, but for times, durations and who ran it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -33,6 +33,12 @@ pub(crate) trait Ask {
 }
 
 impl Ask for PgConnection {
+    async fn texts(&mut self, sql: &str) -> sqlx::Result<Vec<String>> {
+        sqlx::query_scalar(AssertSqlSafe(sql.to_owned())).fetch_all(self).await
+    }
+}
+
+impl Ask for SqliteConnection {
     async fn texts(&mut self, sql: &str) -> sqlx::Result<Vec<String>> {
         sqlx::query_scalar(AssertSqlSafe(sql.to_owned())).fetch_all(self).await
     }

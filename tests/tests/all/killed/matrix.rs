@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use whimbrel::{Migrations, Migrator, Rollback};
+use whimbrel::{Migrations, Migrator, Report, Rollback};
 use whimbrel_tests::Proxy;
 use whimbrel_tests::proxy::Fault;
 use whimbrel_tests::starters::Starters;
@@ -128,7 +128,7 @@ pub(crate) fn block_on<T>(future: impl Future<Output = T>) -> T {
 async fn undisturbed<S: Server>(server: &S, database: &S::Database, way: Way) -> (usize, Dump) {
     server.begin(database, way).await;
     let proxy = Proxy::start(&server.url(database)).await;
-    let ended = starter(server.directory(), &proxy, way).run();
+    let ended = starter(server.directory(), &proxy.url(), way).run();
     assert!(ended[0].status.success(), "{ended:#?}");
     (proxy.requests(), server.dump(database).await)
 }
@@ -138,7 +138,7 @@ async fn converges<S: Server>(server: &S, database: &S::Database, cell: Cell, un
     server.begin(database, cell.way).await;
     let proxy = Proxy::start(&server.url(database)).await;
     proxy.at(cell.request, fault(cell));
-    let mut starter = starter(server.directory(), &proxy, cell.way);
+    let mut starter = starter(server.directory(), &proxy.url(), cell.way);
     starter.go();
     proxy.reached(cell.request).await;
     if let Moment::Answered = cell.moment {
@@ -154,11 +154,7 @@ async fn converges<S: Server>(server: &S, database: &S::Database, cell: Cell, un
     drop(proxy);
 
     let set = Migrations::from_directory(server.directory()).unwrap();
-    let mut migrator = Migrator::connect(&set, &server.url(database)).unwrap();
-    let again = match cell.way {
-        Way::Up => migrator.up().await,
-        Way::Down => migrator.down(Rollback::To("1".parse().unwrap())).await,
-    };
+    let again = go_on(Migrator::connect(&set, &server.url(database)).unwrap(), cell.way).await;
     if let Err(error) = again {
         panic!("{cell:?}: {error:?}\nbefore: {ended:#?}");
     }
@@ -176,8 +172,17 @@ fn fault(cell: Cell) -> Fault {
     }
 }
 
-fn starter(directory: &Path, proxy: &Proxy, way: Way) -> Starters {
-    let mut arguments: Vec<OsString> = vec![proxy.url().into(), directory.into()];
+/// Runs again.
+pub(crate) async fn go_on(mut migrator: Migrator<'_>, way: Way) -> whimbrel::Result<Report> {
+    match way {
+        Way::Up => migrator.up().await,
+        Way::Down => migrator.down(Rollback::To("1".parse().unwrap())).await,
+    }
+}
+
+/// A process that runs that way when it is let go.
+pub(crate) fn starter(directory: &Path, url: &str, way: Way) -> Starters {
+    let mut arguments: Vec<OsString> = vec![url.into(), directory.into()];
     match way {
         Way::Up => arguments.push("up".into()),
         Way::Down => arguments.extend(["down".into(), "1".into()]),

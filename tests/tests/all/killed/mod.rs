@@ -4,3 +4,4 @@
 mod dump;
 mod matrix;
 mod postgres;
+mod sqlite;
