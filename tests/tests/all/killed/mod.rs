@@ -5,3 +5,4 @@ mod dump;
 mod matrix;
 mod postgres;
 mod sqlite;
+mod stampede;

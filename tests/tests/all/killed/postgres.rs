@@ -38,7 +38,15 @@ fn tables() -> String {
     )
 }
 
-struct Postgres(Queries);
+pub(super) struct Postgres(Queries);
+
+impl Postgres {
+    /// `None` where no server is given.
+    pub(super) async fn new() -> Option<Self> {
+        Database::create().await?;
+        Some(Self(Queries { catalogue: CATALOGUE, tables: tables() }))
+    }
+}
 
 impl Server for Postgres {
     type Database = Database;
@@ -76,7 +84,7 @@ impl Server for Postgres {
 
 #[test]
 fn a_run_that_ends_at_any_request_converges_on_postgres() {
-    if block_on(Database::create()).is_some() {
-        matrix(&Postgres(Queries { catalogue: CATALOGUE, tables: tables() }), [50, 40]);
+    if let Some(server) = block_on(Postgres::new()) {
+        matrix(&server, [50, 40]);
     }
 }

@@ -14,7 +14,7 @@ use whimbrel_tests::random::{Random, few_or, seed};
 use whimbrel_tests::sqlite::Database;
 
 use super::dump::{Dump, OWN, Queries};
-use super::matrix::{Way, block_on, go_on, starter};
+use super::matrix::{Server, Way, block_on, go_on, starter};
 
 const DIRECTORY: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/all/killed/sqlite");
 
@@ -47,6 +47,47 @@ pub(crate) async fn dump(path: &Path) -> Dump {
     dump
 }
 
+/// Files with one journal or the other.
+pub(super) struct Sqlite {
+    pub(super) journal: &'static str,
+}
+
+impl Server for Sqlite {
+    type Database = Database;
+
+    fn directory(&self) -> &'static Path {
+        Path::new(DIRECTORY)
+    }
+
+    async fn database(&self) -> Database {
+        Database::create()
+    }
+
+    async fn begin(&self, database: &Database, way: Way) {
+        for ending in ["", "-journal", "-wal", "-shm"] {
+            // Most are not there.
+            let _ = fs::remove_file(format!("{}{ending}", database.path().display()));
+        }
+        let options = SqliteConnectOptions::new().filename(database.path()).create_if_missing(true);
+        let mut connection = options.connect().await.unwrap();
+        let sql = format!("PRAGMA journal_mode = {}", self.journal);
+        sqlx::raw_sql(sqlx::AssertSqlSafe(sql)).execute(&mut connection).await.unwrap();
+        connection.close().await.unwrap();
+        if way == Way::Down {
+            let set = Migrations::from_directory(DIRECTORY).unwrap();
+            Migrator::connect(&set, &self.url(database)).unwrap().up().await.unwrap();
+        }
+    }
+
+    fn url(&self, database: &Database) -> String {
+        database.url()
+    }
+
+    async fn dump(&self, database: &Database) -> Dump {
+        dump(&database.path()).await
+    }
+}
+
 /// A file before a run, and after one that nobody disturbed.
 struct Case {
     name: String,
@@ -58,17 +99,9 @@ struct Case {
 }
 
 impl Case {
-    async fn new(journal: &str, way: Way) -> Self {
-        let before = Database::create();
-        let mut connection =
-            SqliteConnectOptions::new().filename(before.path()).create_if_missing(true).connect().await.unwrap();
-        let sql = format!("PRAGMA journal_mode = {journal}");
-        sqlx::raw_sql(sqlx::AssertSqlSafe(sql)).execute(&mut connection).await.unwrap();
-        connection.close().await.unwrap();
-        if way == Way::Down {
-            let set = Migrations::from_directory(DIRECTORY).unwrap();
-            Migrator::connect(&set, &before.url()).unwrap().up().await.unwrap();
-        }
+    async fn new(journal: &'static str, way: Way) -> Self {
+        let (server, before) = (Sqlite { journal }, Database::create());
+        server.begin(&before, way).await;
         let (mut times, mut undisturbed) = (Vec::new(), None);
         for _ in 0..3 {
             let file = copy(&before);
@@ -115,7 +148,7 @@ fn a_run_that_is_killed_at_any_time_converges_on_sqlite() {
     let random = Mutex::new(Random::of(seed));
     let killed = Mutex::new(0);
     let ways = ["delete", "wal"].into_iter().flat_map(|journal| [(journal, Way::Up), (journal, Way::Down)]);
-    let one = |journal: &str, way: Way| {
+    let one = |journal: &'static str, way: Way| {
         let case = block_on(Case::new(journal, way));
         let mut failed = 0;
         for _ in 0..each {
