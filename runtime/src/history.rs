@@ -252,8 +252,11 @@ impl History {
         self.entries.iter().find(|entry| entry.version == *version)
     }
 
+    /// The place in the order of application that the next step gets; what was not applied to its end has none yet.
     pub(crate) fn next_rank(&self) -> i64 {
-        self.entries.iter().map(|entry| entry.rank).max().unwrap_or(0) + 1
+        let was_applied =
+            |entry: &&Entry| matches!(entry.state, State::Completed | State::RolledBack) || entry.undone.is_some();
+        self.entries.iter().filter(was_applied).map(|entry| entry.rank).max().unwrap_or(0) + 1
     }
 
     /// What somebody is at, or was when they died.

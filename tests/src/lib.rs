@@ -7,6 +7,7 @@ pub mod oracle;
 pub mod pgbouncer;
 pub mod postgres;
 pub mod proxy;
+pub mod random;
 pub mod sqlite;
 pub mod starters;
 

@@ -1,5 +1,6 @@
 //! Processes that start together.
 
+use std::ffi::{OsStr, OsString};
 use std::io::Read;
 use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
@@ -37,10 +38,24 @@ impl Starters {
     /// # Panics
     /// As [`Starters::ready`].
     pub fn ready_for(binary: &str, count: usize, url: &str, directory: Option<&Path>, lease: Option<Duration>) -> Self {
+        let directory = directory.map(Path::as_os_str);
+        let arguments: Vec<OsString> = [OsStr::new(url)].into_iter().chain(directory).map(OsStr::to_owned).collect();
+        Self::start(binary, count, &arguments, lease)
+    }
+
+    /// As [`ready`](Self::ready), with whatever arguments the binary takes.
+    ///
+    /// # Panics
+    /// When one cannot be started.
+    pub fn with(binary: &str, count: usize, arguments: &[OsString]) -> Self {
+        Self::start(binary, count, arguments, None)
+    }
+
+    fn start(binary: &str, count: usize, arguments: &[OsString], lease: Option<Duration>) -> Self {
         let start = |_| {
             let mut command = Command::new(binary);
             command.envs(lease.map(|lease| ("STARTER_LEASE_MS", lease.as_millis().to_string())));
-            command.arg(url).args(directory).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+            command.args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
             command.spawn().expect("the starter is built with the tests")
         };
         let mut starters = Self { children: (0..count).map(start).collect() };
@@ -74,12 +89,39 @@ impl Starters {
         self.children.iter().map(Child::id).collect()
     }
 
+    /// Kills the one of that number, as nothing can prevent; it may have ended.
+    ///
+    /// # Panics
+    /// When there is none.
+    pub fn kill(&mut self, number: usize) {
+        let child = &mut self.children[number];
+        child.kill().and_then(|()| child.wait()).expect("a child of ours can be killed");
+    }
+
+    /// Sends SIGTERM to all of them, as whoever stops a service does.
+    ///
+    /// # Panics
+    /// Where there is no `kill`.
+    pub fn terminate(&self) {
+        let ids = self.ids().into_iter().map(|id| id.to_string());
+        // One that has ended is no child that could be mistaken for another: nobody has waited for it.
+        Command::new("kill").arg("-TERM").args(ids).status().expect("`kill` is everywhere");
+    }
+
     /// Lets all of them go at once, and waits for their ends.
     ///
     /// # Panics
     /// When one cannot be waited for.
     pub fn run(mut self) -> Vec<Ended> {
         self.go();
+        self.wait()
+    }
+
+    /// Waits for the ends of all.
+    ///
+    /// # Panics
+    /// When one cannot be waited for.
+    pub fn wait(mut self) -> Vec<Ended> {
         std::mem::take(&mut self.children).into_iter().map(end).collect()
     }
 }

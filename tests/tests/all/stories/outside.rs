@@ -11,6 +11,7 @@ stories! {
     concurrent_indexes_need_no_mark on postgres
     a_vacuum_needs_no_mark on sqlite, postgres
     a_step_that_fails_outside_a_transaction_goes_on_at_its_statement on sqlite, postgres, mysql
+    what_goes_on_after_a_failure_keeps_its_place_in_the_order on sqlite, postgres, mysql
     what_has_run_outside_a_transaction_may_not_be_edited on sqlite, postgres, mysql
     a_statement_outside_a_transaction_goes_with_its_progress on sqlite, postgres
     an_edit_may_remove_what_has_not_run on sqlite, postgres, mysql
@@ -108,6 +109,14 @@ async fn a_step_that_fails_outside_a_transaction_goes_on_at_its_statement(world:
     assert_eq!(world.count("b").await, 3);
     assert_eq!(world.versions("completed").await, ["1", "2", "3"]);
     assert!(world.up(&corrected).await.unwrap().is_up_to_date());
+}
+
+async fn what_goes_on_after_a_failure_keeps_its_place_in_the_order(world: World) {
+    world.up(&halfway(&world, "INSERT INTO b VALUES (2)", "INSERT INTO b (emial) VALUES (3)")).await.unwrap_err();
+    let corrected = halfway(&world, "INSERT INTO b VALUES (2)", "INSERT INTO b (id) VALUES (3)");
+    world.up(&corrected).await.unwrap();
+    let history = world.migrator(&corrected).history().await.unwrap();
+    assert_eq!(history.iter().map(|entry| entry.rank).collect::<Vec<_>>(), [1, 2, 3]);
 }
 
 async fn what_has_run_outside_a_transaction_may_not_be_edited(world: World) {
