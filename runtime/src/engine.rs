@@ -1,5 +1,6 @@
 //! The run: read, decide, act, and again while others are in the way.
 
+use std::borrow::Cow;
 use std::time::{Duration, Instant};
 
 use tracing::Instrument as _;
@@ -9,13 +10,14 @@ use whimbrel_core::{Dialect, Direction, Migrations, Place, Version};
 use crate::backoff::Backoff;
 use crate::database_error::DatabaseError;
 use crate::doubt::{self, Finding, Question};
-use crate::driver::{Batch, Detail, Done, Driver, Ended, Failure, Part, Resolution, Session, Stop};
+use crate::driver::{Batch, Detail, Done, Driver, Ended, Failure, Part, Resolution, Session, Stop, TakeOver};
 use crate::error::{Error, ErrorKind, Passing, Result};
 use crate::history::{Entry, Head, History, Holder, State};
 use crate::identity::Identity;
 use crate::plan::{self, Facts, Goal, Mode, Plan, Step};
 use crate::refusal;
 use crate::report::{Action, Failed, Outcome, Report, StepReport, Took};
+use crate::runner::Watch;
 use crate::settings::Settings;
 use crate::target::{Resolve, Target};
 
@@ -36,9 +38,11 @@ impl<'a> Engine<'_, 'a> {
         let mut goal = goal;
         let mut backoff = Backoff::new(self.settings.lock_timeout);
         let mut doubt: Option<Doubt> = None;
+        let mut watch = Watch::new(self.settings.lease);
         loop {
             let history = read(self.driver, detail(&goal), &mut backoff).await?;
             report.waited = backoff.slept();
+            self.take_over_from(&history.holder, &mut watch).await?;
             if let Some(entry) = history.running() {
                 // The holder is read a moment before the entry: only what two looks have seen is so.
                 let seen = (entry.version.clone(), entry.started_at.clone(), entry.done());
@@ -70,13 +74,30 @@ impl<'a> Engine<'_, 'a> {
             let rest = &plan.steps[ended.done.len()..];
             match ended.stop {
                 Some(stop) => {
-                    let waiting = self.stopped(rest, stop, report)?;
+                    let waiting = self.stopped((rest, &history.holder), stop, report)?;
                     self.wait(&mut backoff, report, waiting).await?;
                 }
                 None if rest.is_empty() => return Ok(()),
                 None => {}
             }
         }
+    }
+
+    /// Ends the session of a holder who is silent; the right itself is then tried for as ever.
+    async fn take_over_from(&mut self, holder: &Holder, watch: &mut Watch) -> Result<()> {
+        let Holder::Session(runner) = holder else { return Ok(()) };
+        if !watch.finds_silent(runner) {
+            return Ok(());
+        }
+        match self.driver.take_over(runner, self.settings.lease, self.identity).await? {
+            TakeOver::Done => tracing::warn!("took over from {runner}: its session was ended"),
+            TakeOver::Gone => {}
+            TakeOver::Refused => {
+                watch.give_up();
+                tracing::warn!("may not take over from {runner}: its session belongs to another role");
+            }
+        }
+        Ok(())
     }
 
     /// Finds out what became of the statement at which a runner has died, and records it: then it is as if that
@@ -147,8 +168,12 @@ impl<'a> Engine<'_, 'a> {
             Ok(()) => Ok(()),
             Err(Stop::Broken(error)) => Err(error),
             Err(_) => {
-                Err(Error::new(ErrorKind::Locked, format!("somebody is at {}; nothing was changed", entry.work()))
-                    .help("wait until they are done; if nobody is, try again"))
+                let who = match &history.holder {
+                    Holder::Session(runner) => format!(": {runner}"),
+                    Holder::Unknown | Holder::Nobody => String::new(),
+                };
+                let message = format!("somebody is at {}{who}; nothing was changed", entry.work());
+                Err(Error::new(ErrorKind::Locked, message).help("wait until they are done; if nobody is, try again"))
             }
         }
     }
@@ -204,7 +229,7 @@ impl<'a> Engine<'_, 'a> {
 
     /// Waits, within the budget; what the error is when that is spent.
     async fn wait(&mut self, backoff: &mut Backoff, report: &mut Report, waiting: Waiting) -> Result<()> {
-        let slept = pause(backoff, waiting.what).await;
+        let slept = pause(backoff, &waiting.what).await;
         report.waited = backoff.slept();
         if slept {
             return Ok(());
@@ -214,11 +239,12 @@ impl<'a> Engine<'_, 'a> {
         }
         let holder = self.driver.history(Detail::Entries).await.map(|history| history.holder);
         let (who, help) = match holder {
-            Ok(Holder::Session(who)) => (who, "see what it is doing; if it hangs, end that session; then run it again"),
-            _ => (
-                waiting.what.to_owned(),
-                "end what else writes to the database, or wait longer with `.lock_timeout(…)`; then run it again",
-            ),
+            Ok(Holder::Session(runner)) => (runner.to_string(), runner.help(self.settings.lease)),
+            _ => {
+                let help =
+                    "end what else writes to the database, or wait longer with `.lock_timeout(…)`; then run it again";
+                (waiting.what.into_owned(), help.to_owned())
+            }
         };
         let message = format!("waited {} for {who}; nothing more was run", Took(self.settings.lock_timeout));
         Err(Error::new(ErrorKind::Locked, message).help(help))
@@ -241,12 +267,13 @@ impl<'a> Engine<'_, 'a> {
     }
 
     /// What there is to wait for, or why it cannot go on; `rest` is what the plan has left.
-    fn stopped(&self, rest: &[Step<'_>], stop: Stop, report: &mut Report) -> Result<Waiting> {
+    fn stopped(&self, (rest, holder): (&[Step<'_>], &Holder), stop: Stop, report: &mut Report) -> Result<Waiting> {
         match stop {
-            Stop::Busy => Ok(Waiting { what: "another runner", otherwise: None }),
-            Stop::Stale => Ok(Waiting { what: "another runner, which was faster", otherwise: None }),
+            Stop::Busy => Ok(Waiting { what: another_runner(holder), otherwise: None }),
+            Stop::Stale => Ok(Waiting { what: "another runner, which was faster".into(), otherwise: None }),
             Stop::Contended(cause) => {
-                Ok(Waiting { what: "the tables that a statement needs", otherwise: Some(contended(rest, cause)) })
+                let what = "the tables that a statement needs".into();
+                Ok(Waiting { what, otherwise: Some(contended(rest, cause)) })
             }
             Stop::Broken(error) => Err(error),
             Stop::Failed(failure) => Err(self.failed(rest, *failure, report)),
@@ -323,7 +350,7 @@ async fn pause(backoff: &mut Backoff, what: &str) -> bool {
 
 /// Something to wait for.
 struct Waiting {
-    what: &'static str,
+    what: Cow<'static, str>,
     /// The error when the patience is spent, where it is not simply that.
     otherwise: Option<Error>,
 }
@@ -353,7 +380,15 @@ fn is_left(holder: &Holder, backoff: &Backoff) -> bool {
 
 fn waiting_for(entry: &Entry, holder: &Holder) -> Waiting {
     let otherwise = (*holder == Holder::Unknown).then(|| in_doubt(entry, holder));
-    Waiting { what: "another runner", otherwise }
+    Waiting { what: another_runner(holder), otherwise }
+}
+
+/// Another runner, by name where it has one.
+fn another_runner(holder: &Holder) -> Cow<'static, str> {
+    match holder {
+        Holder::Session(runner) => format!("another runner: {runner}").into(),
+        Holder::Unknown | Holder::Nobody => "another runner".into(),
+    }
 }
 
 /// Where an entry stands.

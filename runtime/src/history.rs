@@ -5,6 +5,8 @@ use std::fmt;
 use whimbrel_core::script::Phase;
 use whimbrel_core::{Digest, Version};
 
+use crate::runner::Runner;
+
 /// How far a migration came.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
@@ -221,8 +223,14 @@ pub(crate) enum Holder {
     #[default]
     Unknown,
     Nobody,
-    /// `pid 4711 (deploy, shop) since 12:00:04`.
-    Session(String),
+    Session(Box<Runner>),
+}
+
+impl Holder {
+    /// Whoever has this session.
+    pub(crate) fn session(who: String) -> Self {
+        Self::Session(Box::new(Runner::of_session(who)))
+    }
 }
 
 impl History {

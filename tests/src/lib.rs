@@ -6,10 +6,12 @@ pub mod mysql;
 pub mod oracle;
 pub mod pgbouncer;
 pub mod postgres;
+pub mod postgres_server;
 pub mod proxy;
 pub mod random;
 pub mod sqlite;
 pub mod starters;
+mod unprivileged;
 
 use std::collections::BTreeSet;
 use std::io::{self, Write as _};

@@ -1,17 +1,16 @@
 //! A PgBouncer of a test's own, between it and the PostgreSQL server.
 
-use std::fs::{self, Permissions};
+use std::fs;
 use std::net::{TcpListener, TcpStream};
-use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, chown};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 use url::Url;
 
-use crate::skipped;
+use crate::{skipped, unprivileged};
 
 /// A running PgBouncer; it ends when dropped.
 #[derive(Debug)]
@@ -84,17 +83,8 @@ fn start(program: &Path, folder: &Path, server: &Url, how: (PoolMode, usize, &st
     let write = |name: &str, text: String| fs::write(folder.join(name), text).expect("the folder is ours");
     write("users", format!("\"{user}\" \"{password}\"\n"));
     write("ini", configuration(folder, server, port, how));
-    let mut command = Command::new(program);
-    // It refuses to run as root.
-    if fs::metadata("/proc/self").is_ok_and(|process| process.uid() == 0) {
-        let [user, group] = account();
-        fs::set_permissions(folder, Permissions::from_mode(0o700)).expect("the folder is ours");
-        for path in [folder.to_owned(), folder.join("users"), folder.join("ini")] {
-            chown(path, Some(user), Some(group)).expect("root may give its files away");
-        }
-        command = Command::new("setpriv");
-        command.args([format!("--reuid={user}"), format!("--regid={group}"), "--clear-groups".to_owned()]).arg(program);
-    }
+    unprivileged::give(folder);
+    let mut command = unprivileged::command(program);
     command.arg(folder.join("ini")).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
     let mut child = command.spawn().expect("PgBouncer is installed");
     let patience = Instant::now() + Duration::from_secs(10);
@@ -121,14 +111,4 @@ fn configuration(folder: &Path, server: &Url, port: u16, (mode, sessions, more):
          unix_socket_dir =\nauth_type = scram-sha-256\nauth_file = {folder}/users\nlogfile = {folder}/log\n\
          pool_mode = {mode}\ndefault_pool_size = {sessions}\n{more}\n"
     )
-}
-
-/// Who it runs as instead of root: PostgreSQL's account where there is one, else nobody.
-fn account() -> [u32; 2] {
-    let passwd = fs::read_to_string("/etc/passwd").unwrap_or_default();
-    let find = |name: &str| {
-        let mut fields = passwd.lines().find_map(|line| line.strip_prefix(&format!("{name}:")))?.split(':').skip(1);
-        Some([fields.next()?.parse().ok()?, fields.next()?.parse().ok()?])
-    };
-    find("postgres").or_else(|| find("nobody")).unwrap_or([65534, 65534])
 }

@@ -35,14 +35,25 @@ impl Database {
     /// # Panics
     /// As [`Database::create`].
     pub async fn create_with(options: &str) -> Option<Self> {
-        let server = server()?;
+        Some(Self::create_at(server()?, options).await)
+    }
+
+    /// Creates it on a server of the test's own, whose superuser's URL this is.
+    ///
+    /// # Panics
+    /// When the server refuses.
+    pub async fn create_on(server: &str) -> Self {
+        Self::create_at(Url::parse(server).expect("it is a URL"), "").await
+    }
+
+    async fn create_at(server: Url, options: &str) -> Self {
         let name = unique("whimbrel_test");
         let mut url = server.clone();
         url.set_path(&name);
         run(&server, &[format!(r#"CREATE DATABASE "{name}" {options}"#)])
             .await
             .expect("TEST_POSTGRES_URL is a superuser's");
-        Some(Self { server, url, name, roles: Mutex::default() })
+        Self { server, url, name, roles: Mutex::default() }
     }
 
     /// The superuser's URL.
@@ -143,6 +154,11 @@ async fn run(url: &Url, requests: &[String]) -> sqlx::Result<()> {
 /// A name that no other test has, in this process or another.
 pub(crate) fn unique(prefix: &str) -> String {
     static NEXT: AtomicUsize = AtomicUsize::new(0);
-    let time = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_nanos() % 1_000_000_000_000;
+    let time = random() % 1_000_000_000_000;
     format!("{prefix}_{}_{}_{time}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed))
+}
+
+/// The nanoseconds of the clock: nobody else's.
+pub(crate) fn random() -> u128 {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_nanos()
 }

@@ -4,6 +4,7 @@ use std::ffi::{OsStr, OsString};
 use std::io::Read;
 use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
+use std::time::Duration;
 
 /// Processes of the binary `starter`, ready and waiting; killed when dropped.
 #[derive(Debug)]
@@ -29,9 +30,17 @@ impl Starters {
     /// # Panics
     /// When one cannot be started.
     pub fn ready(binary: &str, count: usize, url: &str, directory: Option<&Path>) -> Self {
+        Self::ready_for(binary, count, url, directory, None)
+    }
+
+    /// Starts them with a lease of their own.
+    ///
+    /// # Panics
+    /// As [`Starters::ready`].
+    pub fn ready_for(binary: &str, count: usize, url: &str, directory: Option<&Path>, lease: Option<Duration>) -> Self {
         let directory = directory.map(Path::as_os_str);
         let arguments: Vec<OsString> = [OsStr::new(url)].into_iter().chain(directory).map(OsStr::to_owned).collect();
-        Self::with(binary, count, &arguments)
+        Self::start(binary, count, &arguments, lease)
     }
 
     /// As [`ready`](Self::ready), with whatever arguments the binary takes.
@@ -39,8 +48,13 @@ impl Starters {
     /// # Panics
     /// When one cannot be started.
     pub fn with(binary: &str, count: usize, arguments: &[OsString]) -> Self {
+        Self::start(binary, count, arguments, None)
+    }
+
+    fn start(binary: &str, count: usize, arguments: &[OsString], lease: Option<Duration>) -> Self {
         let start = |_| {
             let mut command = Command::new(binary);
+            command.envs(lease.map(|lease| ("STARTER_LEASE_MS", lease.as_millis().to_string())));
             command.args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
             command.spawn().expect("the starter is built with the tests")
         };
@@ -58,6 +72,16 @@ impl Starters {
         for child in &mut self.children {
             drop(child.stdin.take());
         }
+    }
+
+    /// Sends all of them a signal, such as `STOP`.
+    ///
+    /// # Panics
+    /// When one is gone.
+    pub fn signal(&self, name: &str) {
+        let ids: Vec<String> = self.ids().iter().map(u32::to_string).collect();
+        let sent = Command::new("sh").arg("-c").arg(format!("kill -{name} {}", ids.join(" "))).status();
+        assert!(sent.is_ok_and(|status| status.success()), "kill -{name}");
     }
 
     /// The process ids, for tests that kill.

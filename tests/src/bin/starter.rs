@@ -3,6 +3,7 @@
 //! `starter <url> [<directory> [up | down <version> [<lock timeout, ms>]]]`: the demonstration set, or the one in a
 //! directory; up to its end, or back to a version, which stays. It says `ready`, and begins when its standard input
 //! ends, so that all of them begin at one moment. SIGTERM drops the run.
+//! `STARTER_LEASE_MS` is its lease.
 
 use std::env;
 use std::io::{Read, stdin};
@@ -30,6 +31,9 @@ async fn main() -> Outcome<()> {
     println!("ready");
     stdin().read_to_string(&mut String::new())?;
     let mut migrator = Migrator::connect(loaded.as_ref().unwrap_or(&DEMONSTRATION), &url)?;
+    if let Ok(lease) = env::var("STARTER_LEASE_MS") {
+        migrator = migrator.lease(Duration::from_millis(lease.parse()?));
+    }
     if let Some(time) = arguments.next() {
         migrator = migrator.lock_timeout(Duration::from_millis(time.parse()?));
     }

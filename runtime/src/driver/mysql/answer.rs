@@ -133,7 +133,7 @@ pub(crate) fn setup_error(cause: DatabaseError, tables: &Tables) -> Error {
             format!("this user may not create, read or write the history {table}; nothing was run"),
             format!("GRANT SELECT, INSERT, UPDATE, CREATE ON `{}`.* to it, or migrate as another", tables.schema),
         ),
-        "1054" | "1136" | "1366" | "1364" | "1347" => (
+        "1054" | "1136" | "1366" | "1364" | "1347" | "1471" => (
             ErrorKind::History,
             format!("the table {table} is not a history of ours"),
             "name another one with `.history_table(\"database.table\")`".to_owned(),

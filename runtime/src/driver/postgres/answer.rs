@@ -190,6 +190,11 @@ pub(crate) fn setup_error(cause: DatabaseError, tables: &Tables) -> Error {
             format!("the schema {} does not exist; nothing was run", tables.schema),
             format!("CREATE SCHEMA \"{}\", or name another one with `.history_table(…)`", tables.schema),
         ),
+        _ if cause.is_disk() => (
+            ErrorKind::History,
+            format!("the history {table} could not be read or written"),
+            "make room on the disk, or mend it, and run it again".to_owned(),
+        ),
         _ => (
             ErrorKind::History,
             format!("the history {table} could not be read or written"),

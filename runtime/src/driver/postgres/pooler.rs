@@ -18,8 +18,9 @@ use crate::driver::postgres::link::Link;
 pub(crate) const IS_DIRECT: &str = "(SELECT count(*) >= 3 FROM pg_settings WHERE source = 'client' \
      AND name IN ('client_encoding', 'DateStyle', 'TimeZone', 'extra_float_digits'))::text";
 
-/// Each round meets a pooler whose other clients leave it a different session free.
-const ROUNDS: usize = 3;
+/// Each round meets a pooler whose other clients leave it a different session free. With four sessions, all of them busy,
+/// it gives us the same one by chance in one round of four.
+const ROUNDS: usize = 8;
 
 /// In session mode all sessions may be taken, ours among them, so that a second connection waits for ever.
 const PATIENCE: Duration = Duration::from_secs(2);

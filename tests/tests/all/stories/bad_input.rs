@@ -70,6 +70,8 @@ async fn a_server_that_hangs_up(world: World) {
 async fn a_role_that_may_not_create_the_table(world: World) {
     let World::Postgres(_, database) = &world else { return };
     let (_, url) = database.role().await;
+    // Until PostgreSQL 15 everybody had it.
+    world.run("REVOKE CREATE ON SCHEMA public FROM PUBLIC").await;
     let error = up_by(&url).await;
     assert_eq!(error.kind(), ErrorKind::Refused);
     world.shows("no_right_to_create", &error);
@@ -129,7 +131,8 @@ async fn a_history_with_a_value_of_another_kind(world: World) {
 async fn a_history_that_is_a_view(world: World) {
     world.up(&three()).await.unwrap();
     world.run("ALTER TABLE whimbrel_history RENAME TO kept").await;
-    world.run("CREATE VIEW whimbrel_history AS SELECT * FROM kept WHERE version <> '3'").await;
+    // One that takes no writes: which rows others take, and what they say of them, differs from release to release.
+    world.run("CREATE VIEW whimbrel_history AS SELECT DISTINCT * FROM kept WHERE version <> '3'").await;
     let error = world.up(&three()).await.unwrap_err();
     world.shows("history_is_a_view", &error);
     assert_eq!(world.count("kept").await, 3);
