@@ -87,13 +87,14 @@ impl<'a> Engine<'_, 'a> {
     async fn settle(&mut self) -> Result<Settled> {
         let history = self.driver.history(Detail::Scripts).await?;
         let Some(entry) = history.running() else { return Ok(Settled::Well) };
-        let done = match self.finding(entry) {
+        let finding = match self.finding(entry) {
+            Finding::Ask(questions) => self.ask(&questions).await?,
+            finding => finding,
+        };
+        let done = match finding {
             Finding::Again => entry.done(),
             Finding::Done => entry.done() + 1,
-            Finding::Ask(Question { thing, done }) => {
-                entry.done() + usize::from(self.driver.ask(&thing).await? == done)
-            }
-            Finding::Unknown => return Err(in_doubt(entry, &history.holder)),
+            Finding::Ask(_) | Finding::Unknown => return Err(in_doubt(entry, &history.holder)),
         };
         let at = entry.done() + 1;
         let found = if done < at { "not done" } else { "done" };
@@ -105,6 +106,14 @@ impl<'a> Engine<'_, 'a> {
             Err(Stop::Broken(error)) => Err(error),
             Err(_) => Ok(Settled::Not),
         }
+    }
+
+    async fn ask(&mut self, questions: &[Question]) -> Result<Finding> {
+        let mut answers = Vec::new();
+        for Question { thing, done } in questions {
+            answers.push((*done, self.driver.ask(thing).await?));
+        }
+        Ok(doubt::concluded(&answers))
     }
 
     fn finding(&self, entry: &Entry) -> Finding {
