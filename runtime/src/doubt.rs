@@ -186,7 +186,7 @@ fn names(words: &[&str], shape: &str) -> Option<Vec<String>> {
 }
 
 /// The names in a statement of that shape, and the number of words that the shape takes.
-fn fit(words: &[&str], shape: &str) -> Option<(Vec<String>, usize)> {
+pub(crate) fn fit(words: &[&str], shape: &str) -> Option<(Vec<String>, usize)> {
     let (mut at, mut names) = (0, Vec::new());
     for part in shape.split(' ') {
         let fits = |choice: &str| {

@@ -191,7 +191,9 @@ fn starts_alike(facts: Facts<'_, '_>, ran: (Direction, Option<&str>), script: &S
     let read = |text: &str| read_stored(ran.0, facts.dialect, script.path(), text.to_owned()).ok();
     let start = |script: &Script| {
         let last = script.statement(done.checked_sub(1)?)?;
-        let script = read(script.text().get(..last.range().end)?)?;
+        let start = script.text().get(..last.range().end)?;
+        // What is done may have left the script's own transaction open: MySQL commits in the middle of one.
+        let script = read(start).or_else(|| read(&format!("{start};\nCOMMIT")))?;
         Some((script.len(), script.digest(facts.dialect)))
     };
     let Some(ran) = ran.1.and_then(read) else { return false };

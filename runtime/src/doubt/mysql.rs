@@ -106,12 +106,13 @@ pub(crate) fn rows(script: &Script, index: usize) -> Finding {
     Finding::Ask(vec![Question { thing: Thing::Rows(named), done: Answer::Yes }])
 }
 
-fn may_name(word: &&str) -> bool {
+/// Whether a word may be the name of a table.
+pub(crate) fn may_name(word: &&str) -> bool {
     word.starts_with(|c: char| c.is_alphabetic() || matches!(c, '_' | '$' | '`'))
 }
 
 /// The words without those between `CREATE` and what it creates.
-fn plain(mut words: Vec<&str>) -> Vec<&str> {
+pub(crate) fn plain(mut words: Vec<&str>) -> Vec<&str> {
     let is = |word: &&str, known: &[&str]| known.iter().any(|known| word.eq_ignore_ascii_case(known));
     // What stands in `/*! … */` is code.
     words.retain(|word| !word.starts_with("/*") && *word != "*/");

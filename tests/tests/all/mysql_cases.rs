@@ -169,3 +169,221 @@ async fn kill_the_sleeper(pool: &MySqlPool) {
     }
     panic!("nobody sleeps");
 }
+
+async fn failed(pool: &MySqlPool, scripts: &[&str]) -> whimbrel::Error {
+    let error = migrate(&ups("mysql", scripts), pool).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Failed, "{error:?}");
+    error
+}
+
+#[tokio::test]
+async fn a_statement_that_fails_half_way_says_what_it_has_done() {
+    let users = format!("whimbrel_{}", std::process::id());
+    let account = format!("CREATE USER {users}_2@localhost, {users}_1@localhost");
+    let user = format!("by now there is user {users}_2@localhost");
+    // What fails, what is said to be there, how it is mended.
+    let cases = [
+        ("DROP TABLE a, nope, c", "by now there is no table a, no table c", "DROP TABLE IF EXISTS a, nope, c"),
+        ("DROP VIEW v, nope", "by now there is no table v", "DROP VIEW IF EXISTS v, nope"),
+        (&*account, &*user, "SELECT 1"),
+        (
+            "INSERT INTO plain VALUES (1), (2), (1)",
+            "rows that it changed in a table without transactions stay",
+            "SELECT 1",
+        ),
+        ("CALL p()", "", "SELECT 1"),
+    ];
+    for (statement, says, mended) in cases {
+        let Some(database) = Database::create().await else { return };
+        let pool = database.pool().await;
+        let prepared = format!(
+            "CREATE TABLE a (id INT); CREATE TABLE c (id INT); CREATE VIEW v AS SELECT 1 AS one; \
+             CREATE TABLE plain (id INT PRIMARY KEY) ENGINE=MyISAM; CREATE USER {users}_1@localhost; \
+             CREATE PROCEDURE p() BEGIN CREATE TABLE d (id INT); SELECT 1 FROM nope; END"
+        );
+        database.execute(&prepared).await;
+        let script = |statement: &str| format!("CREATE TABLE b (id INT);\n{statement};\nINSERT INTO b VALUES (1);");
+        let error = failed(&pool, &[&*script(statement)]).await;
+        let shown = format!("{error:?}");
+        assert!(shown.contains(says), "{shown}");
+        assert!(shown.contains("the statement before it stays, and perhaps some of it"), "{shown}");
+        assert!(shown.contains("help: look what of it took effect, correct it"), "{shown}");
+        assert_eq!(history(&pool).await, "failed 1 of 3");
+        migrate(&ups("mysql", &[script(mended)]), &pool).await.unwrap_or_else(|error| panic!("{statement}: {error:?}"));
+        assert_eq!(number(&pool, "SELECT count(*) FROM b").await, 1);
+        database.execute(&format!("DROP USER IF EXISTS {users}_1@localhost, {users}_2@localhost")).await;
+    }
+}
+
+#[tokio::test]
+async fn a_statement_that_fails_before_it_begins_left_nothing() {
+    let Some(database) = Database::create().await else { return };
+    let pool = database.pool().await;
+    let statements = [
+        "CREATE TABEL a (id INT)",
+        "CREATE TABLE b (id INT)",
+        "DROP TABLE nope",
+        "ALTER TABLE b ADD COLUMN id INT, ADD COLUMN x INT",
+        "INSERT INTO b VALUES (1), (2), (NULL), ('x')",
+        "DROP PROCEDURE nope",
+        "CREATE TABLE c AS SELECT id FROM nope",
+    ];
+    for statement in statements {
+        let error = failed(&pool, &[&*format!("CREATE TABLE IF NOT EXISTS b (id INT);\n{statement};")]).await;
+        let shown = format!("{error:?}");
+        assert!(!shown.contains("perhaps some of it"), "{statement}: {shown}");
+        assert_eq!(history(&pool).await, "failed 1 of 2", "{statement}");
+    }
+    assert_eq!(number(&pool, "SELECT count(*) FROM b").await, 0);
+}
+
+/// A first statement that took something back leaves the migration neither applied nor rolled back.
+#[tokio::test]
+async fn a_rollback_that_fails_in_its_first_statement_may_have_begun() {
+    use crate::cases::files;
+    use whimbrel::Rollback;
+    let Some(database) = Database::create().await else { return };
+    let pool = database.pool().await;
+    let set = |down: &str| {
+        files("mysql", [("1_a.up.sql", "CREATE TABLE a (id INT); CREATE TABLE b (id INT)"), ("1_a.down.sql", down)])
+    };
+    let nothing = set("DROP TABLE nope");
+    migrate(&nothing, &pool).await.unwrap();
+    let error = Migrator::new(&nothing, &pool).down(Rollback::All).await.unwrap_err();
+    assert!(format!("{error:?}").contains("still applied"), "{error:?}");
+    assert_eq!(history(&pool).await, "completed 2 of 2");
+    let half = set("DROP TABLE a, nope, b");
+    let error = Migrator::new(&half, &pool).down(Rollback::All).await.unwrap_err();
+    assert!(format!("{error:?}").contains("by now there is no table a, no table b"), "{error:?}");
+    assert_eq!(texts(&pool, "SELECT CONCAT(state, ' ', undone) FROM whimbrel_history").await, ["failed 0"]);
+    let mended = set("DROP TABLE IF EXISTS a, nope, b");
+    assert_eq!(Migrator::new(&mended, &pool).down(Rollback::All).await.unwrap().applied(), 0);
+}
+
+/// A progress shares the fate of what it tells of: what a statement has committed in secret is not run again.
+#[tokio::test]
+async fn what_a_failed_transaction_of_a_script_has_committed_is_kept() {
+    let cases = [
+        // The statement in the middle, and what stays of those before it.
+        ("SELECT 1", 1),
+        ("ANALYZE TABLE a", 4),
+        ("CREATE TABLE c (id INT)", 4),
+        ("ROLLBACK; BEGIN", 4),
+    ];
+    for (middle, kept) in cases {
+        let Some(database) = Database::create().await else { return };
+        let pool = database.pool().await;
+        let script = |last: &str| {
+            format!("CREATE TABLE a (id INT);\nBEGIN;\nINSERT INTO a VALUES (1);\n{middle};\n{last};\nCOMMIT;")
+        };
+        failed(&pool, &[&*script("INSERT INTO a VALUES (nope)")]).await;
+        assert_eq!(number(&pool, "SELECT applied FROM whimbrel_history").await, kept, "{middle}");
+        migrate(&ups("mysql", &[script("INSERT INTO a VALUES (2)")]), &pool)
+            .await
+            .unwrap_or_else(|error| panic!("{middle}: {error:?}"));
+        let rows = if middle.starts_with("ROLLBACK") { 1 } else { 2 };
+        assert_eq!(number(&pool, "SELECT count(*) FROM a").await, rows, "{middle}");
+    }
+}
+
+/// What is read while another connection is in the way of a statement.
+async fn in_the_way(pool: &MySqlPool, history: &str, statement: &str) -> String {
+    let set = ups("mysql", &[format!("-- whimbrel:lock-timeout 1s\n{statement}")]);
+    let mut migrator =
+        Migrator::new(&set, pool).history_table(history).unwrap().lock_timeout(Duration::from_millis(500));
+    let error = migrator.up().await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Failed, "{error:?}");
+    format!("{error:?}")
+}
+
+#[tokio::test]
+async fn those_in_the_way_of_a_statement_are_named() {
+    use sqlx::Executor as _;
+    let Some(database) = Database::create().await else { return };
+    let pool = database.pool().await;
+    database.execute("CREATE TABLE wanted (id INT PRIMARY KEY); INSERT INTO wanted VALUES (1)").await;
+    let mut holder = pool.begin().await.unwrap();
+    let id: u64 = sqlx::query_scalar("SELECT CONNECTION_ID()").fetch_one(&mut *holder).await.unwrap();
+    holder.execute("UPDATE wanted SET id = 2").await.unwrap();
+    let rows = in_the_way(&pool, "rows_history", "UPDATE wanted SET id = 3").await;
+    assert!(rows.contains(&format!("detail: held by connection {id} (whimbrel, 127.0.0.1:")), "{rows}");
+    assert!(rows.contains("it is idle") && rows.contains("hint: raise `-- whimbrel:lock-timeout`"), "{rows}");
+    let table = in_the_way(&pool, "table_history", "ALTER TABLE wanted ADD COLUMN x INT").await;
+    assert!(table.contains(&format!("held by connection {id} (whimbrel, 127.0.0.1:")), "{table}");
+    // On a connection that tells of no other.
+    let set = ups("mysql", &["-- whimbrel:lock-timeout 1s\nDROP TABLE wanted"]);
+    let mut connection = database.connect().await;
+    let mut migrator = Migrator::new(&set, &mut connection).lock_timeout(Duration::from_millis(100));
+    let shown = format!("{:?}", migrator.up().await.unwrap_err());
+    drop(migrator);
+    assert!(shown.contains(&format!("perhaps held by connection {id} (")), "{shown}");
+    holder.rollback().await.unwrap();
+    let set = ups("mysql", &["ALTER TABLE wanted ADD COLUMN x INT"]);
+    Migrator::new(&set, &pool).history_table("table_history").unwrap().up().await.unwrap();
+    assert_eq!(number(&pool, "SELECT count(x) FROM wanted").await, 0);
+}
+
+/// With the server's plugin, they are known.
+#[tokio::test]
+async fn a_list_of_table_locks_is_read_where_there_is_one() {
+    use sqlx::Executor as _;
+    let Some(database) = Database::create().await else { return };
+    let pool = database.pool().await;
+    database.execute("INSTALL SONAME 'metadata_lock_info'; CREATE TABLE wanted_by_us (id INT)").await;
+    let mut holder = pool.begin().await.unwrap();
+    let id: u64 = sqlx::query_scalar("SELECT CONNECTION_ID()").fetch_one(&mut *holder).await.unwrap();
+    holder.execute("SELECT * FROM wanted_by_us").await.unwrap();
+    let table = in_the_way(&pool, "table_history", "DROP TABLE `wanted_by_us`").await;
+    database.execute("UNINSTALL SONAME 'metadata_lock_info'").await;
+    assert!(table.contains(&format!("detail: held by connection {id} (whimbrel, 127.0.0.1:")), "{table}");
+}
+
+#[tokio::test]
+async fn a_deadlock_is_tried_again() {
+    use sqlx::Executor as _;
+    let Some(database) = Database::create().await else { return };
+    let pool = database.pool().await;
+    database.execute("CREATE TABLE a (id INT PRIMARY KEY, n INT); INSERT INTO a VALUES (1, 0), (2, 0)").await;
+    let set = ups("mysql", &["UPDATE a SET n = n + SLEEP(0.5) + 1 WHERE id > 0"]);
+    let other = async {
+        let mut other = pool.begin().await.unwrap();
+        // More rows than the other has changed: it is the other that is chosen.
+        other.execute("CREATE TEMPORARY TABLE t SELECT 1; UPDATE a SET n = 10 WHERE id = 2").await.unwrap();
+        tokio::time::sleep(Duration::from_millis(1500)).await;
+        let _ = other.execute("UPDATE a SET n = 10 WHERE id = 1").await;
+        let _ = other.commit().await;
+    };
+    let mut migrator = Migrator::new(&set, &pool);
+    let (run, ()) = tokio::join!(migrator.up(), other);
+    run.unwrap();
+    // Once for each row, whoever had to give way.
+    assert!([2, 22].contains(&number(&pool, "SELECT sum(n) FROM a").await));
+}
+
+#[tokio::test]
+async fn a_statement_that_takes_too_long_is_a_timeout() {
+    let Some(database) = Database::create().await else { return };
+    let pool = database.pool().await;
+    for statement in ["INSERT INTO b SELECT SLEEP(60)", "CREATE TABLE a AS SELECT SLEEP(60) AS x", "CALL p()"] {
+        database.execute("DROP TABLE IF EXISTS b, whimbrel_history, whimbrel_events; DROP PROCEDURE IF EXISTS p").await;
+        database.execute("CREATE TABLE b (id INT); CREATE PROCEDURE p() SELECT SLEEP(60)").await;
+        let set = ups("mysql", &[format!("-- whimbrel:timeout 500ms\n{statement}")]);
+        let error = migrate(&set, &pool).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Timeout, "{error:?}");
+        assert_eq!(number(&pool, "SELECT count(*) FROM b").await, 0);
+        assert_eq!(history(&pool).await, "failed 0 of 1");
+    }
+}
+
+/// A table of a server's memory is full as a disk is.
+#[tokio::test]
+async fn a_full_table_is_told_as_such() {
+    let Some(database) = Database::create().await else { return };
+    let pool = database.pool().await;
+    database.execute("CREATE TABLE m (id INT, x CHAR(255)) ENGINE=MEMORY MAX_ROWS=2").await;
+    let many = "SET SESSION max_heap_table_size = 16384; CREATE TABLE a (x CHAR(255)) ENGINE=MEMORY;
+        INSERT INTO a SELECT 'x' FROM information_schema.columns";
+    let error = failed(&pool, &[many]).await;
+    let shown = format!("{error:?}");
+    assert!(shown.contains("(1114/HY000)") && shown.contains("help: make room on the disk"), "{shown}");
+}

@@ -5,8 +5,11 @@
 
 mod answer;
 mod catalogue;
+mod holders;
+mod left;
 mod link;
 mod request;
+mod statement;
 mod step;
 
 use whimbrel_core::{Dialect, Script};
