@@ -398,11 +398,11 @@ fn detail(goal: &Goal) -> Detail {
     if goal.is_down() { Detail::Scripts } else { Detail::Entries }
 }
 
-/// The steps that go to the driver together: all transactions up to the first that is none, or one that is none.
+/// The steps that go to the driver together; it may do fewer.
 fn leading<'b>(plan: &'b Plan<'_>, history: &'b History, engine: &Engine<'b, '_>, patience: Duration) -> Batch<'b> {
     let mode = plan.steps[0].mode;
     let alike = plan.steps.iter().take_while(|step| step.mode == mode).count();
-    let number = if mode == Mode::Transaction { alike } else { 1 };
+    let number = if mode == Mode::ForeignKeysOff { 1 } else { alike };
     Batch { steps: &plan.steps[..number], history, settings: engine.settings, identity: engine.identity, patience }
 }
 

@@ -111,6 +111,81 @@ pub(crate) fn may_name(word: &&str) -> bool {
     word.starts_with(|c: char| c.is_alphabetic() || matches!(c, '_' | '$' | '`'))
 }
 
+/// Whether what a statement has set on its session, which is gone, is needed by those after the first `done`.
+///
+/// A prepared statement that nobody executes any more may name what is not there any more.
+pub(crate) fn is_needed_again(script: &Script, index: usize, done: usize) -> bool {
+    let text = |index| script.statement(index).map_or("", |statement| script.text_of(&statement));
+    let words_of = |index| plain(words(text(index), Dialect::Mysql));
+    let own = words_of(index);
+    let prepared = fit(&own, "prepare *").or_else(|| fit(&own, "deallocate prepare *"));
+    let Some(name) = prepared.and_then(|(names, _)| names.into_iter().next()) else { return true };
+    (done..script.len()).any(|index| words_of(index).iter().any(|word| word.eq_ignore_ascii_case(&name)))
+}
+
+/// What a session held that statements after the first `done` need, and that setting it again would not bring back:
+/// its name, and the statement that made it.
+pub(crate) fn lost(script: &Script, done: usize) -> Option<(String, usize)> {
+    let mut held: Vec<(String, usize)> = Vec::new();
+    let text = |index| script.statement(index).map_or("", |statement| script.text_of(&statement));
+    for index in 0..done {
+        let kind = script.statement(index).map(|statement| statement.kind)?;
+        let words = plain(words(text(index), Dialect::Mysql));
+        for shape in ["create temporary table ?if ?not ?exists *", "create or replace temporary table *"] {
+            held.extend(fit(&words, shape).into_iter().flat_map(|(names, _)| names).map(|name| (name, index)));
+        }
+        let is_again = kind == Kind::Session && !words.iter().any(|word| is_one_of(word, OF_THE_SESSION));
+        for name in set_by(&words) {
+            held.retain(|(known, _)| !known.eq_ignore_ascii_case(&name));
+            if !is_again {
+                held.push((name, index));
+            }
+        }
+        for shape in ["drop table ?if ?exists *", "drop temporary table ?if ?exists *"] {
+            for name in fit(&words, shape).into_iter().flat_map(|(names, _)| names) {
+                held.retain(|(known, _)| !known.eq_ignore_ascii_case(&name));
+            }
+        }
+    }
+    let again = (0..done).filter(|&index| script.statement(index).is_some_and(|it| it.kind == Kind::Session));
+    let needed: Vec<String> = again.chain(done..script.len()).flat_map(|index| used_by(text(index))).collect();
+    held.into_iter().find(|(name, _)| needed.iter().any(|used| used.eq_ignore_ascii_case(name)))
+}
+
+/// What another session answers otherwise.
+const OF_THE_SESSION: &[&str] =
+    &["connection_id", "found_rows", "last_insert_id", "rand", "row_count", "sys_guid", "uuid", "uuid_short"];
+
+fn is_one_of(word: &str, known: &[&str]) -> bool {
+    known.iter().any(|known| word.eq_ignore_ascii_case(known))
+}
+
+/// The variables, as `@name`, that a statement sets: `SET @a = 1`, `SELECT @a := 1`, `SELECT 1 INTO @a`.
+fn set_by(words: &[&str]) -> Vec<String> {
+    let into = words.iter().position(|word| word.eq_ignore_ascii_case("into"));
+    let is_set = |at: usize| {
+        let assigned = matches!(words.get(at + 2), Some(&("=" | ":=" | ":")));
+        assigned || into.is_some_and(|into| into < at)
+    };
+    variables(words).filter(|(at, _)| is_set(*at)).map(|(_, name)| name).collect()
+}
+
+/// The variables and the other names in a text.
+fn used_by(text: &str) -> Vec<String> {
+    let words = words(text, Dialect::Mysql);
+    let set: Vec<String> =
+        if words.first().is_some_and(|word| is_one_of(word, &["set", "select"])) { set_by(&words) } else { Vec::new() };
+    let used = variables(&words).map(|(_, name)| name).filter(|name| !set.contains(name));
+    used.chain(words.iter().filter(|word| may_name(word)).map(|&word| word.to_owned())).collect()
+}
+
+/// The variables of a user, each with the place of its `@`; `@@name` is the server's.
+fn variables<'w>(words: &'w [&str]) -> impl Iterator<Item = (usize, String)> + 'w {
+    let is_at = |at: usize| words.get(at) == Some(&"@");
+    let begins = move |at: &usize| is_at(*at) && !is_at(at + 1) && !at.checked_sub(1).is_some_and(is_at);
+    (0..words.len()).filter(begins).filter_map(|at| Some((at, format!("@{}", words.get(at + 1)?))))
+}
+
 /// The words without those between `CREATE` and what it creates.
 pub(crate) fn plain(mut words: Vec<&str>) -> Vec<&str> {
     let is = |word: &&str, known: &[&str]| known.iter().any(|known| word.eq_ignore_ascii_case(known));
@@ -330,6 +405,32 @@ mod tests {
         assert_eq!(found("USE s; CREATE TABLE a (id INT); USE t", 1), "+Table(s.a)");
         assert_eq!(found("USE s; ALTER TABLE a ADD b INT; USE t", 1), "+Column(s.a, b)");
         assert_eq!(found("USE s; ALTER TABLE a ADD b INT; USE t", 3), "again");
+    }
+
+    #[test]
+    fn what_a_session_held_is_lost() {
+        let cases = [
+            ("SET @a = 1; INSERT INTO t VALUES (@a)", 1, None),
+            ("SET @a = LAST_INSERT_ID(); INSERT INTO t VALUES (@A)", 1, Some("@a")),
+            ("SET @a = UUID(), @b = 2; INSERT INTO t VALUES (@b)", 1, Some("@b")),
+            ("SET @a = UUID(); SET @a = 1; INSERT INTO t VALUES (@a)", 2, None),
+            ("SET @a = UUID(); SET @b = @a; INSERT INTO t VALUES (@b)", 2, Some("@a")),
+            ("SET @a = UUID(); INSERT INTO t VALUES (1)", 1, None),
+            ("SELECT max(id) INTO @a FROM t; INSERT INTO t VALUES (@a)", 1, None),
+            ("SELECT @a := max(id) FROM t; INSERT INTO t VALUES (@a)", 1, Some("@a")),
+            ("SET @@session.sql_notes = 0; INSERT INTO t VALUES (sql_notes)", 1, None),
+            ("CREATE TEMPORARY TABLE x (id INT); INSERT INTO x VALUES (1)", 1, Some("x")),
+            ("CREATE TEMPORARY TABLE x (id INT); DROP TABLE x; INSERT INTO x VALUES (1)", 2, None),
+            ("CREATE TEMPORARY TABLE x (id INT); INSERT INTO t VALUES (1)", 1, None),
+        ];
+        for (text, done, expected) in cases {
+            let script = read_stored(Direction::Up, Dialect::Mysql, "0001_a.sql", text.to_owned()).unwrap();
+            assert_eq!(lost(&script, done).map(|(name, _)| name).as_deref(), expected, "{text}");
+        }
+        let text = "SET @s = 'SELECT 1'; PREPARE p FROM @s; EXECUTE p; DEALLOCATE PREPARE p; SELECT 2";
+        let script = read_stored(Direction::Up, Dialect::Mysql, "0001_a.sql", text.to_owned()).unwrap();
+        assert!(is_needed_again(&script, 1, 2) && is_needed_again(&script, 0, 4));
+        assert!(!is_needed_again(&script, 1, 4) && !is_needed_again(&script, 3, 4));
     }
 
     #[test]

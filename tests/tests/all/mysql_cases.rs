@@ -15,7 +15,7 @@ pub(crate) async fn number(pool: &MySqlPool, sql: &str) -> i64 {
 }
 
 /// The texts of the first column.
-async fn texts(pool: &MySqlPool, sql: &str) -> Vec<String> {
+pub(crate) async fn texts(pool: &MySqlPool, sql: &str) -> Vec<String> {
     let texts = sqlx::query_scalar(AssertSqlSafe(sql.to_owned())).fetch_all(pool).await;
     texts.unwrap_or_else(|error| panic!("{error}\n{sql}"))
 }

@@ -37,13 +37,12 @@ pub(crate) const ONE_ROW: &str = "SELECT IF(ROW_COUNT() > 0, 1, (SELECT 1 UNION 
 /// Subquery returns more than one row.
 pub(crate) const NOT_ONE_ROW: &str = "1242";
 
-/// What a session is given back as a step found it. Those that a server does not have are not found.
-pub(crate) const SETTINGS: &str = "SHOW SESSION VARIABLES WHERE Variable_name IN ('autocommit', \
-     'character_set_client', 'character_set_results', 'collation_connection', 'check_constraint_checks', \
-     'default_storage_engine', 'foreign_key_checks', 'innodb_lock_wait_timeout', 'lock_wait_timeout', \
-     'max_allowed_packet', 'max_statement_time', 'sql_auto_is_null', 'sql_mode', 'sql_notes', \
-     'sql_safe_updates', 'sql_select_limit', 'time_zone', 'transaction_isolation', 'transaction_read_only', \
-     'tx_isolation', 'tx_read_only', 'unique_checks')";
+/// What a session has set.
+pub(crate) const VARIABLES: &str = "SHOW SESSION VARIABLES";
+
+/// Ends what a script has left open, and takes back what may hide or bend what we write next.
+pub(crate) const CLEANUP: &str = "ROLLBACK;\nUNLOCK TABLES;\nSET NAMES utf8mb4;\n\
+     SET SESSION timestamp = DEFAULT, sql_select_limit = DEFAULT";
 
 /// How scripts were split when they were compiled: with `\` as an escape and `"` around texts.
 pub(crate) const PINNED: &str = "sql_mode = 'STRICT_TRANS_TABLES,ERROR_FOR_DIVISION_BY_ZERO,NO_ENGINE_SUBSTITUTION'";
@@ -117,7 +116,7 @@ pub(crate) fn resolve(tables: &Tables, resolution: &Resolution<'_>) -> String {
     let event = ("resolved", Some(&*resolution.why));
     let (insert, values) = TONGUE.event(tables, &resolution.entry.key, resolution.identity, event);
     format!(
-        "START TRANSACTION READ WRITE;\n{insert} SELECT {values}, {}, NULL;\n{};\nCOMMIT",
+        "START TRANSACTION READ WRITE;\n{insert} SELECT {values}, {}, NULL;\n{};\n{ONE_ROW};\nCOMMIT",
         resolution.last_event + 1,
         TONGUE.resolve(tables, resolution)
     )

@@ -2,14 +2,15 @@
 
 use crate::backoff::Backoff;
 use crate::database_error::DatabaseError;
+use crate::doubt::mysql::is_needed_again;
 use crate::doubt::{goes_with_progress, is_border};
 use crate::driver::completed::{ALL, Completed};
 use crate::driver::mysql::answer::{self, Fault, number};
+use crate::driver::mysql::catalogue;
 use crate::driver::mysql::holders::{self, Seen, Waits};
 use crate::driver::mysql::left::{Left, left};
 use crate::driver::mysql::link::Link;
 use crate::driver::mysql::request::{self, TONGUE};
-use crate::driver::mysql::{catalogue, step};
 use crate::driver::{Batch, Done, Failure, Part, Stop, rows_of};
 use crate::plan::Step;
 use crate::table_name::Tables;
@@ -23,6 +24,27 @@ pub(crate) struct Run<'r, 'l, 'b> {
     pub(crate) step: &'r Step<'b>,
     pub(crate) script: &'r Script,
     pub(crate) begun: i64,
+}
+
+const BEGIN: &str = "START TRANSACTION READ WRITE;\n";
+/// A script may have locked tables, and ours is not among them.
+const UNLOCK: &str = "UNLOCK TABLES";
+
+/// Whether a change commits by itself; where it does not, it goes with its progress until the script commits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Autocommit {
+    On,
+    Off,
+}
+
+impl Autocommit {
+    /// What `SET autocommit = …` says, if a statement is one.
+    fn after(text: &str) -> Option<Self> {
+        let text = text.to_ascii_lowercase();
+        let (_, value) = text.strip_prefix("set")?.split_once("autocommit")?;
+        let value = value.trim_start_matches([' ', '\t', '=', ':']);
+        Some(if ["0", "off", "false"].iter().any(|off| value.starts_with(off)) { Self::Off } else { Self::On })
+    }
 }
 
 /// A statement, and what it is sent between.
@@ -45,22 +67,29 @@ enum Repeats {
 
 impl Run<'_, '_, '_> {
     pub(crate) async fn statements(mut self, done: &mut Done) -> Result<(), Stop> {
-        // The last one that begins or ends a transaction.
-        let mut border = None;
+        // The last one that begins or ends a transaction, and whether each change begins one by itself.
+        let (mut border, mut autocommit) = (None, Autocommit::On);
         for (index, statement) in self.script.statements().enumerate() {
             // What is done is not repeated, but what it has set on its session is gone.
-            if index < self.step.skip && statement.kind != Kind::Session {
+            if index < self.step.skip
+                && (statement.kind != Kind::Session || !is_needed_again(self.script, index, self.step.skip))
+            {
                 continue;
             }
-            if is_border(statement.kind, Dialect::Mysql) {
+            let ends = is_border(statement.kind, Dialect::Mysql);
+            if ends {
                 border = Some(statement.kind);
             }
-            let is_inside = border == Some(Kind::Begin);
+            autocommit = Autocommit::after(self.script.text_of(&statement)).unwrap_or(autocommit);
+            let is_inside = border == Some(Kind::Begin) || autocommit == Autocommit::Off && !ends;
             let together = !is_inside && goes_with_progress(self.script, &statement, Dialect::Mysql);
-            let note = if index < self.step.skip { String::new() } else { self.note(index + 1) };
-            let around = match together {
-                true => ("START TRANSACTION READ WRITE;\n", format!("{note};\nCOMMIT")),
-                false => ("", note),
+            let note = self.note(index + 1);
+            let around = match (index < self.step.skip, is_inside) {
+                (true, _) => ("", String::new()),
+                _ if together => (BEGIN, format!(";\n{UNLOCK};\n{note};\nCOMMIT")),
+                (_, true) => ("", format!(";\n{UNLOCK};\n{note}")),
+                // What is done is committed, and the script may have made its session read-only.
+                _ => ("", format!(";\n{UNLOCK};\n{BEGIN}{note};\nCOMMIT")),
             };
             let is_whole = together || statement.kind == Kind::Ddl;
             let repeats = if is_whole { Repeats::Yes } else { Repeats::No };
@@ -78,8 +107,7 @@ impl Run<'_, '_, '_> {
     /// Notes the progress, or fails: a script may have taken its own entry away.
     fn note(&self, done: usize) -> String {
         let progress = TONGUE.progress(self.tables, self.step, self.begun, done);
-        // A script may have locked tables, and ours is not among them.
-        format!(";\nUNLOCK TABLES;\n{progress};\n{}", request::ONE_ROW)
+        format!("{progress};\n{}", request::ONE_ROW)
     }
 
     /// Sends a statement; again while the tables that it needs are held.
@@ -148,7 +176,7 @@ impl Run<'_, '_, '_> {
     async fn kept(&mut self, otherwise: usize) -> usize {
         let applied = request::applied(self.tables, self.step);
         // What a script has set on its session may hide it.
-        let sql = format!("{};\n{applied}", step::cleanup(self.link));
+        let sql = format!("{};\n{applied}", request::CLEANUP);
         let answer = self.link.send(sql, ALL).await.ok();
         answer.and_then(|answer| answer.into_value()?.parse().ok()).unwrap_or(otherwise)
     }

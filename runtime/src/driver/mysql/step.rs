@@ -12,23 +12,20 @@ use crate::driver::{Batch, Done, Ended, Failure, Part, Resolution, Stop};
 use crate::error::{Error, ErrorKind, Result};
 use crate::plan::Step;
 use crate::table_name::Tables;
-use whimbrel_core::{Script, Statement};
+use whimbrel_core::{Kind, Script, Statement};
 
 /// Runs the steps of a batch, while we hold the lock.
 pub(crate) async fn run(link: &mut Link<'_>, tables: &Tables, batch: Batch<'_>) -> Ended {
-    let unlock = format!("DO RELEASE_LOCK({})", request::lock_name(tables));
-    link.set_leftovers(Some(format!("ROLLBACK;\nUNLOCK TABLES;\n{unlock}")));
-    let mut ended = Ended::default();
-    match lock(link, tables).await {
-        Ok(()) => {
-            ended = steps(link, tables, &batch).await;
-            record(link, tables, &batch, &ended).await;
-            // A broken connection has no lock any more.
-            let _ = link.send(format!("{};\n{unlock}", cleanup(link)), NONE).await;
-        }
-        Err(stop) => ended.stop = Some(stop),
+    if let Err(stop) = lock(link, tables).await {
+        return Ended::stopped(Vec::new(), stop);
     }
-    link.set_leftovers(None);
+    let ended = steps(link, tables, &batch).await;
+    record(link, tables, &batch, &ended).await;
+    unlock(link, tables).await;
+    let ran = &batch.steps[..(ended.done.len() + 1).min(batch.steps.len())];
+    if ran.iter().any(leaves_something) {
+        link.renew().await;
+    }
     ended
 }
 
@@ -36,46 +33,56 @@ pub(crate) async fn run(link: &mut Link<'_>, tables: &Tables, batch: Batch<'_>) 
 pub(crate) async fn resolve(link: &mut Link<'_>, tables: &Tables, resolution: Resolution<'_>) -> Result<(), Stop> {
     lock(link, tables).await?;
     let answer = link.send(request::resolve(tables, &resolution), NONE).await;
-    if answer.is_err() {
-        link.roll_back().await;
-    }
-    let unlock = format!("{};\nDO RELEASE_LOCK({})", cleanup(link), request::lock_name(tables));
-    // A broken connection has no lock any more.
-    let _ = link.send(unlock, NONE).await;
-    link.set_leftovers(None);
+    unlock(link, tables).await;
     match answer {
-        Ok(answer) if answer.statements.get(2).is_some_and(|settled| settled.changed == 1) => Ok(()),
-        Ok(_) => Err(Stop::Stale),
-        Err(fault) if fault.says(request::DUPLICATE) => Err(Stop::Stale),
+        Ok(_) => Ok(()),
+        Err(fault) if fault.says(request::DUPLICATE) || fault.says(request::NOT_ONE_ROW) => Err(Stop::Stale),
         Err(fault) => Err(Stop::Broken(fault.into_error(tables))),
     }
 }
 
 /// Takes the lock on the connection that executes, and keeps what the session has set.
 async fn lock(link: &mut Link<'_>, tables: &Tables) -> Result<(), Stop> {
-    let sql = format!("SELECT CAST(GET_LOCK({}, 0) AS CHAR);\n{}", request::lock_name(tables), request::SETTINGS);
-    let answer = link.send(sql, ALL).await.map_err(|fault| Stop::Broken(fault.into_error(tables)))?;
-    let (taken, settings) = answer.rows.split_first().unzip();
-    match taken.and_then(|row| row.first()?.as_deref()) {
+    let lock = request::lock_name(tables);
+    link.set_leftovers(Some(format!("{};\nDO RELEASE_LOCK({lock})", request::CLEANUP)));
+    let sql = format!("SELECT CAST(GET_LOCK({lock}, 0) AS CHAR), CURRENT_ROLE();\n{}", request::VARIABLES);
+    let answer = link.send(sql, ALL).await;
+    let answer = answer.map_err(|fault| Stop::Broken(fault.into_error(tables)))?;
+    let (taken, variables) = answer.rows.split_first().unzip();
+    let column = |index| taken.and_then(|row| row.get(index).cloned().flatten());
+    let stop = match column(0).as_deref() {
         Some("1") => {
-            link.note_settings(settings.unwrap_or_default());
-            let cleanup = cleanup(link);
-            let unlock = request::lock_name(tables);
-            link.set_leftovers(Some(format!("{cleanup};\nDO RELEASE_LOCK({unlock})")));
-            Ok(())
+            link.note_session(column(1), variables.unwrap_or_default());
+            return Ok(());
         }
-        Some(_) => Err(Stop::Busy),
+        Some(_) => Stop::Busy,
         // Manual, GET_LOCK: an error such as a killed thread, or no memory.
         None => {
             let error = Error::new(ErrorKind::Locked, "the server refuses the lock of the migration; nothing was run");
-            Err(Stop::Broken(error.help("look at the server's log, and run it again")))
+            Stop::Broken(error.help("look at the server's log, and run it again"))
         }
-    }
+    };
+    link.set_leftovers(None);
+    Err(stop)
 }
 
-/// Takes back what a script has set on its session.
-pub(crate) fn cleanup(link: &Link<'_>) -> String {
-    format!("ROLLBACK;\nUNLOCK TABLES;\n{}", link.restore)
+/// Gives the session back, and then the lock: a broken connection has neither any more.
+async fn unlock(link: &mut Link<'_>, tables: &Tables) {
+    let _ = link.send(request::CLEANUP.to_owned(), NONE).await;
+    link.restore().await;
+    let _ = link.send(format!("DO RELEASE_LOCK({})", request::lock_name(tables)), NONE).await;
+    link.set_leftovers(None);
+}
+
+/// Whether a step may leave something on its session that cannot be taken back: variables, prepared statements,
+/// temporary tables, locks by name, and whatever a call does.
+fn leaves_something(step: &Step<'_>) -> bool {
+    let verify = step.verify.as_ref().map(|(verify, _)| *verify);
+    step.script.as_deref().into_iter().chain(verify).any(|script| {
+        let text = script.text().to_ascii_lowercase();
+        script.statements().any(|it| matches!(it.kind, Kind::Session | Kind::Other))
+            || ["@", "temporary", "_lock"].iter().any(|word| text.contains(word))
+    })
 }
 
 async fn steps(link: &mut Link<'_>, tables: &Tables, batch: &Batch<'_>) -> Ended {
@@ -88,6 +95,10 @@ async fn steps(link: &mut Link<'_>, tables: &Tables, batch: &Batch<'_>) -> Ended
             Err(stop) => return Ended::stopped(done, stop),
         }
         event += 2;
+        // What comes next gets a session of its own.
+        if leaves_something(step) {
+            break;
+        }
     }
     Ended { done, stop: None }
 }
@@ -95,7 +106,7 @@ async fn steps(link: &mut Link<'_>, tables: &Tables, batch: &Batch<'_>) -> Ended
 /// Records the failure that ended a batch, if one did; without a record, the error is reported all the same.
 async fn record(link: &mut Link<'_>, tables: &Tables, batch: &Batch<'_>, ended: &Ended) {
     let Some((step, failure)) = ended.failure(batch) else { return };
-    let sql = format!("{};\n{}", cleanup(link), request::failure(tables, batch, step, failure));
+    let sql = format!("{};\n{}", request::CLEANUP, request::failure(tables, batch, step, failure));
     if let Err(fault) = link.send(sql, NONE).await {
         link.roll_back().await;
         tracing::warn!(error = %fault.into_error(tables), "the failure could not be recorded in the history");
@@ -191,9 +202,10 @@ impl Work<'_, '_, '_> {
         Ok(())
     }
 
+    /// Commits what a script without `autocommit` has not, and completes the entry.
     async fn end(&mut self) -> Result<(), Stop> {
         let leave = request::leave(self.tables, self.batch, self.step, self.event + 2);
-        let sql = format!("{};\n{leave}", cleanup(self.link));
+        let sql = format!("COMMIT;\n{};\n{leave}", request::CLEANUP);
         let Err(fault) = self.link.send(sql, NONE).await else { return Ok(()) };
         let is_gone = fault.says(request::NOT_ONE_ROW);
         let Fault::Database { cause, .. } = fault else { return Err(Stop::Broken(fault.into_error(self.tables))) };
