@@ -47,7 +47,7 @@ impl<'a> Statement<'a> {
         let mut at = 0;
         while at < shape.len() {
             let end = part_end(shape, at);
-            if shape[at..end] == *b".." {
+            if is_anything(shape, at, end) {
                 return self.has_further_on(&shape[end + 1..]);
             }
             if !self.fits(&shape[at..end]) {
@@ -60,12 +60,26 @@ impl<'a> Statement<'a> {
 
     /// Whether the rest of a shape, each section of it after a `..`, is found further on.
     fn has_further_on(&mut self, shape: &[u8]) -> bool {
-        let shape = std::str::from_utf8(shape).unwrap_or_default();
-        shape.split(" .. ").all(|section| self.find(section.as_bytes()))
+        let (mut start, mut at) = (0, 0);
+        while at < shape.len() {
+            let end = part_end(shape, at);
+            if is_anything(shape, at, end) {
+                if !self.find(&shape[start..at - 1]) {
+                    return false;
+                }
+                start = end + 1;
+            }
+            at = end + 1;
+        }
+        self.find(&shape[start..])
     }
 
     /// Goes on to the first place where the section fits, and passes over it.
     fn find(&mut self, section: &[u8]) -> bool {
+        let first = &section[..part_end(section, 0)];
+        if is_one_word(first) && !contains(&self.bytes[self.token.start..], first) {
+            return false;
+        }
         loop {
             let (token, at) = (self.token, self.lexer.position());
             if self.fits_all(section) {
@@ -171,6 +185,31 @@ fn code(lexer: &mut Lexer<'_>) -> Token {
             return token;
         }
     }
+}
+
+/// Whether the bytes of a word stand anywhere in the text; as a rule they do not, and no token needs to be looked at.
+pub(crate) fn contains(text: &[u8], word: &[u8]) -> bool {
+    let mut at = 0;
+    while at + word.len() <= text.len() {
+        if text[at] | 0x20 == word[0] && text[at..at + word.len()].eq_ignore_ascii_case(word) {
+            return true;
+        }
+        at += 1;
+    }
+    false
+}
+
+fn is_one_word(part: &[u8]) -> bool {
+    let mut at = 0;
+    while at < part.len() && (part[at] == b'_' || part[at].is_ascii_lowercase()) {
+        at += 1;
+    }
+    at == part.len()
+}
+
+/// Whether the part is `..`.
+fn is_anything(shape: &[u8], start: usize, end: usize) -> bool {
+    end == start + 2 && shape[start] == b'.'
 }
 
 fn part_end(shape: &[u8], start: usize) -> usize {
