@@ -1,6 +1,6 @@
 //! What a statement is, told from its words: its kind, and whether it can run in a transaction.
 
-use crate::lex::{Lexer, Token, TokenKind, is_any, is_word};
+use crate::lex::{Lexer, Token, TokenKind, is_any, is_keyword, is_word};
 use crate::{Dialect, Kind, Statement, shape};
 
 /// A statement of which only the place is known.
@@ -61,7 +61,7 @@ struct Outside {
 const OUTSIDE_POSTGRES: &[Outside] = &[
     Outside {
         verb: b"create",
-        refused: &["?unique index concurrently", "database|tablespace", "subscription"],
+        refused: &["index concurrently", "unique index concurrently", "database", "tablespace", "subscription"],
         // Subscriptions that neither make a slot nor ask the publisher.
         allowed: &[
             "subscription .. with ( .. connect = false|off|0",
@@ -79,7 +79,7 @@ const OUTSIDE_POSTGRES: &[Outside] = &[
         ],
         allowed: &["subscription * set|add|drop publication .. with ( .. refresh = false|off|0"],
     },
-    Outside { verb: b"drop", refused: &["index concurrently", "database|tablespace", "subscription"], allowed: &[] },
+    Outside { verb: b"drop", refused: &["index concurrently", "database", "tablespace", "subscription"], allowed: &[] },
     Outside {
         verb: b"reindex",
         refused: &[
@@ -237,15 +237,10 @@ pub(crate) fn first_word<'a>(text: &'a str, piece: &Piece) -> &'a [u8] {
     &text.as_bytes()[piece.word.0..piece.word.1]
 }
 
-/// Whether the word is the known one, which is given in lower case.
+/// Whether the word is the keyword.
 ///
 /// Whole lists are searched with it for each statement; without optimization, the calls would cost more than the rest.
 #[inline(always)]
-pub(crate) fn is(word: &[u8], known: &[u8]) -> bool {
-    // The last letters tell most words of one length and first letter apart.
-    let length = word.len();
-    length == known.len()
-        && word[0] | 0x20 == known[0]
-        && word[length - 1] | 0x20 == known[length - 1]
-        && word.eq_ignore_ascii_case(known)
+pub(crate) fn is(word: &[u8], keyword: &[u8]) -> bool {
+    word.len() == keyword.len() && word[0] | 0x20 == keyword[0] && is_keyword(word, keyword)
 }

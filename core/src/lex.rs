@@ -10,7 +10,7 @@ mod literal;
 mod plain;
 
 use crate::Dialect;
-pub(crate) use keyword::{is_any, is_word};
+pub(crate) use keyword::{is_any, is_keyword, is_word};
 pub(crate) use plain::Parentheses;
 
 /// A range of the text that means one thing.

@@ -41,9 +41,12 @@ impl<'a> Statement<'a> {
 
     /// Whether it has the shape.
     pub(crate) fn has(&mut self, shape: &str) -> bool {
+        let shape = shape.as_bytes();
+        if self.begins_otherwise(shape) {
+            return false;
+        }
         self.token = self.second.0;
         self.lexer.go_to(self.second.1);
-        let shape = shape.as_bytes();
         let mut at = 0;
         while at < shape.len() {
             let end = part_end(shape, at);
@@ -56,6 +59,11 @@ impl<'a> Statement<'a> {
             at = end + 1;
         }
         true
+    }
+
+    /// Whether the first letter tells that it cannot have the shape, as it nearly always does.
+    fn begins_otherwise(&self, shape: &[u8]) -> bool {
+        !shape.is_empty() && self.second.0.byte | 0x20 != shape[0] && begins_with_a_word(shape)
     }
 
     /// Whether the rest of a shape, each section of it after a `..`, is found further on.
@@ -76,8 +84,7 @@ impl<'a> Statement<'a> {
 
     /// Goes on to the first place where the section fits, and passes over it.
     fn find(&mut self, section: &[u8]) -> bool {
-        let first = &section[..part_end(section, 0)];
-        if is_one_word(first) && !contains(&self.bytes[self.token.start..], first) {
+        if begins_with_a_word(section) && !contains(&self.bytes[self.token.start..], &section[..part_end(section, 0)]) {
             return false;
         }
         loop {
@@ -199,12 +206,13 @@ pub(crate) fn contains(text: &[u8], word: &[u8]) -> bool {
     false
 }
 
-fn is_one_word(part: &[u8]) -> bool {
+/// Whether the first part is a word, and no choice of several.
+fn begins_with_a_word(shape: &[u8]) -> bool {
     let mut at = 0;
-    while at < part.len() && (part[at] == b'_' || part[at].is_ascii_lowercase()) {
+    while at < shape.len() && shape[at] > b' ' && shape[at] != b'|' {
         at += 1;
     }
-    at == part.len()
+    shape[0].is_ascii_lowercase() && (at == shape.len() || shape[at] == b' ')
 }
 
 /// Whether the part is `..`.
