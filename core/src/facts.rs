@@ -1,6 +1,6 @@
 //! What a statement is, told from its words: its kind, and whether it can run in a transaction.
 
-use crate::lex::{Lexer, Token, TokenKind, is_any, is_word};
+use crate::lex::{Lexer, Token, TokenKind, is_any, is_keyword, is_word};
 use crate::{Dialect, Kind, Statement, shape};
 
 /// A statement of which only the place is known.
@@ -49,7 +49,7 @@ fn needs_no_transaction(text: &str, dialect: Dialect, piece: &Piece) -> bool {
 
 /// What cannot run in a transaction, by its first word.
 struct Outside {
-    verb: &'static str,
+    verb: &'static [u8],
     /// Shapes of what follows.
     refused: &'static [&'static str],
     /// What of the above is allowed after all.
@@ -60,8 +60,8 @@ struct Outside {
 /// as a whole.
 const OUTSIDE_POSTGRES: &[Outside] = &[
     Outside {
-        verb: "create",
-        refused: &["?unique index concurrently", "database|tablespace", "subscription"],
+        verb: b"create",
+        refused: &["index concurrently", "unique index concurrently", "database", "tablespace", "subscription"],
         // Subscriptions that neither make a slot nor ask the publisher.
         allowed: &[
             "subscription .. with ( .. connect = false|off|0",
@@ -69,7 +69,7 @@ const OUTSIDE_POSTGRES: &[Outside] = &[
         ],
     },
     Outside {
-        verb: "alter",
+        verb: b"alter",
         refused: &[
             "system",
             "database * set tablespace",
@@ -79,9 +79,9 @@ const OUTSIDE_POSTGRES: &[Outside] = &[
         ],
         allowed: &["subscription * set|add|drop publication .. with ( .. refresh = false|off|0"],
     },
-    Outside { verb: "drop", refused: &["index concurrently", "database|tablespace", "subscription"], allowed: &[] },
+    Outside { verb: b"drop", refused: &["index concurrently", "database", "tablespace", "subscription"], allowed: &[] },
     Outside {
-        verb: "reindex",
+        verb: b"reindex",
         refused: &[
             "( .. concurrently",
             "?() index|table|schema|database|system concurrently",
@@ -89,20 +89,20 @@ const OUTSIDE_POSTGRES: &[Outside] = &[
         ],
         allowed: &[],
     },
-    Outside { verb: "vacuum", refused: &[""], allowed: &[] },
+    Outside { verb: b"vacuum", refused: &[""], allowed: &[] },
     // With a table it is allowed.
-    Outside { verb: "cluster", refused: &["?verbose ?() $"], allowed: &[] },
-    Outside { verb: "commit", refused: &["prepared"], allowed: &[] },
-    Outside { verb: "rollback", refused: &["prepared"], allowed: &[] },
+    Outside { verb: b"cluster", refused: &["?verbose ?() $"], allowed: &[] },
+    Outside { verb: b"commit", refused: &["prepared"], allowed: &[] },
+    Outside { verb: b"rollback", refused: &["prepared"], allowed: &[] },
 ];
 
 /// What fails in a transaction or does nothing there (tried with 3.40 and 3.51). To read a PRAGMA is harmless, and
 /// ATTACH is allowed.
 const OUTSIDE_SQLITE: &[Outside] = &[
-    Outside { verb: "vacuum", refused: &[""], allowed: &[] },
-    Outside { verb: "detach", refused: &[""], allowed: &[] },
+    Outside { verb: b"vacuum", refused: &[""], allowed: &[] },
+    Outside { verb: b"detach", refused: &[""], allowed: &[] },
     Outside {
-        verb: "pragma",
+        verb: b"pragma",
         refused: &[
             "wal_checkpoint",
             "* . wal_checkpoint",
@@ -126,51 +126,51 @@ fn kind(text: &str, dialect: Dialect, piece: &Piece) -> Kind {
     match VERBS[index].1 {
         kind @ (Kind::Begin | Kind::Commit | Kind::Rollback) => border(text, dialect, piece, kind),
         Kind::Query => query(text, dialect, piece),
-        Kind::Ddl if dialect == Dialect::Cql && is(word, "truncate") => Kind::Dml,
+        Kind::Ddl if dialect == Dialect::Cql && is(word, b"truncate") => Kind::Dml,
         // SQLite and PostgreSQL load a library with it.
-        Kind::Dml if dialect != Dialect::Mysql && is(word, "load") => Kind::Other,
+        Kind::Dml if dialect != Dialect::Mysql && is(word, b"load") => Kind::Other,
         kind => kind,
     }
 }
 
-const VERBS: &[(&str, Kind)] = &[
-    ("insert", Kind::Dml),
-    ("update", Kind::Dml),
-    ("delete", Kind::Dml),
-    ("create", Kind::Ddl),
-    ("alter", Kind::Ddl),
-    ("drop", Kind::Ddl),
-    ("comment", Kind::Ddl),
-    ("grant", Kind::Ddl),
-    ("revoke", Kind::Ddl),
-    ("rename", Kind::Ddl),
-    ("truncate", Kind::Ddl),
-    ("import", Kind::Ddl),
-    ("security", Kind::Ddl),
-    ("reassign", Kind::Ddl),
-    ("merge", Kind::Dml),
-    ("replace", Kind::Dml),
-    ("copy", Kind::Dml),
-    ("load", Kind::Dml),
-    ("select", Kind::Query),
-    ("with", Kind::Query),
-    ("values", Kind::Query),
-    ("table", Kind::Query),
-    ("set", Kind::Session),
-    ("reset", Kind::Session),
-    ("pragma", Kind::Session),
-    ("use", Kind::Session),
-    ("prepare", Kind::Session),
-    ("deallocate", Kind::Session),
-    ("attach", Kind::Session),
-    ("detach", Kind::Session),
-    ("discard", Kind::Session),
-    ("begin", Kind::Begin),
-    ("start", Kind::Begin),
-    ("commit", Kind::Commit),
-    ("end", Kind::Commit),
-    ("rollback", Kind::Rollback),
-    ("abort", Kind::Rollback),
+const VERBS: &[(&[u8], Kind)] = &[
+    (b"insert", Kind::Dml),
+    (b"update", Kind::Dml),
+    (b"delete", Kind::Dml),
+    (b"create", Kind::Ddl),
+    (b"alter", Kind::Ddl),
+    (b"drop", Kind::Ddl),
+    (b"comment", Kind::Ddl),
+    (b"grant", Kind::Ddl),
+    (b"revoke", Kind::Ddl),
+    (b"rename", Kind::Ddl),
+    (b"truncate", Kind::Ddl),
+    (b"import", Kind::Ddl),
+    (b"security", Kind::Ddl),
+    (b"reassign", Kind::Ddl),
+    (b"merge", Kind::Dml),
+    (b"replace", Kind::Dml),
+    (b"copy", Kind::Dml),
+    (b"load", Kind::Dml),
+    (b"select", Kind::Query),
+    (b"with", Kind::Query),
+    (b"values", Kind::Query),
+    (b"table", Kind::Query),
+    (b"set", Kind::Session),
+    (b"reset", Kind::Session),
+    (b"pragma", Kind::Session),
+    (b"use", Kind::Session),
+    (b"prepare", Kind::Session),
+    (b"deallocate", Kind::Session),
+    (b"attach", Kind::Session),
+    (b"detach", Kind::Session),
+    (b"discard", Kind::Session),
+    (b"begin", Kind::Begin),
+    (b"start", Kind::Begin),
+    (b"commit", Kind::Commit),
+    (b"end", Kind::Commit),
+    (b"rollback", Kind::Rollback),
+    (b"abort", Kind::Rollback),
 ];
 
 /// The kind of what begins or ends a transaction, if it does.
@@ -179,14 +179,14 @@ fn border(text: &str, dialect: Dialect, piece: &Piece, kind: Kind) -> Kind {
     let mut rest = rest(text, dialect, piece);
     let is_border = match dialect {
         // `BEGIN BATCH … APPLY BATCH` and `BEGIN TRANSACTION … COMMIT TRANSACTION` are one statement.
-        Dialect::Cql => return if is(word, "begin") { Kind::Dml } else { Kind::Other },
-        Dialect::Sqlite => !is(word, "start") && !is(word, "abort"),
+        Dialect::Cql => return if is(word, b"begin") { Kind::Dml } else { Kind::Other },
+        Dialect::Sqlite => !is(word, b"start") && !is(word, b"abort"),
         // `START REPLICA` is something else.
-        _ if is(word, "start") => rest.has("transaction"),
+        _ if is(word, b"start") => rest.has("transaction"),
         Dialect::Postgres => true,
         // `BEGIN NOT ATOMIC` opens a block of MariaDB.
-        Dialect::Mysql if is(word, "begin") => rest.has("?work $"),
-        Dialect::Mysql => is(word, "commit") || is(word, "rollback"),
+        Dialect::Mysql if is(word, b"begin") => rest.has("?work $"),
+        Dialect::Mysql => is(word, b"commit") || is(word, b"rollback"),
     };
     // `ROLLBACK TO` goes back to a savepoint; `COMMIT PREPARED` ends a transaction of before.
     let is_other = kind != Kind::Begin && rest.has_any(&["?work|transaction to", "prepared"]);
@@ -201,12 +201,16 @@ pub(crate) fn rest<'a>(text: &'a str, dialect: Dialect, piece: &Piece) -> shape:
 /// Whether a `SELECT`, `WITH`, `VALUES` or `TABLE` only reads.
 fn query(text: &str, dialect: Dialect, piece: &Piece) -> Kind {
     let bytes = &text.as_bytes()[..piece.end];
+    // After `WITH` the verb is yet to come; behind it `UPDATE` can only be `FOR UPDATE`.
+    let mut reads = !is(first_word(text, piece), b"with");
+    let finds_into = matches!(dialect, Dialect::Postgres | Dialect::Mysql);
+    if reads && (!finds_into || !shape::contains(&bytes[piece.start..], b"into")) {
+        return Kind::Query;
+    }
     let mut lexer = Lexer::new(bytes, dialect);
     lexer.go_to(piece.start);
     let (mut depth, mut opens) = (0_usize, false);
-    // After `WITH` the verb is yet to come; behind it `UPDATE` can only be `FOR UPDATE`.
-    let mut reads = !is(first_word(text, piece), "with");
-    while !reads || matches!(dialect, Dialect::Postgres | Dialect::Mysql) {
+    while !reads || finds_into {
         let token = lexer.next();
         if token.kind == TokenKind::End {
             break;
@@ -240,12 +244,10 @@ pub(crate) fn first_word<'a>(text: &'a str, piece: &Piece) -> &'a [u8] {
     &text.as_bytes()[piece.word.0..piece.word.1]
 }
 
-/// Whether the word is the known one, which is given in lower case.
-pub(crate) fn is(word: &[u8], known: &str) -> bool {
-    // The last letters tell most words of one length and first letter apart.
-    let (length, known) = (word.len(), known.as_bytes());
-    length == known.len()
-        && word[0] | 0x20 == known[0]
-        && word[length - 1] | 0x20 == known[length - 1]
-        && word.eq_ignore_ascii_case(known)
+/// Whether the word is the keyword.
+///
+/// Whole lists are searched with it for each statement; without optimization, the calls would cost more than the rest.
+#[inline(always)]
+pub(crate) fn is(word: &[u8], keyword: &[u8]) -> bool {
+    word.len() == keyword.len() && word[0] | 0x20 == keyword[0] && is_keyword(word, keyword)
 }

@@ -3,13 +3,15 @@
 //! This runs unoptimized in users' builds, inside a macro. So it is written in index loops over bytes with a class
 //! table; iterators, `Option`s and closures cost ten times as much there.
 
-mod class;
+pub(crate) mod class;
 mod comment;
 mod keyword;
 mod literal;
+mod plain;
 
 use crate::Dialect;
-pub(crate) use keyword::{is_any, is_word};
+pub(crate) use keyword::{is_any, is_keyword, is_word};
+pub(crate) use plain::Parentheses;
 
 /// A range of the text that means one thing.
 #[derive(Debug, Clone, Copy)]
@@ -157,7 +159,7 @@ impl<'a> Lexer<'a> {
         let (bytes, class, len) = (self.bytes, self.class, self.bytes.len());
         loop {
             let mut at = self.at;
-            let mut found = class::MARK;
+            let mut found = class::BLANK;
             while at < len {
                 found = class[bytes[at] as usize];
                 if found == class::NEWLINE {
@@ -185,6 +187,9 @@ impl<'a> Lexer<'a> {
                     at += 1;
                 }
                 return self.word(byte, start, at);
+            }
+            if found == class::MARK {
+                return self.mark(byte);
             }
             if !self.comment(byte) {
                 return self.literal(byte);

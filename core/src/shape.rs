@@ -41,13 +41,16 @@ impl<'a> Statement<'a> {
 
     /// Whether it has the shape.
     pub(crate) fn has(&mut self, shape: &str) -> bool {
+        let shape = shape.as_bytes();
+        if self.begins_otherwise(shape) {
+            return false;
+        }
         self.token = self.second.0;
         self.lexer.go_to(self.second.1);
-        let shape = shape.as_bytes();
         let mut at = 0;
         while at < shape.len() {
             let end = part_end(shape, at);
-            if shape[at..end] == *b".." {
+            if is_anything(shape, at, end) {
                 return self.has_further_on(&shape[end + 1..]);
             }
             if !self.fits(&shape[at..end]) {
@@ -58,14 +61,32 @@ impl<'a> Statement<'a> {
         true
     }
 
+    /// Whether the first letter tells that it cannot have the shape, as it nearly always does.
+    fn begins_otherwise(&self, shape: &[u8]) -> bool {
+        !shape.is_empty() && self.second.0.byte | 0x20 != shape[0] && begins_with_a_word(shape)
+    }
+
     /// Whether the rest of a shape, each section of it after a `..`, is found further on.
     fn has_further_on(&mut self, shape: &[u8]) -> bool {
-        let shape = std::str::from_utf8(shape).unwrap_or_default();
-        shape.split(" .. ").all(|section| self.find(section.as_bytes()))
+        let (mut start, mut at) = (0, 0);
+        while at < shape.len() {
+            let end = part_end(shape, at);
+            if is_anything(shape, at, end) {
+                if !self.find(&shape[start..at - 1]) {
+                    return false;
+                }
+                start = end + 1;
+            }
+            at = end + 1;
+        }
+        self.find(&shape[start..])
     }
 
     /// Goes on to the first place where the section fits, and passes over it.
     fn find(&mut self, section: &[u8]) -> bool {
+        if begins_with_a_word(section) && !contains(&self.bytes[self.token.start..], &section[..part_end(section, 0)]) {
+            return false;
+        }
         loop {
             let (token, at) = (self.token, self.lexer.position());
             if self.fits_all(section) {
@@ -171,6 +192,32 @@ fn code(lexer: &mut Lexer<'_>) -> Token {
             return token;
         }
     }
+}
+
+/// Whether the bytes of a word stand anywhere in the text; as a rule they do not, and no token needs to be looked at.
+pub(crate) fn contains(text: &[u8], word: &[u8]) -> bool {
+    let mut at = 0;
+    while at + word.len() <= text.len() {
+        if text[at] | 0x20 == word[0] && text[at..at + word.len()].eq_ignore_ascii_case(word) {
+            return true;
+        }
+        at += 1;
+    }
+    false
+}
+
+/// Whether the first part is a word, and no choice of several.
+fn begins_with_a_word(shape: &[u8]) -> bool {
+    let mut at = 0;
+    while at < shape.len() && shape[at] > b' ' && shape[at] != b'|' {
+        at += 1;
+    }
+    shape[0].is_ascii_lowercase() && (at == shape.len() || shape[at] == b' ')
+}
+
+/// Whether the part is `..`.
+fn is_anything(shape: &[u8], start: usize, end: usize) -> bool {
+    end == start + 2 && shape[start] == b'.'
 }
 
 fn part_end(shape: &[u8], start: usize) -> usize {

@@ -7,8 +7,8 @@ mod sqlite;
 mod tokens;
 
 use crate::facts::{self, Piece};
-use crate::lex::is_word;
-use crate::lex::{Fault, FaultKind, Lexer, Note, Token, TokenKind};
+use crate::lex::{Fault, FaultKind, Lexer, Note, Parentheses, Token, TokenKind};
+use crate::lex::{class, is_word};
 use crate::{Dialect, Statement};
 use tokens::Tokens;
 
@@ -88,7 +88,9 @@ struct Cutter<'a> {
 impl Cutter<'_> {
     fn run(&mut self) {
         loop {
-            let token = self.lexer.next();
+            // The first word is yet to be found in `(SELECT …`.
+            let is_plain = self.grammar.is_plain() && self.piece.word.1 > 0;
+            let token = if is_plain { self.plain() } else { self.lexer.next() };
             match token.kind {
                 TokenKind::End => break,
                 TokenKind::Delimiter => self.finish(),
@@ -116,6 +118,27 @@ impl Cutter<'_> {
         }
     }
 
+    /// Takes what the grammar need not see, up to a token that it must.
+    fn plain(&mut self) -> Token {
+        let mut none = Parentheses::default();
+        loop {
+            let parentheses =
+                if let Grammar::Postgres(grammar) = &mut self.grammar { &mut grammar.parentheses } else { &mut none };
+            let (start, end) = self.lexer.pass_plain(parentheses);
+            if start < end {
+                self.piece.end = end;
+                if matches!(self.collect, Collect::Tokens) {
+                    self.tokens.push_plain(self.bytes, start, end, class::of(self.dialect));
+                }
+            }
+            let token = self.lexer.next();
+            if !matches!(token.kind, TokenKind::String | TokenKind::QuotedName) {
+                return token;
+            }
+            self.extend(&token);
+        }
+    }
+
     fn token(&mut self, token: &Token) {
         if token.byte == b'$' && self.grammar.takes_dollar_quote() {
             let body = self.lexer.dollar_quote(token.start);
@@ -132,13 +155,18 @@ impl Cutter<'_> {
             self.lexer.in_statement = true;
             self.piece = Piece { start: token.start, end: token.end, line: token.line, word: (0, 0) };
         }
-        self.piece.end = token.end;
         if self.piece.word.1 == 0 && matches!(token.kind, TokenKind::Word) {
             self.piece.word = (token.start, token.end);
         }
         if let Some(kind) = self.grammar.token(token, self.bytes) {
             self.lexer.fault(kind, token.start, token.end);
         }
+        self.extend(token);
+    }
+
+    /// Lets the statement reach to the end of the token.
+    fn extend(&mut self, token: &Token) {
+        self.piece.end = token.end;
         if matches!(self.collect, Collect::Tokens) {
             self.tokens.push(self.bytes, token.start, token.end);
         }
@@ -210,6 +238,16 @@ impl Grammar {
             Self::Cql(grammar) => return grammar.token(token, bytes),
         }
         None
+    }
+
+    /// Whether words do not matter up to the end of the statement.
+    fn is_plain(&self) -> bool {
+        match self {
+            Self::Sqlite(grammar) => grammar.is_plain(),
+            Self::Postgres(grammar) => grammar.is_plain(),
+            Self::Mysql(grammar) => grammar.is_plain(),
+            Self::Cql(grammar) => grammar.is_plain(),
+        }
     }
 
     /// Whether a `$` that comes now begins a string, though the lexer does not know it.

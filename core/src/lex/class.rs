@@ -2,15 +2,18 @@
 
 use crate::Dialect;
 
-pub(super) const MARK: u8 = 0;
-pub(super) const BLANK: u8 = 1;
-pub(super) const NEWLINE: u8 = 2;
+/// A mark with which a comment, a literal or a line of a client can begin.
+pub(crate) const OPENS: u8 = 0;
+/// Any other byte that is a token by itself.
+pub(crate) const MARK: u8 = 1;
+pub(crate) const BLANK: u8 = 2;
+pub(crate) const NEWLINE: u8 = 3;
 /// `$`, where a name can go on with it but not begin.
-pub(super) const DOLLAR: u8 = 3;
-pub(super) const DIGIT: u8 = 4;
-pub(super) const LETTER: u8 = 5;
+pub(crate) const DOLLAR: u8 = 4;
+pub(crate) const DIGIT: u8 = 5;
+pub(crate) const LETTER: u8 = 6;
 
-pub(super) fn of(dialect: Dialect) -> &'static [u8; 256] {
+pub(crate) const fn of(dialect: Dialect) -> &'static [u8; 256] {
     &TABLES[dialect as usize]
 }
 
@@ -28,6 +31,7 @@ const fn table(dialect: Dialect) -> [u8; 256] {
             // All bytes of a character beyond ASCII belong to names (SQLite: IdChar; PG manual 4.1.1; MySQL manual
             // 11.2). CQL has none outside literals; they are read as words, and reported.
             b'A'..=b'Z' | b'a'..=b'z' | b'_' | 0x80..=0xff => LETTER,
+            b'\'' | b'"' | b'`' | b'[' | b'$' | b'-' | b'/' | b'*' | b'#' | b'\\' => OPENS,
             _ => MARK,
         };
         byte += 1;
@@ -35,7 +39,7 @@ const fn table(dialect: Dialect) -> [u8; 256] {
     table[b'$' as usize] = match dialect {
         Dialect::Postgres => DOLLAR,
         Dialect::Sqlite | Dialect::Mysql => LETTER,
-        Dialect::Cql => MARK,
+        Dialect::Cql => OPENS,
     };
     // Form feed is blank but for CQL; vertical tab for MySQL and for PostgreSQL from 16 on (scan.l: space).
     table[0x0c] = if matches!(dialect, Dialect::Cql) { MARK } else { BLANK };

@@ -93,6 +93,9 @@ impl Lexer<'_> {
         while at < len {
             let byte = bytes[at];
             at += 1;
+            if byte != quote && byte != b'\n' && byte != escape {
+                continue;
+            }
             if byte == quote {
                 if at < len && bytes[at] == quote {
                     at += 1;

@@ -7,7 +7,7 @@ use crate::{Dialect, facts};
 
 struct Refusal {
     dialect: Dialect,
-    verb: &'static str,
+    verb: &'static [u8],
     /// What follows the verb.
     shape: &'static str,
     code: &'static str,
@@ -20,7 +20,7 @@ const REFUSALS: &[Refusal] = &[
     Refusal {
         dialect: Dialect::Postgres,
         // Tried: the next request hangs.
-        verb: "copy",
+        verb: b"copy",
         shape: ".. from stdin",
         code: "copy-stdin",
         message: "COPY … FROM STDIN reads data from a client, and a script has none",
@@ -28,7 +28,7 @@ const REFUSALS: &[Refusal] = &[
     },
     Refusal {
         dialect: Dialect::Postgres,
-        verb: "copy",
+        verb: b"copy",
         shape: ".. to stdout",
         code: "copy-stdout",
         message: "COPY … TO STDOUT sends data to a client, and none reads it",
@@ -37,7 +37,7 @@ const REFUSALS: &[Refusal] = &[
     Refusal {
         dialect: Dialect::Postgres,
         // Tried: the row of the history goes away with it, and COMMIT only warns.
-        verb: "prepare",
+        verb: b"prepare",
         shape: "transaction",
         code: "prepare-transaction",
         message: "PREPARE TRANSACTION takes the transaction, and the history's row with it, away from the runner",
@@ -45,7 +45,7 @@ const REFUSALS: &[Refusal] = &[
     },
     Refusal {
         dialect: Dialect::Postgres,
-        verb: "discard",
+        verb: b"discard",
         shape: "all",
         code: "discard-all",
         message: "DISCARD ALL drops the locks and prepared statements of the runner",
@@ -53,7 +53,7 @@ const REFUSALS: &[Refusal] = &[
     },
     Refusal {
         dialect: Dialect::Postgres,
-        verb: "deallocate",
+        verb: b"deallocate",
         shape: "?prepare all",
         code: "deallocate-all",
         message: "DEALLOCATE ALL drops the prepared statements of the driver",
@@ -62,7 +62,7 @@ const REFUSALS: &[Refusal] = &[
     Refusal {
         dialect: Dialect::Postgres,
         // Tried: run again after a crash, it made a second index.
-        verb: "create",
+        verb: b"create",
         shape: "?unique index concurrently on",
         code: "unnamed-concurrent-index",
         message: "an index that is built concurrently needs a name, or a run that was cut off builds it twice",
@@ -70,7 +70,7 @@ const REFUSALS: &[Refusal] = &[
     },
     Refusal {
         dialect: Dialect::Cql,
-        verb: "use",
+        verb: b"use",
         shape: "",
         code: "use-keyspace",
         message: "USE changes one connection of many",
@@ -79,49 +79,49 @@ const REFUSALS: &[Refusal] = &[
 ];
 
 /// What the mysql client carries out itself (MySQL manual 6.5.1.2); none of these begins a statement of the server.
-const MYSQL_WORDS: &[&str] = &[
-    "source",
-    "system",
-    "tee",
-    "notee",
-    "pager",
-    "nopager",
-    "prompt",
-    "rehash",
-    "status",
-    "warnings",
-    "nowarning",
-    "charset",
-    "connect",
-    "quit",
-    "exit",
-    "edit",
-    "ego",
-    "print",
+const MYSQL_WORDS: &[&[u8]] = &[
+    b"source",
+    b"system",
+    b"tee",
+    b"notee",
+    b"pager",
+    b"nopager",
+    b"prompt",
+    b"rehash",
+    b"status",
+    b"warnings",
+    b"nowarning",
+    b"charset",
+    b"connect",
+    b"quit",
+    b"exit",
+    b"edit",
+    b"ego",
+    b"print",
 ];
 
 /// What cqlsh carries out itself (Cassandra manual, cqlsh: special commands).
-const CQLSH_WORDS: &[&str] = &[
-    "source",
-    "copy",
-    "describe",
-    "desc",
-    "consistency",
-    "serial",
-    "capture",
-    "expand",
-    "exit",
-    "quit",
-    "help",
-    "login",
-    "paging",
-    "show",
-    "tracing",
-    "clear",
-    "cls",
-    "history",
-    "unicode",
-    "debug",
+const CQLSH_WORDS: &[&[u8]] = &[
+    b"source",
+    b"copy",
+    b"describe",
+    b"desc",
+    b"consistency",
+    b"serial",
+    b"capture",
+    b"expand",
+    b"exit",
+    b"quit",
+    b"help",
+    b"login",
+    b"paging",
+    b"show",
+    b"tracing",
+    b"clear",
+    b"cls",
+    b"history",
+    b"unicode",
+    b"debug",
 ];
 
 /// Notes every statement that is refused under one of the dialects.
@@ -163,24 +163,25 @@ fn check_words(page: &mut Page<'_>, dialect: Dialect, piece: &Piece) {
     }
 }
 
-fn check_client_words(page: &mut Page<'_>, piece: &Piece, client: &str, words: &[&str]) {
+fn check_client_words(page: &mut Page<'_>, piece: &Piece, client: &str, words: &[&[u8]]) {
     let word = facts::first_word(page.text, piece);
     let mut index = 0;
     while index < words.len() {
         if facts::is(word, words[index]) {
-            let message = format!("`{}` is a command of {client}", words[index].to_uppercase());
+            let range = piece.word.0..piece.word.1;
+            let message = format!("`{}` is a command of {client}", page.text[range.clone()].to_uppercase());
             let help = "write what it does as a statement, or remove it";
-            return page.wrong(piece.word.0..piece.word.1, "client-command", message, help);
+            return page.wrong(range, "client-command", message, help);
         }
         index += 1;
     }
 }
 
 /// What sets `standard_conforming_strings`, up to the value; with ALTER for every session to come, the runner's too.
-const CONFORMING_STRINGS: [(&str, &str); 3] = [
-    ("set", "?session|local standard_conforming_strings =|to"),
-    ("select", ".. set_config ( 'standard_conforming_strings' ,"),
-    ("alter", "role|user|database|system .. set standard_conforming_strings =|to"),
+const CONFORMING_STRINGS: [(&[u8], &str); 3] = [
+    (b"set", "?session|local standard_conforming_strings =|to"),
+    (b"select", ".. set_config ( 'standard_conforming_strings' ,"),
+    (b"alter", "role|user|database|system .. set standard_conforming_strings =|to"),
 ];
 
 /// Off is spelled in many more ways, `fals` and `00` among them (bool.c: parse_bool; tried).
@@ -205,7 +206,7 @@ const MODES: [&str; 8] =
     ["ANSI_QUOTES", "NO_BACKSLASH_ESCAPES", "ANSI", "ORACLE", "DB2", "MAXDB", "MSSQL", "POSTGRESQL"];
 
 fn check_sql_mode(page: &mut Page<'_>, piece: &Piece) {
-    if !facts::is(facts::first_word(page.text, piece), "set") {
+    if !facts::is(facts::first_word(page.text, piece), b"set") {
         return;
     }
     let is_part = |c: char| c.is_ascii_alphanumeric() || c == '_';

@@ -26,19 +26,20 @@ pub(super) struct Cql {
     begin: (usize, usize),
     /// Open `{`: in a map, `:` stands between key and value.
     braces: usize,
-    /// The byte after a `:` outside braces; a name here makes it a bind marker.
+    /// The byte after a `:` outside braces, when that was the last token; a name here makes it a bind marker.
     colon: usize,
 }
 
 impl Cql {
     pub(super) fn token(&mut self, token: &Token, bytes: &[u8]) -> Option<FaultKind> {
+        let colon = std::mem::take(&mut self.colon);
         if !matches!(token.kind, TokenKind::Word) {
             return if matches!(token.kind, TokenKind::Mark) { self.mark(token) } else { None };
         }
         if !matches!(self.state, State::Plain) {
             self.word(token, bytes);
         }
-        if self.colon == token.start && self.colon > 0 && token.byte > b'9' {
+        if colon == token.start && colon > 0 && token.byte > b'9' {
             return Some(FaultKind::BindMarker);
         }
         // Lexer.g knows letters beyond ASCII only in literals, and the `µ` of `5µs`.
@@ -76,6 +77,10 @@ impl Cql {
             State::Commit if !is(b"transaction") => State::Transaction,
             State::Start | State::Begin | State::Apply | State::Commit | State::Plain => State::Plain,
         };
+    }
+
+    pub(super) fn is_plain(&self) -> bool {
+        matches!(self.state, State::Plain) && self.colon == 0
     }
 
     pub(super) fn ends_at_semicolon(&self) -> bool {

@@ -319,6 +319,10 @@ impl Mysql {
         self.blocks.push(block);
     }
 
+    pub(super) fn is_plain(&self) -> bool {
+        matches!(self.state, State::Plain)
+    }
+
     pub(super) fn ends_at_semicolon(&mut self, delimiter: Delimiter) -> bool {
         self.at_statement = true;
         self.at_label = false;

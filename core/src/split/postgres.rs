@@ -3,7 +3,7 @@
 //! The rules are psql's (psqlscan.l): parentheses hold the commands of a `CREATE RULE … DO (…; …)`, and `BEGIN` in a
 //! `CREATE [OR REPLACE] {FUNCTION | PROCEDURE}` opens a body in which `CASE` also ends with `END`.
 
-use crate::lex::{FaultKind, Token, TokenKind};
+use crate::lex::{FaultKind, Parentheses, Token, TokenKind};
 use crate::lex::{is_any, is_word};
 
 #[derive(Clone, Copy, Default, PartialEq, Eq)]
@@ -30,9 +30,7 @@ enum State {
 #[derive(Default)]
 pub(super) struct Postgres {
     state: State,
-    parentheses: usize,
-    /// The `(` that is open.
-    parenthesis: usize,
+    pub(super) parentheses: Parentheses,
     /// `BEGIN ATOMIC` and each `CASE` in it.
     blocks: usize,
     /// The `BEGIN` that is open.
@@ -44,16 +42,13 @@ pub(super) struct Postgres {
 impl Postgres {
     pub(super) fn token(&mut self, token: &Token, bytes: &[u8]) {
         if matches!(token.kind, TokenKind::Word) {
-            if !matches!(self.state, State::Plain) && self.parentheses == 0 {
+            if !matches!(self.state, State::Plain) && self.parentheses.depth == 0 {
                 self.word(token, bytes);
             }
         } else if token.byte == b'(' {
-            if self.parentheses == 0 {
-                self.parenthesis = token.start;
-            }
-            self.parentheses += 1;
+            self.parentheses.open(token.start);
         } else if token.byte == b')' {
-            self.parentheses = self.parentheses.saturating_sub(1);
+            self.parentheses.close();
         }
         self.next_is_name = token.byte == b'.' || matches!(self.state, State::Body) && is_word(token, bytes, b"as");
     }
@@ -94,8 +89,12 @@ impl Postgres {
         }
     }
 
+    pub(super) fn is_plain(&self) -> bool {
+        matches!(self.state, State::Plain)
+    }
+
     pub(super) fn ends_at_semicolon(&self) -> bool {
-        self.parentheses == 0 && self.blocks == 0
+        self.parentheses.depth == 0 && self.blocks == 0
     }
 
     /// Whether what follows the statement is data, as pg_dump writes it.
@@ -104,8 +103,8 @@ impl Postgres {
     }
 
     pub(super) fn unfinished(&self) -> Option<(FaultKind, usize, usize)> {
-        if self.parentheses > 0 {
-            Some((FaultKind::Parenthesis, self.parenthesis, self.parenthesis + 1))
+        if self.parentheses.depth > 0 {
+            Some((FaultKind::Parenthesis, self.parentheses.start, self.parentheses.start + 1))
         } else if self.blocks > 0 {
             Some((FaultKind::Body, self.begin.0, self.begin.1))
         } else {

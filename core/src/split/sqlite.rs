@@ -46,6 +46,10 @@ impl Sqlite {
         };
     }
 
+    pub(super) fn is_plain(&self) -> bool {
+        matches!(self.state, State::Normal | State::Trigger)
+    }
+
     pub(super) fn ends_at_semicolon(&mut self) -> bool {
         let is_in_body = matches!(self.state, State::Trigger | State::Semicolon);
         if is_in_body {

@@ -3,6 +3,8 @@
 //! Read once more, that text gives the same tokens again, so no two scripts that differ share it; a zero byte stands in
 //! no script. Only line ends inside literals are all `\n`, or a checkout with CRLF would be an edit. One buffer, hashed once: fed to SHA-256 token by token it costs half as much again.
 
+use crate::lex::class;
+
 pub(super) struct Tokens {
     bytes: Vec<u8>,
     length: usize,
@@ -21,11 +23,8 @@ impl Tokens {
     }
 
     pub(super) fn push(&mut self, text: &[u8], start: usize, end: usize) {
-        while self.semicolons > 0 {
-            self.semicolons -= 1;
-            self.bytes[self.length] = b';';
-            self.bytes[self.length + 1] = b' ';
-            self.length += 2;
+        if self.semicolons > 0 {
+            self.push_semicolons();
         }
         let (bytes, mut to, mut from) = (&mut self.bytes[..], self.length, start);
         if end - start > SHORT {
@@ -40,6 +39,46 @@ impl Tokens {
         }
         bytes[to] = b' ';
         self.length = to + 1;
+    }
+
+    /// The words and marks of a range that holds nothing else.
+    pub(super) fn push_plain(&mut self, text: &[u8], start: usize, end: usize, class: &[u8; 256]) {
+        if self.semicolons > 0 {
+            self.push_semicolons();
+        }
+        let (bytes, mut to, mut from) = (&mut self.bytes[..], self.length, start);
+        while from < end {
+            let mut found = class[text[from] as usize];
+            if found == class::BLANK || found == class::NEWLINE {
+                from += 1;
+                continue;
+            }
+            let is_word = found >= class::DIGIT;
+            loop {
+                bytes[to] = text[from];
+                to += 1;
+                from += 1;
+                if !is_word || from == end {
+                    break;
+                }
+                found = class[text[from] as usize];
+                if found < class::DIGIT {
+                    break;
+                }
+            }
+            bytes[to] = b' ';
+            to += 1;
+        }
+        self.length = to;
+    }
+
+    fn push_semicolons(&mut self) {
+        while self.semicolons > 0 {
+            self.semicolons -= 1;
+            self.bytes[self.length] = b';';
+            self.bytes[self.length + 1] = b' ';
+            self.length += 2;
+        }
     }
 
     pub(super) fn semicolon(&mut self) {
