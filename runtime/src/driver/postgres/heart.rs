@@ -72,10 +72,11 @@ impl<'t> Heart<'t> {
                 Ok(Ok(true)) => self.note(),
                 Ok(Ok(false)) => return,
                 failed => {
-                    if let Ok(Err(fault)) = failed {
-                        let error = fault.into_error(self.tables);
-                        tracing::warn!(%error, "no sign of life could be given; another runner may take over");
-                    }
+                    let why = match failed {
+                        Ok(Err(fault)) => fault.into_error(self.tables).to_string(),
+                        _ => "no answer in time".to_owned(),
+                    };
+                    tracing::warn!(why, "no sign of life could be given; another runner may take over");
                     second = None;
                     tokio::time::sleep(self.every / 3).await;
                 }

@@ -260,9 +260,9 @@ async fn who_gets_no_second_connection_says_so_and_goes_on(world: World) {
     let World::Postgres(_, database) = &world else { return };
     let (role, url) = database.role().await;
     world.run(format!("GRANT CREATE ON SCHEMA public TO \"{role}\"; ALTER ROLE \"{role}\" CONNECTION LIMIT 1")).await;
-    let set = set_for("postgres", [("0001_a.sql", "-- whimbrel:no-transaction\nSELECT pg_sleep(2)")]);
+    let set = set_for("postgres", [("0001_a.sql", "-- whimbrel:no-transaction\nSELECT pg_sleep(3)")]);
     listen();
-    let mut migrator = Migrator::connect(&set, &url).unwrap().lease(Duration::from_millis(300));
+    let mut migrator = Migrator::connect(&set, &url).unwrap().lease(LEASE);
     assert_eq!(migrator.up().await.unwrap().applied(), 1);
     assert!(heard().contains("no sign of life could be given; another runner may take over"), "{}", heard());
 }
