@@ -127,6 +127,7 @@ fn read_with(outline: &Outline<'_>, text: Cow<'static, str>, empty: Empty) -> Re
         page.empty();
     }
     pragma::take_foreign_keys(&page, &mut statements, &mut options);
+    borders::take_runners(&page, &mut statements, &mut options);
     if clear.is_ok() {
         borders::check(&mut page, &statements, &options);
         transaction::check(&mut page, &statements, &options);

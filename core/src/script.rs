@@ -236,6 +236,14 @@ impl Script {
         self.digests.under(dialect)
     }
 
+    /// The digest of the text up to the end of its first statements; `None` where it has not that many, or none is asked
+    /// for.
+    pub fn digest_of_first(&self, statements: usize, dialect: Dialect) -> Option<Digest> {
+        let last = self.statement(statements.checked_sub(1)?)?;
+        let start = self.text.get(..last.range().end)?;
+        Some(Digests::of_text(start, &[dialect]).under(dialect))
+    }
+
     /// The number of statements.
     pub fn len(&self) -> usize {
         table::len(&self.table)

@@ -1,5 +1,6 @@
 //! The run: read, decide, act, and again while others are in the way.
 
+use std::borrow::Cow;
 use std::time::{Duration, Instant};
 
 use tracing::Instrument as _;
@@ -9,13 +10,14 @@ use whimbrel_core::{Dialect, Direction, Migrations, Place, Version};
 use crate::backoff::Backoff;
 use crate::database_error::DatabaseError;
 use crate::doubt::{self, Finding, Question};
-use crate::driver::{Batch, Detail, Done, Driver, Ended, Failure, Part, Resolution, Session, Stop};
+use crate::driver::{Batch, Detail, Done, Driver, Ended, Failure, Part, Resolution, Session, Stop, TakeOver};
 use crate::error::{Error, ErrorKind, Passing, Result};
 use crate::history::{Entry, Head, History, Holder, State};
 use crate::identity::Identity;
 use crate::plan::{self, Facts, Goal, Mode, Plan, Step};
 use crate::refusal;
 use crate::report::{Action, Failed, Outcome, Report, StepReport, Took};
+use crate::runner::Watch;
 use crate::settings::Settings;
 use crate::target::{Resolve, Target};
 
@@ -36,9 +38,11 @@ impl<'a> Engine<'_, 'a> {
         let mut goal = goal;
         let mut backoff = Backoff::new(self.settings.lock_timeout);
         let mut doubt: Option<Doubt> = None;
+        let mut watch = Watch::new(self.settings.lease);
         loop {
             let history = read(self.driver, detail(&goal), &mut backoff).await?;
             report.waited = backoff.slept();
+            self.take_over_from(&history.holder, &mut watch).await?;
             if let Some(entry) = history.running() {
                 // The holder is read a moment before the entry: only what two looks have seen is so.
                 let seen = (entry.version.clone(), entry.started_at.clone(), entry.done());
@@ -71,13 +75,30 @@ impl<'a> Engine<'_, 'a> {
             let rest = &plan.steps[ended.done.len()..];
             match ended.stop {
                 Some(stop) => {
-                    let waiting = self.stopped(rest, stop, report)?;
+                    let waiting = self.stopped((rest, &history.holder), stop, report)?;
                     self.wait(&mut backoff, report, waiting).await?;
                 }
                 None if rest.is_empty() => return Ok(()),
                 None => {}
             }
         }
+    }
+
+    /// Ends the session of a holder who is silent; the right itself is then tried for as ever.
+    async fn take_over_from(&mut self, holder: &Holder, watch: &mut Watch) -> Result<()> {
+        let Holder::Session(runner) = holder else { return Ok(()) };
+        if !watch.finds_silent(runner) {
+            return Ok(());
+        }
+        match self.driver.take_over(runner, self.settings.lease, self.identity).await? {
+            TakeOver::Done => tracing::warn!("took over from {runner}: its session was ended"),
+            TakeOver::Gone => {}
+            TakeOver::Refused => {
+                watch.give_up();
+                tracing::warn!("may not take over from {runner}: its session belongs to another role");
+            }
+        }
+        Ok(())
     }
 
     /// Finds out what became of the statement at which a runner has died, and records it: then it is as if that
@@ -148,8 +169,12 @@ impl<'a> Engine<'_, 'a> {
             Ok(()) => Ok(()),
             Err(Stop::Broken(error)) => Err(error),
             Err(_) => {
-                Err(Error::new(ErrorKind::Locked, format!("somebody is at {}; nothing was changed", entry.work()))
-                    .help("wait until they are done; if nobody is, try again"))
+                let who = match &history.holder {
+                    Holder::Session(runner) => format!(": {runner}"),
+                    Holder::Unknown | Holder::Nobody => String::new(),
+                };
+                let message = format!("somebody is at {}{who}; nothing was changed", entry.work());
+                Err(Error::new(ErrorKind::Locked, message).help("wait until they are done; if nobody is, try again"))
             }
         }
     }
@@ -206,7 +231,7 @@ impl<'a> Engine<'_, 'a> {
     /// Waits, within the budget; what the error is when that is spent.
     async fn wait(&mut self, backoff: &mut Backoff, report: &mut Report, waiting: Waiting) -> Result<()> {
         backoff.set_budget(waiting.budget);
-        let slept = pause(backoff, waiting.what, waiting.tried).await;
+        let slept = pause(backoff, &waiting.what, waiting.tried).await;
         report.waited = backoff.slept();
         if slept {
             return Ok(());
@@ -216,11 +241,12 @@ impl<'a> Engine<'_, 'a> {
         }
         let holder = self.driver.history(Detail::Entries).await.map(|history| history.holder);
         let (who, help) = match holder {
-            Ok(Holder::Session(who)) => (who, "see what it is doing; if it hangs, end that session; then run it again"),
-            _ => (
-                waiting.what.to_owned(),
-                "end what else writes to the database, or wait longer with `.lock_timeout(…)`; then run it again",
-            ),
+            Ok(Holder::Session(runner)) => (runner.to_string(), runner.help(self.settings.lease)),
+            _ => {
+                let help =
+                    "end what else writes to the database, or wait longer with `.lock_timeout(…)`; then run it again";
+                (waiting.what.into_owned(), help.to_owned())
+            }
         };
         let message = format!("waited {} for {who}; nothing more was run", Took(waiting.budget));
         Err(Error::new(ErrorKind::Locked, message).help(help))
@@ -243,17 +269,17 @@ impl<'a> Engine<'_, 'a> {
     }
 
     /// What there is to wait for, or why it cannot go on; `rest` is what the plan has left.
-    fn stopped(&self, rest: &[Step<'_>], stop: Stop, report: &mut Report) -> Result<Waiting> {
+    fn stopped(&self, (rest, holder): (&[Step<'_>], &Holder), stop: Stop, report: &mut Report) -> Result<Waiting> {
         // Who is at work may have to wait as long as we.
         let others = longest(rest, self.settings).max(self.settings.lock_timeout);
         match stop {
-            Stop::Busy => Ok(Waiting::for_others("another runner", others)),
-            Stop::Stale => Ok(Waiting::for_others("another runner, which was faster", others)),
+            Stop::Busy => Ok(Waiting::for_others(another_runner(holder), others)),
+            Stop::Stale => Ok(Waiting::for_others("another runner, which was faster".into(), others)),
             Stop::Contended(cause) => {
+                let what = "the tables that a statement needs".into();
                 let budget = longest(&rest[..1], self.settings);
                 let tried = tried(&rest[0], &cause, self.settings);
-                let otherwise = Some(contended(rest, cause));
-                Ok(Waiting { what: "the tables that a statement needs", otherwise, budget, tried })
+                Ok(Waiting { what, otherwise: Some(contended(rest, cause)), budget, tried })
             }
             Stop::Broken(error) => Err(error),
             Stop::Failed(failure) => Err(self.failed(rest, *failure, report)),
@@ -268,7 +294,7 @@ impl<'a> Engine<'_, 'a> {
         });
         let wait = script.and_then(|script| script.options().wait).unwrap_or_default();
         let otherwise = (*holder == Holder::Unknown).then(|| in_doubt(entry, holder));
-        Waiting { otherwise, ..Waiting::for_others("another runner", wait.max(self.settings.lock_timeout)) }
+        Waiting { otherwise, ..Waiting::for_others(another_runner(holder), wait.max(self.settings.lock_timeout)) }
     }
 
     /// The error of a failed step, and its line in the report.
@@ -342,7 +368,7 @@ async fn pause(backoff: &mut Backoff, what: &str, tried: Duration) -> bool {
 
 /// Something to wait for.
 struct Waiting {
-    what: &'static str,
+    what: Cow<'static, str>,
     /// The error when the patience is spent, where it is not simply that.
     otherwise: Option<Error>,
     /// The patience, from the last progress on.
@@ -352,7 +378,7 @@ struct Waiting {
 }
 
 impl Waiting {
-    fn for_others(what: &'static str, budget: Duration) -> Self {
+    fn for_others(what: Cow<'static, str>, budget: Duration) -> Self {
         Self { what, otherwise: None, budget, tried: Duration::ZERO }
     }
 }
@@ -377,6 +403,14 @@ fn is_left(holder: &Holder, backoff: &Backoff) -> bool {
         Holder::Nobody => true,
         Holder::Unknown => backoff.left().is_zero(),
         Holder::Session(_) => false,
+    }
+}
+
+/// Another runner, by name where it has one.
+fn another_runner(holder: &Holder) -> Cow<'static, str> {
+    match holder {
+        Holder::Session(runner) => format!("another runner: {runner}").into(),
+        Holder::Unknown | Holder::Nobody => "another runner".into(),
     }
 }
 

@@ -87,7 +87,8 @@ pub enum ErrorKind {
     /// A statement was being run when its runner died, and nobody but a person can tell whether it took effect; see
     /// [`Migrator::resolve`](crate::Migrator::resolve).
     InDoubt,
-    /// Another runner holds the right to migrate, or another session a table, for longer than we may wait.
+    /// Another runner holds the right to migrate, or another session a table, for longer than we may wait; or another
+    /// runner has taken over, because this one gave no sign of life.
     Locked,
     /// The run took longer than it may.
     Timeout,

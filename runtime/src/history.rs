@@ -5,6 +5,8 @@ use std::fmt;
 use whimbrel_core::script::Phase;
 use whimbrel_core::{Digest, Version};
 
+use crate::runner::Runner;
+
 /// How far a migration came.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
@@ -221,8 +223,14 @@ pub(crate) enum Holder {
     #[default]
     Unknown,
     Nobody,
-    /// `pid 4711 (deploy, shop) since 12:00:04`.
-    Session(String),
+    Session(Box<Runner>),
+}
+
+impl Holder {
+    /// Whoever has this session.
+    pub(crate) fn session(who: String) -> Self {
+        Self::Session(Box::new(Runner::of_session(who)))
+    }
 }
 
 impl History {
@@ -244,8 +252,11 @@ impl History {
         self.entries.iter().find(|entry| entry.version == *version)
     }
 
+    /// The place in the order of application that the next step gets; what was not applied to its end has none yet.
     pub(crate) fn next_rank(&self) -> i64 {
-        self.entries.iter().map(|entry| entry.rank).max().unwrap_or(0) + 1
+        let was_applied =
+            |entry: &&Entry| matches!(entry.state, State::Completed | State::RolledBack) || entry.undone.is_some();
+        self.entries.iter().filter(was_applied).map(|entry| entry.rank).max().unwrap_or(0) + 1
     }
 
     /// What somebody is at, or was when they died.

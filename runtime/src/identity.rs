@@ -9,6 +9,8 @@ pub(crate) struct Identity {
     pub(crate) by: String,
     /// `shop 2.3.0`.
     pub(crate) application: String,
+    /// The process, on that host.
+    pub(crate) process: u32,
 }
 
 impl Identity {
@@ -17,7 +19,7 @@ impl Identity {
         let user = whoami::account().unwrap_or_else(|_| UNKNOWN.to_owned());
         let host = whoami::hostname().unwrap_or_else(|_| UNKNOWN.to_owned());
         let application = set.application().map_or_else(executable, str::to_owned);
-        Self { by: format!("{user}@{host}"), application }
+        Self { by: format!("{user}@{host}"), application, process: std::process::id() }
     }
 }
 

@@ -49,6 +49,7 @@ mod target;
 // What comes out.
 mod error;
 mod report;
+mod runner;
 mod status;
 
 // Read, decide, act.
@@ -76,6 +77,7 @@ pub use history::{Entry, State};
 pub use migrator::{Migrator, migrate};
 pub use plan::{Mode, Plan, Step};
 pub use report::{Action, Failed, Outcome, Report, StepReport};
+pub use runner::{Runner, Work};
 pub use settings::{Missing, Newer, OutOfOrder};
 pub use status::{MigrationStatus, Standing, Status, Validation};
 pub use target::{Resolve, Rollback, Target};

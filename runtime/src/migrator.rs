@@ -122,7 +122,8 @@ impl<'a> Migrator<'a> {
     }
 
     /// Keeps the history in this table, `table` or `schema.table`, instead of `whimbrel_history` in PostgreSQL's schema
-    /// `public`; the events stand beside it (`app.schema_history`, `app.schema_events`).
+    /// `public`; the events stand beside it (`app.schema_history`, `app.schema_events`), and who is at a step outside a
+    /// transaction (`app.schema_lock`, PostgreSQL).
     ///
     /// ```
     /// # #[cfg(feature = "sqlite")]
@@ -153,6 +154,21 @@ impl<'a> Migrator<'a> {
     /// `-- whimbrel:wait` wins, and another runner at work on it is waited for as long.
     pub fn lock_timeout(mut self, time: Duration) -> Self {
         self.settings.lock_timeout = time;
+        self
+    }
+
+    /// How long a runner at a step outside a transaction may give no sign of life before another one, which waits for
+    /// it, ends its session and goes on in its place; 30 seconds by default (PostgreSQL).
+    ///
+    /// While a statement runs, a sign is given every third of this time, from a second connection that is opened for
+    /// it. A program whose runtime is blocked for longer, that is paused, or that gets no second connection is taken
+    /// over: the database rolls back its statement and takes no other from it, and its run ends with
+    /// [`ErrorKind::Locked`]. The one who waits decides by its own lease, so that all instances should have the same;
+    /// and it takes over only within its [`lock_timeout`](Self::lock_timeout), which should be the longer one.
+    ///
+    /// On a connection that was passed in there is no second one: such a runner is waited for, and nobody takes over.
+    pub fn lease(mut self, time: Duration) -> Self {
+        self.settings.lease = time;
         self
     }
 

@@ -188,14 +188,9 @@ fn goes_on(facts: Facts<'_, '_>, entry: &Entry, migration: &Migration) -> bool {
 }
 
 fn starts_alike(facts: Facts<'_, '_>, ran: (Direction, Option<&str>), script: &Script, done: usize) -> bool {
-    let read = |text: &str| read_stored(ran.0, facts.dialect, script.path(), text.to_owned()).ok();
-    let start = |script: &Script| {
-        let last = script.statement(done.checked_sub(1)?)?;
-        let script = read(script.text().get(..last.range().end)?)?;
-        Some((script.len(), script.digest(facts.dialect)))
-    };
-    let Some(ran) = ran.1.and_then(read) else { return false };
-    start(&ran).is_some() && start(&ran) == start(script)
+    let ran = ran.1.and_then(|text| read_stored(ran.0, facts.dialect, script.path(), text.to_owned()).ok());
+    let start = |script: &Script| script.digest_of_first(done, facts.dialect);
+    ran.is_some_and(|ran| start(&ran).is_some() && start(&ran) == start(script))
 }
 
 /// Whether an entry is above all that this binary knows.

@@ -63,6 +63,8 @@ pub(crate) struct Settings {
     pub(crate) missing: Missing,
     /// How long to wait for another runner, or for a table that a statement needs.
     pub(crate) lock_timeout: Duration,
+    /// How long a runner may give no sign of life before another one takes over.
+    pub(crate) lease: Duration,
     /// How long one statement may wait for a lock before it is tried again.
     pub(crate) statement_lock_timeout: Duration,
     pub(crate) statement_timeout: Option<Duration>,
@@ -76,6 +78,7 @@ impl Default for Settings {
             newer: Newer::default(),
             missing: Missing::default(),
             lock_timeout: Duration::from_secs(300),
+            lease: Duration::from_secs(30),
             statement_lock_timeout: Duration::from_secs(2),
             statement_timeout: None,
             timeout: None,

@@ -5,8 +5,9 @@ use std::fmt;
 
 use whimbrel_core::{Migrations, Version};
 
-use crate::history::{Entry, History, State};
+use crate::history::{Entry, History, Holder, State};
 use crate::report::{Took, migrations};
+use crate::runner::Runner;
 
 /// Where a database stands beside this binary's set; printing it shows a table.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -18,6 +19,8 @@ pub struct Status {
     pub migrations: Vec<MigrationStatus>,
     /// The history table.
     pub history_table: String,
+    /// Who holds the right to migrate now, where somebody does; on SQLite nobody can tell.
+    pub holder: Option<Runner>,
 }
 
 /// One migration, as the set and the history know it.
@@ -98,7 +101,11 @@ impl Status {
         });
         let mut all: Vec<MigrationStatus> = known.chain(unknown).collect();
         all.sort_by(|a, b| a.version.cmp(&b.version));
-        Self { current: history.current().cloned(), migrations: all, history_table: table.to_owned() }
+        let holder = match &history.holder {
+            Holder::Session(runner) => Some((**runner).clone()),
+            Holder::Nobody | Holder::Unknown => None,
+        };
+        Self { current: history.current().cloned(), migrations: all, history_table: table.to_owned(), holder }
     }
 
     /// The migrations that stand like this.
@@ -125,6 +132,9 @@ impl fmt::Display for Status {
             }
         }
         write!(f, " (history {})", self.history_table)?;
+        if let Some(runner) = &self.holder {
+            write!(f, "\n  held by {runner}")?;
+        }
         let label = |it: &MigrationStatus| format!("{} {}", it.version, it.name);
         let width = self.migrations.iter().map(|it| label(it).chars().count()).max().unwrap_or(0);
         let tasks = self.migrations.iter().filter_map(|it| it.task.as_ref()).map(String::len).max().unwrap_or(0);

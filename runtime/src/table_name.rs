@@ -52,6 +52,7 @@ impl TableName {
         Tables {
             schema: schema.to_owned(),
             events: qualified(&format!("{stem}_events")),
+            lock: qualified(&format!("{stem}_lock")),
             shown: format!("{schema}.{}", self.name),
             history,
             key: i64::from_be_bytes(key),
@@ -66,6 +67,8 @@ pub(crate) struct Tables {
     pub(crate) schema: String,
     pub(crate) history: String,
     pub(crate) events: String,
+    /// Who is at a step outside a transaction; made by the first one.
+    pub(crate) lock: String,
     /// For messages.
     pub(crate) shown: String,
     pub(crate) key: i64,
@@ -80,6 +83,7 @@ mod tests {
         let tables = TableName::parse("app.schema_history").unwrap().tables("public", '"');
         assert_eq!(tables.history, r#""app"."schema_history""#);
         assert_eq!(tables.events, r#""app"."schema_events""#);
+        assert_eq!(tables.lock, r#""app"."schema_lock""#);
         let tables = TableName::parse("Versions; drop table x").unwrap().tables("main", '"');
         assert_eq!(tables.history, r#""main"."Versions; drop table x""#);
         assert_eq!(tables.events, r#""main"."Versions; drop table x_events""#);

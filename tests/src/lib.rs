@@ -8,6 +8,7 @@ pub mod pgbouncer;
 pub mod postgres;
 pub mod postgres_server;
 pub mod proxy;
+pub mod random;
 pub mod sqlite;
 pub mod starters;
 mod unprivileged;

@@ -1,8 +1,10 @@
 //! Processes that start together.
 
+use std::ffi::{OsStr, OsString};
 use std::io::Read;
 use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
+use std::time::Duration;
 
 /// Processes of the binary `starter`, ready and waiting; killed when dropped.
 #[derive(Debug)]
@@ -28,9 +30,32 @@ impl Starters {
     /// # Panics
     /// When one cannot be started.
     pub fn ready(binary: &str, count: usize, url: &str, directory: Option<&Path>) -> Self {
+        Self::ready_for(binary, count, url, directory, None)
+    }
+
+    /// Starts them with a lease of their own.
+    ///
+    /// # Panics
+    /// As [`Starters::ready`].
+    pub fn ready_for(binary: &str, count: usize, url: &str, directory: Option<&Path>, lease: Option<Duration>) -> Self {
+        let directory = directory.map(Path::as_os_str);
+        let arguments: Vec<OsString> = [OsStr::new(url)].into_iter().chain(directory).map(OsStr::to_owned).collect();
+        Self::start(binary, count, &arguments, lease)
+    }
+
+    /// As [`ready`](Self::ready), with whatever arguments the binary takes.
+    ///
+    /// # Panics
+    /// When one cannot be started.
+    pub fn with(binary: &str, count: usize, arguments: &[OsString]) -> Self {
+        Self::start(binary, count, arguments, None)
+    }
+
+    fn start(binary: &str, count: usize, arguments: &[OsString], lease: Option<Duration>) -> Self {
         let start = |_| {
             let mut command = Command::new(binary);
-            command.arg(url).args(directory).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+            command.envs(lease.map(|lease| ("STARTER_LEASE_MS", lease.as_millis().to_string())));
+            command.args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
             command.spawn().expect("the starter is built with the tests")
         };
         let mut starters = Self { children: (0..count).map(start).collect() };
@@ -49,9 +74,38 @@ impl Starters {
         }
     }
 
+    /// Sends all of them a signal, such as `STOP`.
+    ///
+    /// # Panics
+    /// When one is gone.
+    pub fn signal(&self, name: &str) {
+        let ids: Vec<String> = self.ids().iter().map(u32::to_string).collect();
+        let sent = Command::new("sh").arg("-c").arg(format!("kill -{name} {}", ids.join(" "))).status();
+        assert!(sent.is_ok_and(|status| status.success()), "kill -{name}");
+    }
+
     /// The process ids, for tests that kill.
     pub fn ids(&self) -> Vec<u32> {
         self.children.iter().map(Child::id).collect()
+    }
+
+    /// Kills the one of that number, as nothing can prevent; it may have ended.
+    ///
+    /// # Panics
+    /// When there is none.
+    pub fn kill(&mut self, number: usize) {
+        let child = &mut self.children[number];
+        child.kill().and_then(|()| child.wait()).expect("a child of ours can be killed");
+    }
+
+    /// Sends SIGTERM to all of them, as whoever stops a service does.
+    ///
+    /// # Panics
+    /// Where there is no `kill`.
+    pub fn terminate(&self) {
+        let ids = self.ids().into_iter().map(|id| id.to_string());
+        // One that has ended is no child that could be mistaken for another: nobody has waited for it.
+        Command::new("kill").arg("-TERM").args(ids).status().expect("`kill` is everywhere");
     }
 
     /// Lets all of them go at once, and waits for their ends.
@@ -60,6 +114,14 @@ impl Starters {
     /// When one cannot be waited for.
     pub fn run(mut self) -> Vec<Ended> {
         self.go();
+        self.wait()
+    }
+
+    /// Waits for the ends of all.
+    ///
+    /// # Panics
+    /// When one cannot be waited for.
+    pub fn wait(mut self) -> Vec<Ended> {
         std::mem::take(&mut self.children).into_iter().map(end).collect()
     }
 }

@@ -1,8 +1,27 @@
 //! The `BEGIN` and `COMMIT` that a script writes itself.
 
+use super::Demand;
 use super::page::Page;
 use crate::script::{Options, Wrapping};
 use crate::{Dialect, Kind, Statement, shape};
+
+/// Reads a script that ends the runner's transaction and begins it again, `COMMIT; …; BEGIN;`, as one that runs without
+/// such a transaction: takes the two out of the statements.
+///
+/// Tools that wrap every script in a transaction have no other way out of it.
+pub(super) fn take_runners(page: &Page<'_>, statements: &mut Vec<Statement>, options: &mut Options) {
+    let at: Vec<usize> = (0..statements.len()).filter(|&index| statements[index].kind.is_border()).collect();
+    let (Some(&end), Some(&begin)) = (at.first(), at.last()) else { return };
+    let alternate = |pair: &[usize]| [pair[0], pair[1]].map(|at| statements[at].kind) == [Kind::Commit, Kind::Begin];
+    let is_runners = at.len().is_multiple_of(2) && at.chunks(2).all(alternate);
+    if !is_runners || page.outline.demand == Demand::Transaction {
+        return;
+    }
+    // Where nothing is left between the two, such as a PRAGMA that stands for a directive, one transaction does.
+    options.no_transaction |= at.chunks(2).any(|pair| pair[1] - pair[0] > 1);
+    statements.remove(begin);
+    statements.remove(end);
+}
 
 /// Notes a `BEGIN` without its `COMMIT`, the other way round, and between them what cannot run there.
 pub(super) fn check(page: &mut Page<'_>, statements: &[Statement], options: &Options) {
@@ -107,4 +126,38 @@ fn verb(text: &str, statement: &Statement) -> std::ops::Range<usize> {
     let range = statement.range();
     let length = text[range.clone()].find(|c: char| !c.is_ascii_alphabetic()).unwrap_or(range.len());
     range.start..range.start + length
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::read::read_stored;
+    use crate::{Dialect, Direction, Kind};
+
+    #[test]
+    fn the_runners_transaction_may_be_left_for_a_while() {
+        use Kind::{Begin, Commit, Dml, Other};
+        // The text, the kinds that are left, and whether it runs in a transaction.
+        let cases: [(&str, &[Kind], bool); 4] = [
+            ("COMMIT; VACUUM; BEGIN;", &[Other], false),
+            (
+                "INSERT INTO a VALUES (1); COMMIT; INSERT INTO a VALUES (2); BEGIN; INSERT INTO a VALUES (3)",
+                &[Dml; 3],
+                false,
+            ),
+            ("COMMIT; PRAGMA foreign_keys=OFF; BEGIN; INSERT INTO a VALUES (1)", &[Dml], true),
+            (
+                "COMMIT; PRAGMA foreign_keys=OFF; BEGIN; INSERT INTO a VALUES (1); COMMIT; PRAGMA foreign_keys=ON; BEGIN;",
+                &[Begin, Dml, Commit],
+                true,
+            ),
+        ];
+        for (text, kinds, transactional) in cases {
+            let script = read_stored(Direction::Up, Dialect::Sqlite, "1.sql", text.to_owned()).unwrap();
+            let found: Vec<Kind> = script.statements().map(|statement| statement.kind).collect();
+            assert_eq!((&*found, script.is_transactional(Dialect::Sqlite)), (kinds, transactional), "{text}");
+        }
+        for text in ["COMMIT; VACUUM;", "VACUUM; BEGIN;", "ROLLBACK; VACUUM; BEGIN;", "COMMIT; COMMIT; BEGIN; BEGIN;"] {
+            assert!(read_stored(Direction::Up, Dialect::Sqlite, "1.sql", text.to_owned()).is_err(), "{text}");
+        }
+    }
 }

@@ -73,6 +73,23 @@ const EVENTS: &str = "CREATE TABLE {events} (
   detail {text}
 ){engine}";
 
+/// One row at most. It says who holds the right to migrate while the lock of their session is held, and nothing
+/// otherwise.
+const LOCK: &str = "CREATE TABLE {lock} (
+  id BIGINT NOT NULL PRIMARY KEY CHECK (id = 1),
+  held_by {text} NOT NULL,
+  process BIGINT NOT NULL,
+  application {text} NOT NULL,
+  backend BIGINT NOT NULL,
+  backend_start {time},
+  version {key} NOT NULL,
+  direction {text} NOT NULL,
+  statement BIGINT NOT NULL,
+  statements BIGINT NOT NULL,
+  since {time} NOT NULL,
+  heartbeat {time}
+){engine}";
+
 /// The columns of [`enter`], in its order.
 const ENTERED: [&str; 19] = [
     "version",
@@ -115,6 +132,7 @@ impl Tongue {
         template
             .replace("{history}", &tables.history)
             .replace("{events}", &tables.events)
+            .replace("{lock}", &tables.lock)
             .replace("{key}", self.key)
             .replace("{text}", self.text)
             .replace("{engine}", self.engine)
@@ -122,6 +140,11 @@ impl Tongue {
             .replace("{time}", self.time)
             .replace("{now}", self.now)
             .replace("{elapsed}", self.elapsed)
+    }
+
+    /// The table that tells who holds the right.
+    pub(crate) fn create_lock(&self, tables: &Tables) -> String {
+        self.fill(LOCK, tables)
     }
 
     /// Our two tables.

@@ -15,6 +15,7 @@ use crate::error::{Error, Result};
 use crate::history::{Entry, Head, History};
 use crate::identity::Identity;
 use crate::plan::Step;
+use crate::runner::Runner;
 use crate::settings::Settings;
 
 #[cfg(any(feature = "_sqlite", feature = "mysql", feature = "postgres"))]
@@ -68,6 +69,11 @@ pub(crate) trait Driver: Send {
     /// Settles an entry that stands at a statement, unless somebody else is at it.
     fn resolve<'a>(&'a mut self, resolution: Resolution<'a>) -> Answer<'a, Result<(), Stop>>;
 
+    /// Ends the session of a runner that has given no sign of life for the lease.
+    fn take_over<'a>(&'a mut self, _: &'a Runner, _: Duration, _: &'a Identity) -> Answer<'a, Result<TakeOver>> {
+        Box::pin(std::future::ready(Ok(TakeOver::Gone)))
+    }
+
     /// Asks the queries of a verify script; the first that finds nothing, or fails.
     fn verify<'a>(&'a mut self, script: &'a Script, settings: &'a Settings) -> Answer<'a, Result<Option<Failure>>>;
 
@@ -89,6 +95,16 @@ pub(crate) enum Session {
     Ours,
     /// A pooler may give each transaction another one, and ours to others in between.
     Shared,
+}
+
+/// What became of an attempt to end a silent runner's session.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum TakeOver {
+    Done,
+    /// Nobody is there any more who is silent; or somebody else has ended them.
+    Gone,
+    /// The database does not let us.
+    Refused,
 }
 
 /// Steps to run, and what they assume.

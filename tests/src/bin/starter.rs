@@ -1,23 +1,59 @@
-//! One of several processes that start together: brings a database to the version of a set, and prints the report.
+//! One of several processes that start together: brings a database to a version of a set, and prints the report.
 //!
-//! `starter <url> [<directory>]`: the demonstration set, or the one in a directory. It says `ready`, and begins when
-//! its standard input ends, so that all of them begin at one moment.
+//! `starter <url> [<directory> [up | down <version> [<lock timeout, ms>]]]`: the demonstration set, or the one in a
+//! directory; up to its end, or back to a version, which stays. It says `ready`, and begins when its standard input
+//! ends, so that all of them begin at one moment. SIGTERM drops the run.
+//! `STARTER_LEASE_MS` is its lease.
 
 use std::env;
 use std::io::{Read, stdin};
+use std::time::Duration;
 
-use whimbrel::{Migrations, Migrator, embed_migrations};
+use tokio::signal::unix::{SignalKind, signal};
+use whimbrel::{Migrations, Migrator, Report, Rollback, Version, embed_migrations};
 
 static DEMONSTRATION: Migrations = embed_migrations!("../migrations");
 
+type Outcome<T> = Result<T, Box<dyn std::error::Error>>;
+
 #[tokio::main(flavor = "current_thread")]
-async fn main() -> Result<(), Box<dyn std::error::Error>> {
+async fn main() -> Outcome<()> {
     let mut arguments = env::args().skip(1);
-    let url = arguments.next().ok_or("usage: starter <url> [<directory>]")?;
+    let url =
+        arguments.next().ok_or("usage: starter <url> [<directory> [up | down <version> [<lock timeout, ms>]]]")?;
     let loaded = arguments.next().map(Migrations::from_directory).transpose()?;
+    let way = match arguments.next().as_deref() {
+        None | Some("up") => Way::Up,
+        Some("down") => Way::Down(arguments.next().ok_or("down to which version?")?.parse()?),
+        Some(other) => return Err(format!("`{other}` is neither up nor down").into()),
+    };
+    let mut terminated = signal(SignalKind::terminate())?;
     println!("ready");
     stdin().read_to_string(&mut String::new())?;
-    let report = Migrator::connect(loaded.as_ref().unwrap_or(&DEMONSTRATION), &url)?.up().await?;
-    println!("{report}");
+    let mut migrator = Migrator::connect(loaded.as_ref().unwrap_or(&DEMONSTRATION), &url)?;
+    if let Ok(lease) = env::var("STARTER_LEASE_MS") {
+        migrator = migrator.lease(Duration::from_millis(lease.parse()?));
+    }
+    if let Some(time) = arguments.next() {
+        migrator = migrator.lock_timeout(Duration::from_millis(time.parse()?));
+    }
+    tokio::select! {
+        report = way.run(&mut migrator) => println!("{}", report?),
+        _ = terminated.recv() => return Err("terminated".into()),
+    }
     Ok(())
+}
+
+enum Way {
+    Up,
+    Down(Version),
+}
+
+impl Way {
+    async fn run(self, migrator: &mut Migrator<'_>) -> whimbrel::Result<Report> {
+        match self {
+            Self::Up => migrator.up().await,
+            Self::Down(version) => migrator.down(Rollback::To(version)).await,
+        }
+    }
 }

@@ -184,7 +184,7 @@ fn foreign(tables: &Tables, why: &str) -> Error {
 
 fn holder(session: Option<&Row>) -> Holder {
     match session.and_then(|row| row.first().cloned().flatten()) {
-        Some(who) => Holder::Session(who),
+        Some(who) => Holder::session(who),
         None => Holder::Nobody,
     }
 }

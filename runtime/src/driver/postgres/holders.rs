@@ -9,8 +9,8 @@ use sqlx::postgres::PgConnectOptions;
 
 use crate::driver::completed::{ALL, Completed, Keep};
 use crate::driver::postgres::answer::{self, Fault};
-use crate::driver::postgres::halves;
 use crate::driver::postgres::link::{Link, open};
+use crate::driver::postgres::right::is_lock;
 use crate::literal::literal;
 use whimbrel_core::Dialect;
 
@@ -66,7 +66,6 @@ async fn look(options: PgConnectOptions, key: i64, pause: Duration, seen: &Mutex
     tokio::time::sleep(pause).await;
     // Without an answer the error tells less.
     let Ok(mut connection) = open(options).await else { return };
-    let (high, low) = halves(key);
     // We are whoever holds the lock of our key, also where a pooler hides our session's number.
     let sql = format!(
         "SELECT format('held by pid %s (%s, %s) since %s: %s', a.pid, a.usename, \
@@ -76,9 +75,9 @@ async fn look(options: PgConnectOptions, key: i64, pause: Duration, seen: &Mutex
          FROM pg_locks l JOIN pg_stat_activity w ON w.pid = l.pid AND w.wait_event_type = 'Lock' \
          CROSS JOIN LATERAL (SELECT DISTINCT unnest(pg_blocking_pids(w.pid)) AS pid) b \
          JOIN pg_stat_activity a ON a.pid = b.pid \
-         WHERE l.locktype = 'advisory' AND l.granted AND l.objsubid = 1 AND l.classid = {high}::oid \
-         AND l.objid = {low}::oid AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database()) \
-         ORDER BY a.query_start LIMIT 5"
+         WHERE {} \
+         ORDER BY a.query_start LIMIT 5",
+        is_lock(key)
     );
     loop {
         let Ok(answer) = answer::send(&mut connection, sql.clone(), ALL).await else { return };

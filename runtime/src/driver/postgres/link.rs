@@ -26,6 +26,8 @@ pub(crate) struct Link<'a> {
     identity: Vec<String>,
     /// Whether no pooler stands between us and the server, or one that leaves us our session.
     session: Option<Session>,
+    /// Whether the table is there that tells who holds the right.
+    has_lock: bool,
     /// Whether a caller's session was found outside a transaction; none can begin while we borrow it.
     asked: bool,
     /// The server's system cannot tell whether a client is still there.
@@ -68,6 +70,7 @@ impl<'a> Link<'a> {
             restore: Vec::new(),
             identity: Vec::new(),
             session: None,
+            has_lock: false,
             asked: false,
             blind: false,
             leftovers: None,
@@ -139,6 +142,11 @@ impl<'a> Link<'a> {
         self.session = Some(session);
     }
 
+    /// Whether the table is there that tells who holds the right.
+    pub(crate) fn has_lock(&self) -> bool {
+        self.has_lock
+    }
+
     /// A second connection to the same place; `None` beside a caller's, which does not tell where it leads.
     pub(crate) async fn second(&self) -> Result<Option<PgConnection>, Fault> {
         match self.options() {
@@ -186,6 +194,7 @@ impl<'a> Link<'a> {
         if column(5) == "true" {
             self.session = Some(Session::Ours);
         }
+        self.has_lock = row.get(6).is_some_and(Option::is_some);
         self.identity = vec![format!("SET SESSION AUTHORIZATION {}", quoted(&column(1))), format!("SET ROLE {role}")];
         if !self.is_callers() {
             return;
@@ -197,6 +206,11 @@ impl<'a> Link<'a> {
             restore.push(format!("SELECT set_config({name}, {value}, false)"));
         }
         self.restore = restore;
+    }
+
+    /// Drops our own connection: it is broken, or an answer is due on it that may never come.
+    pub(crate) fn drop_own(&mut self) {
+        self.own = None;
     }
 
     /// Closes our own connection; a caller's is given back as it was.

@@ -4,22 +4,28 @@
 
 mod answer;
 mod batch;
+mod heart;
 mod holders;
 mod link;
 mod outside;
 mod pooler;
 mod record;
 mod request;
+mod right;
+
+use std::time::Duration;
 
 use whimbrel_core::{Dialect, Script};
 
 use crate::database::{Database, sealed};
 use crate::database_error::DatabaseError;
 use crate::doubt::{self, Thing};
-use crate::driver::completed::{ALL, NONE, Row};
-use crate::driver::{Answer, Batch, Detail, Driver, Ended, Failure, Part, Resolution, Session, Stop};
+use crate::driver::completed::{ALL, NONE};
+use crate::driver::{Answer, Batch, Detail, Driver, Ended, Failure, Part, Resolution, Session, Stop, TakeOver};
 use crate::error::{Error, ErrorKind, Result};
-use crate::history::{Entry, Head, History, Holder};
+use crate::history::{Entry, Head, History};
+use crate::identity::Identity;
+use crate::runner::Runner;
 use crate::settings::{Settings, whole_millis};
 use crate::table_name::{TableName, Tables};
 
@@ -127,6 +133,18 @@ impl Driver for Postgres<'_> {
         })
     }
 
+    fn take_over<'a>(
+        &'a mut self,
+        runner: &'a Runner,
+        lease: Duration,
+        identity: &'a Identity,
+    ) -> Answer<'a, Result<TakeOver>> {
+        Box::pin(async move {
+            let taken = right::take_over(&mut self.link, &self.tables, runner, (lease, identity)).await;
+            taken.map_err(|fault| fault.into_error(&self.tables))
+        })
+    }
+
     fn verify<'a>(&'a mut self, script: &'a Script, settings: &'a Settings) -> Answer<'a, Result<Option<Failure>>> {
         Box::pin(self.ask_queries(script, settings))
     }
@@ -164,21 +182,25 @@ impl Postgres<'_> {
                 if let Some(found) = session.and_then(|row| row.get(FOUND_TABLE).cloned().flatten()) {
                     return Err(foreign(&self.tables, &format!("there is {found}, but not all that belongs to it")));
                 }
-                return Ok(History { holder: holder(session), ..History::default() });
+                let holder = session.and_then(|row| row.first().cloned().flatten());
+                let holder = right::holder(&mut self.link, &self.tables, holder, &[]).await;
+                return Ok(History { holder, ..History::default() });
             }
             Err(fault) => return Err(fault.into_error(&self.tables)),
         };
         let mut rows = answer.rows.into_iter();
         let session = rows.next();
         self.link.note_session(session.as_ref());
+        let holder = session.and_then(|row| row.into_iter().next().flatten());
         let last_event = rows.next().and_then(|row| row.into_iter().next().flatten());
         let entries: Result<Vec<Entry>, _> = rows.map(Entry::from_row).collect();
+        let entries =
+            entries.map_err(|column| foreign(&self.tables, &format!("column `{column}` holds no value of ours")))?;
         Ok(History {
             present: true,
             last_event: last_event.and_then(|text| text.parse().ok()).unwrap_or(0),
-            entries: entries
-                .map_err(|column| foreign(&self.tables, &format!("column `{column}` holds no value of ours")))?,
-            holder: holder(session.as_ref()),
+            holder: right::holder(&mut self.link, &self.tables, holder, &entries).await,
+            entries,
         })
     }
 
@@ -211,16 +233,4 @@ impl Postgres<'_> {
 fn foreign(tables: &Tables, why: &str) -> Error {
     let message = format!("the table {} is not a history of ours: {why}", tables.shown);
     Error::new(ErrorKind::History, message).help("name another one with `.history_table(\"schema.table\")`")
-}
-
-fn holder(session: Option<&Row>) -> Holder {
-    match session.and_then(|row| row.first().cloned().flatten()) {
-        Some(who) => Holder::Session(who),
-        None => Holder::Nobody,
-    }
-}
-
-/// The two halves of the lock's key, as `pg_locks` shows them.
-fn halves(key: i64) -> (u32, u32) {
-    ((key as u64 >> 32) as u32, key as u32)
 }

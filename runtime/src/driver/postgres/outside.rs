@@ -3,7 +3,7 @@
 //! The lock is the session's, on the connection that executes: it lives as long as the server's own work does, also
 //! when we are dead by then.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crate::backoff::Backoff;
 use crate::database_error::DatabaseError;
@@ -11,11 +11,15 @@ use crate::doubt::{concurrent_index, goes_with_progress};
 use crate::driver::completed::{ALL, Completed, NONE};
 use crate::driver::postgres::answer::{Fault, setup_error};
 use crate::driver::postgres::batch::word_length;
+use crate::driver::postgres::heart::Heart;
 use crate::driver::postgres::holders::{self, Waits, holders};
 use crate::driver::postgres::link::Link;
 use crate::driver::postgres::record;
 use crate::driver::postgres::request::{self, TONGUE};
+use crate::driver::postgres::right::{self, Backend};
 use crate::driver::{Batch, Done, Ended, Failure, Part, Stop, rows_of};
+use crate::error::{Error, ErrorKind};
+use crate::literal::literal;
 use crate::plan::Step;
 use crate::settings::whole_millis;
 use crate::table_name::Tables;
@@ -24,22 +28,61 @@ use whimbrel_core::{Dialect, Kind, Script, Statement};
 /// Runs the first step of the batch.
 pub(crate) async fn run(link: &mut Link<'_>, tables: &Tables, batch: Batch<'_>) -> Ended {
     let Some(step) = batch.steps.first() else { return Ended::default() };
-    let unlock = format!("{};\nSELECT pg_advisory_unlock({})", cleanup(link), tables.key);
+    let unlock = format!("{};\n{}", cleanup(link), right::give_back(tables));
     link.set_leftovers(Some(unlock.clone()));
-    if let Err(stop) = lock(link, tables).await {
-        link.set_leftovers(None);
-        return Ended::stopped(Vec::new(), stop);
+    let backend = match right::take(link, tables, &batch, step).await {
+        Ok(backend) => backend,
+        Err(stop) => {
+            link.set_leftovers(None);
+            return Ended::stopped(Vec::new(), stop);
+        }
+    };
+    let heart = Heart::new(link, tables, backend, batch.settings.lease);
+    let held = held(link, Held { tables, batch: &batch, step, backend, heart: &heart });
+    let mut ended = heart.beside(held).await.unwrap_or_else(|| Ended::stopped(Vec::new(), lost()));
+    match &ended.stop {
+        // With the connection the lock is gone: perhaps somebody has ended our session.
+        Some(Stop::Broken(error)) if error.kind() == ErrorKind::Connection => {
+            if let Some(by) = taken_over_by(link, tables, &batch, step).await {
+                ended.stop = Some(Stop::Broken(taken_over(step, &by)));
+            }
+        }
+        // A broken connection has no lock any more.
+        _ => drop(link.send(unlock, NONE).await),
     }
-    let mut ended = locked(link, tables, &batch, step).await;
-    if let Some(Stop::Failed(failure)) = &mut ended.stop {
-        failure.cause.hint = failure.cause.hint.take().or_else(|| hint(step, failure));
-    }
-    // While we hold the lock: nobody may find the entry running, and no runner.
-    record::failure(link, tables, &batch, &ended).await;
-    // A broken connection has no lock any more.
-    let _ = link.send(unlock, NONE).await;
     link.set_leftovers(None);
     ended
+}
+
+/// Our session is gone, and the connection that we wait on does not say so.
+fn lost() -> Stop {
+    let help = "run it again: what the server completed is recorded, what it did not is rolled back";
+    Stop::Broken(Error::new(ErrorKind::Connection, "the session at the database is gone").help(help))
+}
+
+/// How long the end of a run may ask what became of it.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// Who has ended our session, on a new connection; a caller's does not tell where it leads.
+async fn taken_over_by(link: &mut Link<'_>, tables: &Tables, batch: &Batch<'_>, step: &Step<'_>) -> Option<String> {
+    if link.is_callers() {
+        return None;
+    }
+    link.drop_own();
+    let key = literal(Dialect::Postgres, &*step.key);
+    let sql = format!(
+        "SELECT applied_by FROM {} WHERE what = 'taken_over' AND version = {key} AND id > {} ORDER BY id DESC LIMIT 1",
+        tables.events, batch.history.last_event
+    );
+    let answer = tokio::time::timeout(PATIENCE, link.send(sql, ALL)).await.ok()?.ok()?;
+    answer.rows.into_iter().flatten().flatten().next()
+}
+
+fn taken_over(step: &Step<'_>, by: &str) -> Error {
+    let message = format!("{} was taken over by {by}; this run stops", step.label());
+    let help = "this process gave no sign of life for longer than its lease: see what held it up, and run it again, or \
+                give it more time with `.lease(…)`";
+    Error::new(ErrorKind::Locked, message).help(help)
 }
 
 fn hint(step: &Step<'_>, failure: &Failure) -> Option<String> {
@@ -61,21 +104,35 @@ fn leaves_an_index(step: &Step<'_>, failure: &Failure) -> bool {
     begun && text.starts_with("CREATE") && text.contains("INDEX") && text.contains("CONCURRENTLY")
 }
 
-async fn lock(link: &mut Link<'_>, tables: &Tables) -> Result<(), Stop> {
-    let sql = format!("SELECT pg_try_advisory_lock({})::text", tables.key);
-    let answer = link.send(sql, ALL).await.map_err(|fault| Stop::Broken(fault.into_error(tables)))?;
-    let taken = answer.rows.first().and_then(|row| row.first().cloned().flatten());
-    if taken.as_deref() == Some("true") { Ok(()) } else { Err(Stop::Busy) }
+/// A step for which we hold the right.
+#[derive(Clone, Copy)]
+struct Held<'h, 'b> {
+    tables: &'h Tables,
+    batch: &'h Batch<'b>,
+    step: &'h Step<'b>,
+    backend: Backend,
+    heart: &'h Heart<'h>,
 }
 
-async fn locked(link: &mut Link<'_>, tables: &Tables, batch: &Batch<'_>, step: &Step<'_>) -> Ended {
+async fn held(link: &mut Link<'_>, held: Held<'_, '_>) -> Ended {
+    let mut ended = run_held(link, held).await;
+    if let Some(Stop::Failed(failure)) = &mut ended.stop {
+        failure.cause.hint = failure.cause.hint.take().or_else(|| hint(held.step, failure));
+    }
+    // While we hold the lock: nobody may find the entry running, and no runner.
+    record::failure(link, held.tables, held.batch, &ended).await;
+    ended
+}
+
+async fn run_held(link: &mut Link<'_>, held: Held<'_, '_>) -> Ended {
     let started = Instant::now();
+    let Held { tables, batch, step, .. } = held;
     if let Err(stop) = prepare(link, tables, batch, step).await {
         return Ended::stopped(Vec::new(), stop);
     }
     let mut done = Done::default();
     let ran = match step.script.as_deref() {
-        Some(script) => Run { link, tables, batch, step, script }.statements(&mut done).await,
+        Some(script) => Run { link, tables, batch, step, script, held }.statements(&mut done).await,
         None => Ok(()),
     };
     // What a script has set must not hide the history from us, also when it failed.
@@ -109,11 +166,6 @@ async fn prepare(link: &mut Link<'_>, tables: &Tables, batch: &Batch<'_>, step: 
 /// Writes the intent; the event's number asserts that the plan is not stale.
 async fn begin(link: &mut Link<'_>, tables: &Tables, batch: &Batch<'_>, step: &Step<'_>) -> Result<(), Stop> {
     let mut sql = String::from("BEGIN;\n");
-    if !batch.history.present {
-        for create in TONGUE.create(tables) {
-            sql.push_str(&format!("{create};\n"));
-        }
-    }
     let event = batch.history.last_event;
     sql.push_str(&request::enter(tables, batch, step, event));
     let (insert, values) = TONGUE.event(tables, &step.key, batch.identity, ("started", None));
@@ -122,7 +174,7 @@ async fn begin(link: &mut Link<'_>, tables: &Tables, batch: &Batch<'_>, step: &S
     link.roll_back().await;
     Err(match fault {
         Fault::Database { error, .. } => match error.code() {
-            Some("22012" | "23505" | "42P07" | "40001" | "42P01") => Stop::Stale,
+            Some("22012" | "23505" | "40001" | "42P01") => Stop::Stale,
             Some("55P03" | "40P01") => Stop::Contended(error.cause),
             _ => Stop::Broken(setup_error(error.cause, tables)),
         },
@@ -147,6 +199,7 @@ struct Run<'r, 'l, 'b> {
     batch: &'r Batch<'b>,
     step: &'r Step<'b>,
     script: &'r Script,
+    held: Held<'r, 'b>,
 }
 
 impl Run<'_, '_, '_> {
@@ -203,9 +256,11 @@ impl Run<'_, '_, '_> {
         let begun = self.batch.history.last_event + 1;
         let update = TONGUE.progress(self.tables, self.step, begun, index + 1);
         // Where no row changes nothing may be committed.
-        let noted = format!("WITH noted AS ({update} RETURNING 1) SELECT 1 / count(*) FROM noted");
+        let moved = right::moves(self.tables, self.held.backend, index + 2);
+        let noted = format!("WITH moved AS ({moved}), noted AS ({update} RETURNING 1) SELECT 1 / count(*) FROM noted");
         let after = format!(";\n{};\n{noted};\nCOMMIT", self.as_who_we_are());
         let answer = self.send(index, statement, Around { before: BEGIN, after: &after, kept: index }).await?;
+        self.held.heart.note();
         Ok(answer.statements.get(1).map_or(0, |statement| statement.changed))
     }
 
@@ -282,17 +337,26 @@ impl Run<'_, '_, '_> {
 
     /// Notes the statements that are done.
     ///
-    /// A transaction of the script's own holds its progress too: it goes with it when it is rolled back.
+    /// A transaction of the script's own holds its progress too: it goes with it when it is rolled back. Our row of the
+    /// lock stays out of it, since our signs of life would wait for its end.
     async fn note(&mut self, applied: usize, opened: Option<usize>) -> Result<(), Stop> {
         let begun = self.batch.history.last_event + 1;
         let update = TONGUE.progress(self.tables, self.step, begun, applied);
         let sql = match opened {
             Some(_) => update,
-            None => format!("{BEGIN}{};\n{update};\nCOMMIT", self.as_who_we_are()),
+            None => {
+                let moved = right::moves(self.tables, self.held.backend, applied + 1);
+                format!("{BEGIN}{};\nWITH moved AS ({moved}) {update};\nCOMMIT", self.as_who_we_are())
+            }
         };
         let kept = opened.unwrap_or(applied);
         match self.link.send(sql, NONE).await {
-            Ok(answer) if answer.statements.iter().map(|it| it.changed).sum::<u64>() == 1 => Ok(()),
+            Ok(answer) if answer.statements.iter().map(|it| it.changed).sum::<u64>() == 1 => {
+                if opened.is_none() {
+                    self.held.heart.note();
+                }
+                Ok(())
+            }
             Ok(_) => {
                 let cause = DatabaseError::entry_gone();
                 Err(Stop::Failed(Box::new(Failure { part: Part::Leave, range: None, cause, kept })))

@@ -7,7 +7,8 @@ use whimbrel_core::{Dialect, Script};
 use crate::doubt::Thing;
 use crate::driver::entry::{Standing, Tongue};
 use crate::driver::postgres::link::Link;
-use crate::driver::postgres::{halves, pooler::IS_DIRECT};
+use crate::driver::postgres::pooler::IS_DIRECT;
+use crate::driver::postgres::right::is_lock;
 use crate::driver::request::Request;
 use crate::driver::{Batch, Detail, Failure, Part, Resolution};
 use crate::literal::literal;
@@ -49,20 +50,20 @@ pub(crate) const FOUND_NOTHING: &str = "2201F";
 ///
 /// The event is read first, so that a change in between makes the plan stale, not wrong.
 pub(crate) fn history(tables: &Tables, detail: Detail) -> String {
-    let (high, low) = halves(tables.key);
+    let is_lock = is_lock(tables.key);
     let entries = TONGUE.select(tables, detail);
     let last_event = TONGUE.last_event(tables);
-    let [history, events] = [&tables.history, &tables.events].map(|name| literal(Dialect::Postgres, &**name));
+    let [history, events, lock] =
+        [&tables.history, &tables.events, &tables.lock].map(|name| literal(Dialect::Postgres, &**name));
     format!(
         "SELECT (SELECT format('pid %s (%s, %s) since %s', a.pid, a.usename, coalesce(nullif(a.application_name, ''), \
          'unnamed'), to_char(coalesce(a.xact_start, a.state_change) AT TIME ZONE 'UTC', 'HH24:MI:SS\"Z\"')) \
          FROM pg_locks l JOIN pg_stat_activity a ON a.pid = l.pid \
-         WHERE l.locktype = 'advisory' AND l.granted AND l.objsubid = 1 AND l.classid = {high}::oid \
-         AND l.objid = {low}::oid AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database()) \
-         LIMIT 1), session_user::text, \
+         WHERE {is_lock} LIMIT 1), session_user::text, \
          current_setting('role'), (SELECT string_agg(name || E'\\x1f' || setting, E'\\x1e') FROM pg_settings \
          WHERE source = 'session' AND context IN ('user', 'superuser')), \
-         coalesce(to_regclass({history}), to_regclass({events}))::text, {IS_DIRECT};\n{last_event};\n{entries};"
+         coalesce(to_regclass({history}), to_regclass({events}))::text, {IS_DIRECT}, \
+         to_regclass({lock})::text;\n{last_event};\n{entries};"
     )
 }
 

@@ -12,6 +12,7 @@ stories! {
     the_first_step_may_fail_on_a_fresh_database on sqlite, postgres, mysql
     a_target_stops_at_its_version_or_after_its_steps on sqlite, postgres, mysql
     a_script_in_begin_and_commit_runs_in_our_transaction on sqlite, postgres
+    a_script_may_leave_the_runners_transaction_for_a_while on sqlite, postgres
     a_comment_alone_is_applied on sqlite, postgres, mysql
     three_megabytes_are_applied on sqlite, postgres, mysql
     a_verify_query_that_finds_a_row_passes on sqlite, postgres, mysql
@@ -137,6 +138,22 @@ async fn a_script_in_begin_and_commit_runs_in_our_transaction(world: World) {
     let report = world.up(&with("INSERT INTO a VALUES (1)")).await.unwrap();
     assert_eq!((report.steps()[0].statements, report.steps()[0].rows), (2, 1));
     assert_eq!(world.count("a").await, 1);
+}
+
+async fn a_script_may_leave_the_runners_transaction_for_a_while(world: World) {
+    let outside = world.choose("VACUUM", "VACUUM a");
+    let with = |middle: &str, last: &str| {
+        let text = format!("CREATE TABLE a (id INTEGER);\nCOMMIT;\n{outside};\n{middle};\nBEGIN;\n{last};\n");
+        set([("0001_a.sql", &*text), ("0002_b.sql", "CREATE TABLE b (id INTEGER)")])
+    };
+    let (nowhere, one, two) =
+        ("INSERT INTO nowhere VALUES (1)", "INSERT INTO a VALUES (1)", "INSERT INTO a VALUES (2)");
+    for (set, line) in [(with(nowhere, two), 4), (with(one, nowhere), 6)] {
+        assert_eq!(world.up(&set).await.unwrap_err().place().unwrap().line(), Some(line));
+    }
+    let report = world.up(&with(one, two)).await.unwrap();
+    assert_eq!((report.applied(), report.steps()[0].statements), (2, 1));
+    assert_eq!(world.texts("SELECT CAST(id AS CHAR(1)) FROM a ORDER BY id").await, ["1", "2"]);
 }
 
 async fn a_comment_alone_is_applied(world: World) {

@@ -6,6 +6,7 @@ mod outside;
 mod reading;
 mod refusals;
 mod requests;
+mod right;
 mod rolling_back;
 mod secrets;
 mod sessions;

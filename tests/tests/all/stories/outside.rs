@@ -5,14 +5,16 @@ use std::time::Duration;
 use whimbrel::{ErrorKind, Mode, Resolve, Rollback, Target};
 use whimbrel_tests::starters::Starters;
 
-use crate::stories::world::{World, set_for, stories};
+use crate::stories::world::{World, set, set_for, stories};
 
 stories! {
     concurrent_indexes_need_no_mark on postgres
     a_vacuum_needs_no_mark on sqlite, postgres
     a_step_that_fails_outside_a_transaction_goes_on_at_its_statement on sqlite, postgres, mysql
+    what_goes_on_after_a_failure_keeps_its_place_in_the_order on sqlite, postgres, mysql
     what_has_run_outside_a_transaction_may_not_be_edited on sqlite, postgres, mysql
     a_statement_outside_a_transaction_goes_with_its_progress on sqlite, postgres
+    an_edit_may_remove_what_has_not_run on sqlite, postgres, mysql
     a_verify_query_outside_a_transaction_is_asked on sqlite, postgres, mysql
     a_script_that_commits_in_the_middle_keeps_what_it_committed on postgres
     a_rollback_may_run_outside_a_transaction on sqlite, postgres
@@ -109,6 +111,14 @@ async fn a_step_that_fails_outside_a_transaction_goes_on_at_its_statement(world:
     assert!(world.up(&corrected).await.unwrap().is_up_to_date());
 }
 
+async fn what_goes_on_after_a_failure_keeps_its_place_in_the_order(world: World) {
+    world.up(&halfway(&world, "INSERT INTO b VALUES (2)", "INSERT INTO b (emial) VALUES (3)")).await.unwrap_err();
+    let corrected = halfway(&world, "INSERT INTO b VALUES (2)", "INSERT INTO b (id) VALUES (3)");
+    world.up(&corrected).await.unwrap();
+    let history = world.migrator(&corrected).history().await.unwrap();
+    assert_eq!(history.iter().map(|entry| entry.rank).collect::<Vec<_>>(), [1, 2, 3]);
+}
+
 async fn what_has_run_outside_a_transaction_may_not_be_edited(world: World) {
     let broken = halfway(&world, "INSERT INTO b VALUES (2)", "SELEKT");
     world.up(&broken).await.unwrap_err();
@@ -134,6 +144,25 @@ async fn a_statement_outside_a_transaction_goes_with_its_progress(world: World) 
     assert_eq!(error.to_string(), expected);
     let entry = world.migrator(&set).history().await.unwrap().remove(1);
     assert_eq!((entry.applied, entry.statements), (1, 4));
+}
+
+async fn an_edit_may_remove_what_has_not_run(world: World) {
+    let with = |statements: &[&str]| {
+        let text = format!("-- whimbrel:no-transaction\n{};", statements.join(";\n"));
+        set([("0001_a.sql", &*text)])
+    };
+    let [create, one, nowhere] =
+        ["CREATE TABLE a (id INTEGER)", "INSERT INTO a VALUES (1)", "INSERT INTO nowhere VALUES (1)"];
+    world.up(&with(&[create, one, nowhere, one])).await.unwrap_err();
+    for removed in [with(&[create]), with(&[one]), with(&[create, nowhere])] {
+        assert_eq!(world.up(&removed).await.unwrap_err().kind(), ErrorKind::Changed);
+    }
+    let report = world.up(&with(&[create, one])).await.unwrap();
+    assert_eq!((report.applied(), report.steps()[0].statements), (1, 0));
+    assert_eq!(world.count("a").await, 1);
+    let entry = world.migrator(&with(&[create, one])).history().await.unwrap().remove(0);
+    assert_eq!((entry.state.name(), entry.statements, entry.applied), ("completed", 2, 2));
+    assert!(world.up(&with(&[create, one])).await.unwrap().is_up_to_date());
 }
 
 async fn a_verify_query_outside_a_transaction_is_asked(world: World) {

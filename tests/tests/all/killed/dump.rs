@@ -1,0 +1,122 @@
+//! What a database holds after a run, and when two of them are equal.
+
+use std::collections::BTreeSet;
+
+use sqlx::{AssertSqlSafe, PgConnection, SqliteConnection};
+
+/// All that a run leaves, but for times, durations and who ran it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Dump {
+    /// The catalogue, and the rows of all tables, the history among them.
+    lines: BTreeSet<String>,
+    /// What happened to which version, in the order of the events' numbers, which stand before it.
+    events: Vec<String>,
+}
+
+/// The columns whose values are times, durations and who ran it: of these a dump tells only whether they are NULL.
+pub(crate) const OWN: [&str; 5] = ["started_at", "completed_at", "duration_ms", "applied_by", "application"];
+
+/// The queries of a dump; each returns one text column.
+pub(crate) struct Queries {
+    /// Lines about tables, columns, indexes and so on.
+    pub(crate) catalogue: &'static [&'static str],
+    /// For each table a query for its rows.
+    pub(crate) tables: String,
+}
+
+/// `1 started 0002`, and so on.
+pub(crate) const EVENTS: &str = "SELECT concat(id, ' ', what, ' ', version) FROM whimbrel_events ORDER BY id";
+
+/// A connection that is asked for texts.
+pub(crate) trait Ask {
+    async fn texts(&mut self, sql: &str) -> sqlx::Result<Vec<String>>;
+}
+
+impl Ask for PgConnection {
+    async fn texts(&mut self, sql: &str) -> sqlx::Result<Vec<String>> {
+        sqlx::query_scalar(AssertSqlSafe(sql.to_owned())).fetch_all(self).await
+    }
+}
+
+impl Ask for SqliteConnection {
+    async fn texts(&mut self, sql: &str) -> sqlx::Result<Vec<String>> {
+        sqlx::query_scalar(AssertSqlSafe(sql.to_owned())).fetch_all(self).await
+    }
+}
+
+impl Dump {
+    pub(crate) async fn of(queries: &Queries, connection: &mut impl Ask) -> Self {
+        let mut lines = BTreeSet::new();
+        for sql in queries.catalogue {
+            lines.extend(ask(connection, sql).await);
+        }
+        for sql in ask(connection, &queries.tables).await {
+            // Equal rows must not fall together.
+            let rows = ask(connection, &sql).await.into_iter().enumerate();
+            lines.extend(rows.map(|(number, row)| format!("{row} #{number}")));
+        }
+        Self { lines, events: ask(connection, EVENTS).await }
+    }
+
+    /// Panics unless this is what an undisturbed run leaves.
+    ///
+    /// All of it is the same but for the events: a run that was interrupted in a step outside a transaction may have
+    /// left one pair more, `resolved` and `started`, directly behind that step's own `started`. Events are numbered
+    /// without a gap.
+    pub(crate) fn assert_equals(&self, undisturbed: &Self, when: &str) {
+        let lost: Vec<&String> = undisturbed.lines.difference(&self.lines).collect();
+        let new: Vec<&String> = self.lines.difference(&undisturbed.lines).collect();
+        assert!(
+            lost.is_empty() && new.is_empty(),
+            "{when}:\nnot there: {lost:#?}\nnot undisturbed: {new:#?}\n{:?}",
+            self.events
+        );
+        assert_eq!(told(&self.events), told(&undisturbed.events), "{when}: {:#?}", self.events);
+    }
+}
+
+async fn ask(connection: &mut impl Ask, sql: &str) -> Vec<String> {
+    connection.texts(sql).await.unwrap_or_else(|error| panic!("{error}: {sql}"))
+}
+
+/// What happened, without the numbers, which are asserted, and without the pair that an interruption explains.
+fn told(events: &[String]) -> Vec<&str> {
+    let numbered = events.iter().enumerate().map(|(place, event)| {
+        let (number, what) = event.split_once(' ').unwrap_or_default();
+        assert_eq!(number, (place + 1).to_string(), "{events:#?}");
+        what
+    });
+    let mut told: Vec<&str> = numbered.collect();
+    let is_pair = |three: &[&str]| match three {
+        [started, resolved, again] => {
+            started == again
+                && started.strip_prefix("started ") == resolved.strip_prefix("resolved ")
+                && started.starts_with("started ")
+        }
+        _ => false,
+    };
+    if let Some(place) = told.windows(3).position(is_pair) {
+        told.drain(place + 1..place + 3);
+    }
+    told
+}
+
+#[test]
+fn one_interruption_is_told_and_no_other() {
+    let events = |told: &[&str]| -> Vec<String> {
+        told.iter().enumerate().map(|(place, what)| format!("{} {what}", place + 1)).collect()
+    };
+    let undisturbed = ["applied 1", "started 2", "applied 2"];
+    let cases: [(&[&str], bool); 7] = [
+        (&undisturbed, true),
+        (&["applied 1", "started 2", "resolved 2", "started 2", "applied 2"], true),
+        (&["applied 1", "started 2", "resolved 2", "started 2", "resolved 2", "started 2", "applied 2"], false),
+        (&["applied 1", "started 2", "started 2", "applied 2"], false),
+        (&["applied 1", "started 2", "failed 2", "started 2", "applied 2"], false),
+        (&["applied 1", "resolved 1", "started 2", "applied 2"], false),
+        (&["applied 1", "applied 2"], false),
+    ];
+    for (case, equal) in cases {
+        assert_eq!(told(&events(case)) == told(&events(&undisturbed)), equal, "{case:?}");
+    }
+}

@@ -1,0 +1,8 @@
+//! Promise 6: a run that is killed, cut off or told to stop, at any of its requests and on either side of each, leaves
+//! what the next run makes equal to a database that was never disturbed, and no statement runs twice.
+
+mod dump;
+mod matrix;
+mod postgres;
+mod sqlite;
+mod stampede;

@@ -1,0 +1,3 @@
+DROP TABLE letters;
+DROP TABLE people;
+INSERT INTO ran VALUES ('people taken back');

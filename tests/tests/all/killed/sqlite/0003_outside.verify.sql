@@ -1,0 +1,1 @@
+SELECT 1 WHERE (SELECT count(*) FROM visits) = 200;
