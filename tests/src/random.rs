@@ -33,8 +33,8 @@ impl Random {
     ///
     /// # Panics
     /// When there is none.
-    pub fn one_of<'t, T>(&mut self, choices: &'t [T]) -> &'t T {
-        &choices[self.below(choices.len())]
+    pub fn one_of<T: Clone>(&mut self, choices: &[T]) -> T {
+        choices[self.below(choices.len())].clone()
     }
 }
 

@@ -2,6 +2,7 @@
 //! what the next run makes equal to a database that was never disturbed, and no statement runs twice.
 
 mod dump;
+mod faults;
 mod matrix;
 mod postgres;
 mod sqlite;
