@@ -335,9 +335,10 @@ impl<'a> Engine<'_, 'a> {
 
 /// Reads the history; a writer that lets nobody read is waited for, and a server that is not ready.
 pub(crate) async fn read(driver: &mut dyn Driver, detail: Detail, backoff: &mut Backoff) -> Result<History> {
+    let before = backoff.slept();
     loop {
         match driver.history(detail).await {
-            Err(error) => match awaited(&error, backoff.slept()) {
+            Err(error) => match awaited(&error, backoff.slept() - before) {
                 Some(what) if pause(backoff, what, Duration::ZERO).await => {}
                 _ => return Err(error),
             },

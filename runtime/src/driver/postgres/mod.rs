@@ -22,7 +22,7 @@ use crate::database_error::DatabaseError;
 use crate::doubt::{self, Thing};
 use crate::driver::completed::{ALL, NONE};
 use crate::driver::{Answer, Batch, Detail, Driver, Ended, Failure, Part, Resolution, Session, Stop, TakeOver};
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Passing, Result};
 use crate::history::{Entry, Head, History};
 use crate::identity::Identity;
 use crate::runner::Runner;
@@ -162,12 +162,23 @@ impl Postgres<'_> {
         let rows = match answer {
             Ok(answer) => answer.rows,
             Err(fault) if fault.says("42P01") => return Ok(Head::Absent),
-            Err(fault) => return Err(fault.into_error(&self.tables)),
+            Err(fault) => return Err(self.unseen(fault)),
         };
         let mut row = rows.into_iter().next().unwrap_or_default().into_iter();
         let mut next = || row.next().flatten();
         let number = |text: Option<String>| text.and_then(|text| text.parse().ok()).unwrap_or(0);
         Ok(Head::Present { completed: number(next()), unfinished: number(next()), chain: next() })
+    }
+
+    /// A look that was cut off repeats nothing when it is taken again, on another connection of ours.
+    fn unseen(&mut self, fault: Fault) -> Error {
+        let is_cut = matches!(fault, Fault::Broken { .. }) && !self.link.is_callers();
+        let error = fault.into_error(&self.tables);
+        if !is_cut {
+            return error;
+        }
+        self.link.drop_own();
+        error.passes(Passing::Soon)
     }
 
     async fn read_history(&mut self, detail: Detail) -> Result<History> {
@@ -186,7 +197,7 @@ impl Postgres<'_> {
                 let holder = right::holder(&mut self.link, &self.tables, holder, &[]).await;
                 return Ok(History { holder, ..History::default() });
             }
-            Err(fault) => return Err(fault.into_error(&self.tables)),
+            Err(fault) => return Err(self.unseen(fault)),
         };
         let mut rows = answer.rows.into_iter();
         let session = rows.next();

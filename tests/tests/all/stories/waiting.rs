@@ -4,7 +4,9 @@ use std::time::{Duration, Instant};
 
 use sqlx::{Connection, Executor};
 use whimbrel::{ErrorKind, Migrations, Migrator, Outcome};
+use whimbrel_tests::Proxy;
 use whimbrel_tests::log::{heard, listen};
+use whimbrel_tests::proxy::Fault;
 
 use crate::stories::world::{World, set, set_for, stories, three};
 
@@ -20,6 +22,7 @@ stories! {
     a_script_says_how_long_it_may_wait on postgres
     whoever_is_at_work_is_waited_for_as_long_as_the_script_may_wait on postgres
     a_wait_for_a_table_is_an_event_with_the_time_of_the_try on postgres
+    a_look_that_is_cut_off_is_taken_again on postgres
     nothing_stays_locked_after_an_error on sqlite, postgres
     nothing_stays_locked_after_a_panic on sqlite, postgres
     a_run_may_not_take_longer_than_its_timeout on sqlite, postgres
@@ -260,6 +263,44 @@ async fn a_wait_for_a_table_is_an_event_with_the_time_of_the_try(world: World) {
         holder.rollback().await.unwrap();
         world.run("DROP TABLE wanted, a, whimbrel_history, whimbrel_events").await;
     }
+}
+
+async fn a_look_that_is_cut_off_is_taken_again(world: World) {
+    let (set, proxy) = (three(), Proxy::start(&world.url()).await);
+    for (request, fault) in [(1, Fault::CutBefore), (2, Fault::CutBeforeAnswer)] {
+        proxy.reset();
+        proxy.at(request, fault);
+        assert_eq!(Migrator::connect(&set, &proxy.url()).unwrap().up().await.unwrap().applied(), 3);
+        assert!(proxy.startups() > 1);
+        world.run("DROP TABLE IF EXISTS a, b, c, whimbrel_history, whimbrel_events, whimbrel_lock").await;
+    }
+
+    // After a wait that was longer than a port is tried on which nobody listens.
+    let other = other_runner(&world).await;
+    proxy.reset();
+    let url = proxy.url();
+    let mut migrator = Migrator::connect(&set, &url).unwrap();
+    let (report, ()) = tokio::join!(migrator.up(), async {
+        tokio::time::sleep(Duration::from_millis(3_500)).await;
+        let log = proxy.log();
+        let looks = log.iter().enumerate().filter(|(_, request)| request.text.contains("pg_locks"));
+        let looks: Vec<usize> = looks.map(|(index, _)| index + 1).collect();
+        let &[.., before, last] = &looks[..] else { panic!("{log:#?}") };
+        let next = last + 2 * (last - before);
+        proxy.at(next, Fault::CutBefore);
+        proxy.reached(next).await;
+        assert!(proxy.log()[next - 1].text.contains("pg_locks"));
+        drop(other);
+    });
+    assert_eq!(report.unwrap().applied(), 3);
+    world.run("DROP TABLE IF EXISTS a, b, c, whimbrel_history, whimbrel_events, whimbrel_lock").await;
+
+    // A caller's connection leads nowhere when it is cut off.
+    proxy.reset();
+    proxy.at(2, Fault::CutBefore);
+    let mut connection = sqlx::PgConnection::connect(&url).await.unwrap();
+    let error = Migrator::new(&set, &mut connection).up().await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Connection, "{error:?}");
 }
 
 /// Another runner, and another writer, get through at once.
