@@ -160,6 +160,8 @@ const VERBS: &[(&str, Kind)] = &[
     ("reset", Kind::Session),
     ("pragma", Kind::Session),
     ("use", Kind::Session),
+    ("prepare", Kind::Session),
+    ("deallocate", Kind::Session),
     ("attach", Kind::Session),
     ("detach", Kind::Session),
     ("discard", Kind::Session),
@@ -204,7 +206,7 @@ fn query(text: &str, dialect: Dialect, piece: &Piece) -> Kind {
     let (mut depth, mut opens) = (0_usize, false);
     // After `WITH` the verb is yet to come; behind it `UPDATE` can only be `FOR UPDATE`.
     let mut reads = !is(first_word(text, piece), "with");
-    while !reads || dialect == Dialect::Postgres {
+    while !reads || matches!(dialect, Dialect::Postgres | Dialect::Mysql) {
         let token = lexer.next();
         if token.kind == TokenKind::End {
             break;
@@ -214,9 +216,13 @@ fn query(text: &str, dialect: Dialect, piece: &Piece) -> Kind {
         if may_write && is_any(&token, bytes, &[b"insert", b"update", b"delete", b"merge", b"replace"]) {
             return Kind::Dml;
         }
-        // PG manual, SELECT INTO: it "creates a new table".
         if reads && depth == 0 && is_word(&token, bytes, b"into") {
-            return Kind::Ddl;
+            // PG manual, SELECT INTO: it "creates a new table". MySQL sets variables of the session, or writes a file.
+            return match dialect {
+                Dialect::Mysql if is_mark(&lexer.next(), b'@') => Kind::Session,
+                Dialect::Mysql => Kind::Other,
+                _ => Kind::Ddl,
+            };
         }
         reads |= depth == 0 && is_any(&token, bytes, &[b"select", b"values", b"table"]);
         opens = is_mark(&token, b'(');

@@ -120,6 +120,8 @@ pub struct Options {
     pub timeout: Option<Duration>,
     /// `lock-timeout`: the longest that one statement may wait for a lock.
     pub lock_timeout: Option<Duration>,
+    /// `wait`: the longest that all of it may wait for what others hold, one try after the other.
+    pub wait: Option<Duration>,
     /// `phase`.
     pub phase: Option<Phase>,
 }
@@ -304,7 +306,7 @@ impl fmt::Debug for Script {
 mod table {
     use super::{Duration, Kind, Options, Phase, Statement};
 
-    const HEAD: usize = 10;
+    const HEAD: usize = 14;
     const RECORD: usize = 14;
 
     pub(super) fn pack(statements: &[Statement], options: &Options) -> Vec<u8> {
@@ -314,6 +316,7 @@ mod table {
         table.push(options.phase.map_or(0, |phase| phase as u8 + 1));
         table.extend(millis(options.timeout));
         table.extend(millis(options.lock_timeout));
+        table.extend(millis(options.wait));
         for statement in statements {
             table.extend_from_slice(&statement.start.to_le_bytes());
             table.extend_from_slice(&statement.end.to_le_bytes());
@@ -347,6 +350,7 @@ mod table {
             phase: (table[1] as usize).checked_sub(1).map(|index| Phase::NAMES[index].0),
             timeout: duration(2),
             lock_timeout: duration(6),
+            wait: duration(10),
         }
     }
 
@@ -366,6 +370,7 @@ mod table {
             foreign_keys_off: true,
             timeout: Some(Duration::from_secs(30)),
             lock_timeout: None,
+            wait: Some(Duration::from_secs(1800)),
             phase: Some(Phase::Contract),
         };
         let packed = pack(&statements, &options);

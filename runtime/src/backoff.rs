@@ -22,12 +22,22 @@ impl Backoff {
         Self { started: Instant::now(), budget, next: FIRST, slept: Duration::ZERO }
     }
 
+    /// Changes the budget; what was spent of it is spent.
+    pub(crate) fn set_budget(&mut self, budget: Duration) {
+        self.budget = budget;
+    }
+
     /// What is left of the budget.
     pub(crate) fn left(&self) -> Duration {
         self.budget.saturating_sub(self.started.elapsed())
     }
 
-    /// The time spent asleep so far.
+    /// Adds a wait of somebody else's: a statement's own.
+    pub(crate) fn add(&mut self, waited: Duration) {
+        self.slept += waited;
+    }
+
+    /// The time spent waiting so far.
     pub(crate) fn slept(&self) -> Duration {
         self.slept
     }

@@ -47,7 +47,8 @@ impl<'a> Engine<'_, 'a> {
                 // The holder is read a moment before the entry: only what two looks have seen is so.
                 let seen = (entry.version.clone(), entry.started_at.clone(), entry.done());
                 let before = doubt.replace(seen.clone());
-                let waiting = waiting_for(entry, &history.holder);
+                let waiting = self.waiting_for(entry, &history.holder);
+                backoff.set_budget(waiting.budget);
                 if is_left(&history.holder, &backoff) && before.as_ref() == Some(&seen) {
                     if self.settle().await? == Settled::Not {
                         self.wait(&mut backoff, report, waiting).await?;
@@ -66,7 +67,7 @@ impl<'a> Engine<'_, 'a> {
             self.refuse_shared_session(&plan).await?;
             // A repeated plan must not take two more steps.
             goal = Goal::Only(first.action, plan.steps.iter().map(|step| step.version.clone()).collect());
-            let ended = self.act(leading(&plan, &history, self, backoff.left())).await;
+            let ended = self.act(leading(&plan, &history, self, &mut backoff)).await;
             if !ended.done.is_empty() {
                 backoff.reset();
             }
@@ -108,13 +109,14 @@ impl<'a> Engine<'_, 'a> {
     async fn settle(&mut self) -> Result<Settled> {
         let history = self.driver.history(Detail::Scripts).await?;
         let Some(entry) = history.running() else { return Ok(Settled::Well) };
-        let done = match self.finding(entry) {
+        let finding = match self.finding(entry) {
+            Finding::Ask(questions) => self.ask(&questions).await?,
+            finding => finding,
+        };
+        let done = match finding {
             Finding::Again => entry.done(),
             Finding::Done => entry.done() + 1,
-            Finding::Ask(Question { thing, done }) => {
-                entry.done() + usize::from(self.driver.ask(&thing).await? == done)
-            }
-            Finding::Unknown => return Err(in_doubt(entry, &history.holder)),
+            Finding::Ask(_) | Finding::Unknown => return Err(in_doubt(entry, &history.holder)),
         };
         let at = entry.done() + 1;
         let found = if done < at { "not done" } else { "done" };
@@ -126,6 +128,14 @@ impl<'a> Engine<'_, 'a> {
             Err(Stop::Broken(error)) => Err(error),
             Err(_) => Ok(Settled::Not),
         }
+    }
+
+    async fn ask(&mut self, questions: &[Question]) -> Result<Finding> {
+        let mut answers = Vec::new();
+        for Question { thing, done } in questions {
+            answers.push((*done, self.driver.ask(thing).await?));
+        }
+        Ok(doubt::concluded(&answers))
     }
 
     fn finding(&self, entry: &Entry) -> Finding {
@@ -229,7 +239,8 @@ impl<'a> Engine<'_, 'a> {
 
     /// Waits, within the budget; what the error is when that is spent.
     async fn wait(&mut self, backoff: &mut Backoff, report: &mut Report, waiting: Waiting) -> Result<()> {
-        let slept = pause(backoff, &waiting.what).await;
+        backoff.set_budget(waiting.budget);
+        let slept = pause(backoff, &waiting.what, waiting.tried).await;
         report.waited = backoff.slept();
         if slept {
             return Ok(());
@@ -246,7 +257,7 @@ impl<'a> Engine<'_, 'a> {
                 (waiting.what.into_owned(), help.to_owned())
             }
         };
-        let message = format!("waited {} for {who}; nothing more was run", Took(self.settings.lock_timeout));
+        let message = format!("waited {} for {who}; nothing more was run", Took(waiting.budget));
         Err(Error::new(ErrorKind::Locked, message).help(help))
     }
 
@@ -268,16 +279,31 @@ impl<'a> Engine<'_, 'a> {
 
     /// What there is to wait for, or why it cannot go on; `rest` is what the plan has left.
     fn stopped(&self, (rest, holder): (&[Step<'_>], &Holder), stop: Stop, report: &mut Report) -> Result<Waiting> {
+        // Who is at work may have to wait as long as we.
+        let others = longest(rest, self.settings).max(self.settings.lock_timeout);
         match stop {
-            Stop::Busy => Ok(Waiting { what: another_runner(holder), otherwise: None }),
-            Stop::Stale => Ok(Waiting { what: "another runner, which was faster".into(), otherwise: None }),
+            Stop::Busy => Ok(Waiting::for_others(another_runner(holder), others)),
+            Stop::Stale => Ok(Waiting::for_others("another runner, which was faster".into(), others)),
             Stop::Contended(cause) => {
-                let what = "the tables that a statement needs".into();
-                Ok(Waiting { what, otherwise: Some(contended(rest, cause)) })
+                let budget = longest(&rest[..1], self.settings);
+                let tried = tried(&rest[0], &cause, self.settings);
+                let otherwise = Some(contended(rest, cause));
+                Ok(Waiting { what: "the tables that a statement needs".into(), otherwise, budget, tried })
             }
             Stop::Broken(error) => Err(error),
             Stop::Failed(failure) => Err(self.failed(rest, *failure, report)),
         }
+    }
+
+    /// Whoever is at an entry is waited for as long as its script lets them wait.
+    fn waiting_for(&self, entry: &Entry, holder: &Holder) -> Waiting {
+        let script = self.set.get(&entry.version).and_then(|migration| {
+            let direction = if entry.undone.is_some() { Direction::Down } else { Direction::Up };
+            migration.script(direction, self.driver.dialect())
+        });
+        let wait = script.and_then(|script| script.options().wait).unwrap_or_default();
+        let otherwise = (*holder == Holder::Unknown).then(|| in_doubt(entry, holder));
+        Waiting { otherwise, ..Waiting::for_others(another_runner(holder), wait.max(self.settings.lock_timeout)) }
     }
 
     /// The error of a failed step, and its line in the report.
@@ -301,11 +327,7 @@ impl<'a> Engine<'_, 'a> {
         });
         let verb = if step.action == Action::RollBack { "rolling back " } else { "" };
         let message = format!("{verb}{} failed at {part}{at}", step.label());
-        let kind = match failure.cause.code() {
-            // Query canceled, and SQLITE_INTERRUPT: the statement took too long.
-            Some("57014" | "9") => ErrorKind::Timeout,
-            _ => ErrorKind::Failed,
-        };
+        let kind = if failure.cause.is_timeout() { ErrorKind::Timeout } else { ErrorKind::Failed };
         let help = help_of(step, &failure, (kind, self.driver.dialect()));
         Error::new(kind, message).source(failure.cause).at(place).help(help)
     }
@@ -316,7 +338,7 @@ pub(crate) async fn read(driver: &mut dyn Driver, detail: Detail, backoff: &mut 
     loop {
         match driver.history(detail).await {
             Err(error) => match awaited(&error, backoff.slept()) {
-                Some(what) if pause(backoff, what).await => {}
+                Some(what) if pause(backoff, what, Duration::ZERO).await => {}
                 _ => return Err(error),
             },
             answer => return answer,
@@ -337,12 +359,13 @@ fn awaited(error: &Error, slept: Duration) -> Option<&'static str> {
     }
 }
 
-/// Sleeps, within the budget; says once for whom.
-async fn pause(backoff: &mut Backoff, what: &str) -> bool {
+/// Sleeps, within the budget; says once for whom, and each time how long, with the time for which a statement has `tried`.
+async fn pause(backoff: &mut Backoff, what: &str, tried: Duration) -> bool {
     if backoff.slept().is_zero() {
         tracing::info!(budget = %Took(backoff.left()), "waiting for {what}");
     }
     let before = backoff.slept();
+    backoff.add(tried);
     let slept = backoff.sleep().await;
     tracing::debug!(duration_ms = (backoff.slept() - before).as_millis() as u64, "waited for {what}");
     slept
@@ -353,6 +376,16 @@ struct Waiting {
     what: Cow<'static, str>,
     /// The error when the patience is spent, where it is not simply that.
     otherwise: Option<Error>,
+    /// The patience, from the last progress on.
+    budget: Duration,
+    /// How long a statement has waited for a lock until it gave up.
+    tried: Duration,
+}
+
+impl Waiting {
+    fn for_others(what: Cow<'static, str>, budget: Duration) -> Self {
+        Self { what, otherwise: None, budget, tried: Duration::ZERO }
+    }
 }
 
 /// Whether an entry could be settled, or somebody else was in the way.
@@ -376,11 +409,6 @@ fn is_left(holder: &Holder, backoff: &Backoff) -> bool {
         Holder::Unknown => backoff.left().is_zero(),
         Holder::Session(_) => false,
     }
-}
-
-fn waiting_for(entry: &Entry, holder: &Holder) -> Waiting {
-    let otherwise = (*holder == Holder::Unknown).then(|| in_doubt(entry, holder));
-    Waiting { what: another_runner(holder), otherwise }
 }
 
 /// Another runner, by name where it has one.
@@ -429,11 +457,28 @@ fn detail(goal: &Goal) -> Detail {
 }
 
 /// The steps that go to the driver together: all transactions up to the first that is none, or one that is none.
-fn leading<'b>(plan: &'b Plan<'_>, history: &'b History, engine: &Engine<'b, '_>, patience: Duration) -> Batch<'b> {
+fn leading<'b>(plan: &'b Plan<'_>, history: &'b History, engine: &Engine<'b, '_>, backoff: &mut Backoff) -> Batch<'b> {
     let mode = plan.steps[0].mode;
     let alike = plan.steps.iter().take_while(|step| step.mode == mode).count();
     let number = if mode == Mode::Transaction { alike } else { 1 };
-    Batch { steps: &plan.steps[..number], history, settings: engine.settings, identity: engine.identity, patience }
+    let (steps, settings) = (&plan.steps[..number], engine.settings);
+    backoff.set_budget(longest(steps, settings));
+    Batch { steps, history, settings, identity: engine.identity, patience: backoff.left() }
+}
+
+/// The longest time that a step of these may wait for what others hold.
+fn longest(steps: &[Step<'_>], settings: &Settings) -> Duration {
+    let waits = steps.iter().map(|step| step.script.as_deref().and_then(|script| script.options().wait));
+    waits.map(|wait| wait.unwrap_or(settings.lock_timeout)).max().unwrap_or(settings.lock_timeout)
+}
+
+/// How long a statement has waited for a lock, if it gave up because of that.
+fn tried(step: &Step<'_>, cause: &DatabaseError, settings: &Settings) -> Duration {
+    let own = step.script.as_deref().and_then(|script| script.options().lock_timeout);
+    match cause.code() {
+        Some("55P03") => own.unwrap_or(settings.statement_lock_timeout),
+        _ => Duration::ZERO,
+    }
 }
 
 fn contended(rest: &[Step<'_>], cause: DatabaseError) -> Error {
@@ -442,13 +487,15 @@ fn contended(rest: &[Step<'_>], cause: DatabaseError) -> Error {
     Error::new(ErrorKind::Locked, format!("{step} did not get the tables that it needs"))
         .details(holders.collect::<Vec<_>>().join("\n"))
         .source(cause)
-        .help("end the session that holds them, or wait longer with `.lock_timeout(…)`; then run it again")
+        .help("end the session that holds them, or wait longer with `-- whimbrel:wait 30m`; then run it again")
 }
 
 fn name_of(part: Part, step: &Step<'_>) -> String {
     let of = |script: Option<&whimbrel_core::Script>| script.map_or(0, whimbrel_core::Script::len);
     match part {
-        Part::Statement(index) => format!("statement {} of {}", index + 1, of(step.script.as_deref())),
+        Part::Statement(index) | Part::Half(index) => {
+            format!("statement {} of {}", index + 1, of(step.script.as_deref()))
+        }
         Part::Verify(index) => format!("verify query {} of {}", index + 1, of(step.verify.as_ref().map(|it| it.0))),
         Part::Constraints | Part::Commit => "a constraint at the end".to_owned(),
         Part::Reset => "setting the session back".to_owned(),
@@ -466,6 +513,7 @@ fn help_of(step: &Step<'_>, failure: &Failure, (kind, dialect): (ErrorKind, Dial
         (Mode::Outside, _) if step.action == Action::RollBack && failure.took_nothing_back(step, dialect) => {
             "correct the down script and run it again: this migration is still applied"
         }
+        (_, Part::Half(_)) => "look what of it took effect, correct it, and run it again: it goes on with it",
         (Mode::Outside, Part::Constraints) => {
             "mend the rows that `PRAGMA foreign_key_check` lists, and run it again: its statements are done"
         }
@@ -478,14 +526,15 @@ fn help_of(step: &Step<'_>, failure: &Failure, (kind, dialect): (ErrorKind, Dial
 }
 
 fn left_of(step: &Step<'_>, failure: &Failure, dialect: Dialect) -> String {
+    let and_some = if matches!(failure.part, Part::Half(_)) { ", and perhaps some of it" } else { "" };
     match (step.mode, failure.kept) {
         (Mode::Outside, _) if step.action == Action::RollBack && failure.took_nothing_back(step, dialect) => {
             "still applied".to_owned()
         }
         (Mode::Transaction | Mode::ForeignKeysOff, _) if step.action == Action::RollBack => "still applied".to_owned(),
-        (Mode::Outside, 0) => "nothing before it".to_owned(),
-        (Mode::Outside, 1) => "the statement before it stays".to_owned(),
-        (Mode::Outside, kept) => format!("the {kept} statements before it stay"),
+        (Mode::Outside, 0) => format!("nothing before it{and_some}"),
+        (Mode::Outside, 1) => format!("the statement before it stays{and_some}"),
+        (Mode::Outside, kept) => format!("the {kept} statements before it stay{and_some}"),
         _ => "rolled back".to_owned(),
     }
 }

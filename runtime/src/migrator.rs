@@ -150,7 +150,8 @@ impl<'a> Migrator<'a> {
     }
 
     /// How long to wait for another runner, for tables that other sessions hold, or for a PostgreSQL server that
-    /// is starting or has no connection left; five minutes by default.
+    /// is starting or has no connection left; five minutes by default. For the tables that a script needs its own
+    /// `-- whimbrel:wait` wins, and another runner at work on it is waited for as long.
     pub fn lock_timeout(mut self, time: Duration) -> Self {
         self.settings.lock_timeout = time;
         self

@@ -5,11 +5,12 @@ use std::fmt::Write as _;
 use similar::{ChangeTag, TextDiff};
 use whimbrel_core::read::read_stored;
 use whimbrel_core::script::Phase;
-use whimbrel_core::{Direction, Migration, Migrations, Script, Version};
+use whimbrel_core::{Dialect, Direction, Migration, Migrations, Script, Version};
 
+use crate::doubt;
 use crate::error::{Error, ErrorKind, Result};
 use crate::history::{Entry, State};
-use crate::plan::Facts;
+use crate::plan::{self, Facts, Mode};
 use crate::report::migrations;
 use crate::settings::{Missing, Newer, OutOfOrder};
 
@@ -21,6 +22,7 @@ pub(crate) fn faults(facts: Facts<'_, '_>, wanted: &[&Migration]) -> Vec<Error> 
         check_none_halfway_back(facts, &[]),
         check_still_outside(facts),
         check_resumable(facts),
+        check_session(facts),
         check_missing(facts, &applied),
         check_newer(facts, &applied),
         check_minimum(facts),
@@ -110,6 +112,27 @@ fn restore(done: usize) -> String {
     }
 }
 
+/// What stopped half-way goes on in another session, which lacks what the first one held.
+fn check_session(facts: Facts<'_, '_>) -> Result<()> {
+    let lost = |entry: &Entry| {
+        let script = facts.set.get(&entry.version)?.script(Direction::Up, facts.dialect)?;
+        session_lost(facts, entry, script)
+    };
+    halfway(facts).find_map(lost).map_or(Ok(()), Err)
+}
+
+fn session_lost(facts: Facts<'_, '_>, entry: &Entry, script: &Script) -> Option<Error> {
+    if facts.dialect != Dialect::Mysql {
+        return None;
+    }
+    let (name, index) = doubt::mysql::lost(script, entry.done())?;
+    let (work, at) = (entry.work(), entry.done() + 1);
+    let message =
+        format!("{work} goes on at statement {at}, without `{name}` of statement {}; nothing was run", index + 1);
+    let help = format!("write the statements from {at} on so that they do without it: it was gone with its session");
+    Some(Error::new(ErrorKind::Refused, message).help(help))
+}
+
 /// The entries that stopped outside a transaction, so that some of their statements stay.
 fn halfway<'h>(facts: Facts<'_, 'h>) -> impl Iterator<Item = &'h Entry> {
     let stopped = facts.history.entries.iter().filter(|entry| matches!(entry.state, State::Failed | State::Running));
@@ -139,7 +162,7 @@ pub(crate) fn check_none_halfway_back(facts: Facts<'_, '_>, finished: &[&Entry])
 /// as it was.
 pub(crate) fn check_goes_on_back(facts: Facts<'_, '_>, entry: &Entry, script: &Script) -> Result<()> {
     let Some(done) = entry.undone else { return Ok(()) };
-    if script.is_transactional(facts.dialect) {
+    if plan::mode(script, facts.dialect) != Mode::Outside {
         let message = format!(
             "{} failed half-way outside a transaction, and its script now asks for one; nothing was run",
             entry.work()
@@ -148,7 +171,7 @@ pub(crate) fn check_goes_on_back(facts: Facts<'_, '_>, entry: &Entry, script: &S
         return Err(Error::new(ErrorKind::Changed, message).help(help));
     }
     if done == 0 || starts_alike(facts, (Direction::Down, entry.down.as_deref()), script, done) {
-        return Ok(());
+        return session_lost(facts, entry, script).map_or(Ok(()), Err);
     }
     let message = format!("{} failed half-way, and what is done was edited since; nothing was run", entry.work());
     Err(Error::new(ErrorKind::Changed, message).help(restore(done)))
@@ -158,7 +181,7 @@ pub(crate) fn check_goes_on_back(facts: Facts<'_, '_>, entry: &Entry, script: &S
 fn check_still_outside(facts: Facts<'_, '_>) -> Result<()> {
     let inside = |entry: &&Entry| {
         let script = facts.set.get(&entry.version).and_then(|it| it.script(Direction::Up, facts.dialect));
-        script.is_some_and(|script| script.is_transactional(facts.dialect))
+        script.is_some_and(|script| plan::mode(script, facts.dialect) != Mode::Outside)
     };
     let Some(entry) = halfway(facts).find(inside) else { return Ok(()) };
     let message = format!(

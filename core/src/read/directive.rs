@@ -17,7 +17,7 @@ struct Directive {
     set: fn(&mut Options, &str) -> Result<(), ()>,
 }
 
-const DIRECTIVES: [Directive; 6] = [
+const DIRECTIVES: [Directive; 7] = [
     Directive { name: "no-transaction", order: "write `-- whimbrel:no-transaction` alone", set: no_transaction },
     Directive { name: "timeout", order: "write `-- whimbrel:timeout 30s`, or in ms, m or h", set: timeout },
     Directive {
@@ -25,6 +25,7 @@ const DIRECTIVES: [Directive; 6] = [
         order: "write `-- whimbrel:lock-timeout 2s`, or in ms, m or h",
         set: lock_timeout,
     },
+    Directive { name: "wait", order: "write `-- whimbrel:wait 30m`, or in ms, s or h", set: wait },
     Directive { name: "foreign-keys", order: "write `-- whimbrel:foreign-keys off`", set: foreign_keys },
     Directive { name: "phase", order: "write `-- whimbrel:phase expand`, `migrate` or `contract`", set: phase },
     Directive { name: "allow", order: "write `-- whimbrel:allow <rule> <reason>`", set: allow },
@@ -122,6 +123,11 @@ fn timeout(options: &mut Options, value: &str) -> Result<(), ()> {
 
 fn lock_timeout(options: &mut Options, value: &str) -> Result<(), ()> {
     options.lock_timeout = Some(duration(value).ok_or(())?);
+    Ok(())
+}
+
+fn wait(options: &mut Options, value: &str) -> Result<(), ()> {
+    options.wait = Some(duration(value).ok_or(())?);
     Ok(())
 }
 

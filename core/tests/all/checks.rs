@@ -21,8 +21,8 @@ const DIRECTIVES: &[Case] = &[
             "unknown-directive",
             (1, 1),
             "unknown directive `retry`",
-            "write one of `no-transaction`, `timeout`, `lock-timeout`, `foreign-keys`, `phase`, `allow`; if it is prose, \
-             let it not begin with `whimbrel:`",
+            "write one of `no-transaction`, `timeout`, `lock-timeout`, `wait`, `foreign-keys`, `phase`, `allow`; if it \
+             is prose, let it not begin with `whimbrel:`",
         )],
     ),
     (
@@ -32,8 +32,8 @@ const DIRECTIVES: &[Case] = &[
             "unknown-directive",
             (1, 1),
             "unknown directive `see`",
-            "write one of `no-transaction`, `timeout`, `lock-timeout`, `foreign-keys`, `phase`, `allow`; if it is prose, \
-             let it not begin with `whimbrel:`",
+            "write one of `no-transaction`, `timeout`, `lock-timeout`, `wait`, `foreign-keys`, `phase`, `allow`; if it \
+             is prose, let it not begin with `whimbrel:`",
         )],
     ),
     (
@@ -43,8 +43,8 @@ const DIRECTIVES: &[Case] = &[
             "unknown-directive",
             (1, 1),
             "a directive needs a name",
-            "write one of `no-transaction`, `timeout`, `lock-timeout`, `foreign-keys`, `phase`, `allow`; if it is prose, \
-             let it not begin with `whimbrel:`",
+            "write one of `no-transaction`, `timeout`, `lock-timeout`, `wait`, `foreign-keys`, `phase`, `allow`; if it \
+             is prose, let it not begin with `whimbrel:`",
         )],
     ),
     (
@@ -65,6 +65,16 @@ const DIRECTIVES: &[Case] = &[
             (1, 1),
             "`lock-timeout` needs a value",
             "write `-- whimbrel:lock-timeout 2s`, or in ms, m or h",
+        )],
+    ),
+    (
+        Mysql,
+        "-- whimbrel:wait for ever\nselect 1;",
+        &[(
+            "directive-value",
+            (1, 1),
+            "`for ever` is no value of `wait`",
+            "write `-- whimbrel:wait 30m`, or in ms, s or h",
         )],
     ),
     (

@@ -114,6 +114,7 @@ fn directives_are_read_wherever_the_leading_comments_are() {
         ("--whimbrel:no-transaction\r\nselect 1", Options { no_transaction: true, ..Options::default() }),
         ("/* a\n */ \n\n--   whimbrel:timeout  5m \nselect 1", Options { timeout: second(300), ..Options::default() }),
         ("\u{feff}-- whimbrel:lock-timeout 1h\nselect 1", Options { lock_timeout: second(3600), ..Options::default() }),
+        ("-- a\n-- whimbrel:wait 30m\nselect 1", Options { wait: second(1800), ..Options::default() }),
         ("-- whimbrel: timeout 3s\nselect 1", Options { timeout: second(3), ..Options::default() }),
         ("--Whimbrel:\t phase  migrate", Options { phase: Some(Phase::Migrate), ..Options::default() }),
         ("-- a\n-- whimbrel:phase migrate\n", Options { phase: Some(Phase::Migrate), ..Options::default() }),

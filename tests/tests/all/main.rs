@@ -7,6 +7,8 @@ mod databases;
 mod demonstration;
 mod directories;
 mod killed;
+mod mysql_cases;
+mod mysql_sessions;
 mod pgbouncer;
 mod postgres_cases;
 mod postgres_server;

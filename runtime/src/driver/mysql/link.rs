@@ -1,5 +1,6 @@
 //! The connection: the caller's, or one of our own, as for PostgreSQL.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use sqlx::mysql::{MySqlConnectOptions, MySqlConnection};
@@ -23,8 +24,9 @@ pub(crate) struct Link<'a> {
     pub(crate) packet: usize,
     /// Whether the server can stop a statement that takes too long.
     pub(crate) has_statement_time: bool,
-    /// The SQL that makes the session what it was.
-    pub(crate) restore: String,
+    /// The variables of the session as it was found, and the role.
+    found: BTreeMap<String, String>,
+    role: String,
     leftovers: Option<String>,
 }
 
@@ -65,7 +67,8 @@ impl<'a> Link<'a> {
             met: false,
             packet: usize::MAX,
             has_statement_time: false,
-            restore: String::new(),
+            found: BTreeMap::new(),
+            role: String::new(),
             leftovers: None,
         }
     }
@@ -124,44 +127,62 @@ impl<'a> Link<'a> {
         }
     }
 
-    /// Keeps what the session has set, by name and value.
-    pub(crate) fn note_settings(&mut self, rows: &[Row]) {
-        let mut set = Vec::new();
-        for row in rows {
-            let [Some(name), value] = [row.first(), row.get(1)].map(|it| it.cloned().flatten()) else { continue };
-            let value = value.unwrap_or_default();
-            match name.as_str() {
-                // It cannot be set by a session.
-                "max_allowed_packet" => {
-                    self.packet = value.parse().unwrap_or(usize::MAX);
-                    continue;
-                }
-                "max_statement_time" => self.has_statement_time = true,
-                _ => {}
-            }
-            let value = match value.parse::<f64>() {
-                Ok(_) => value,
-                Err(_) if value.is_empty() && name != "sql_mode" => "NULL".to_owned(),
-                Err(_) => literal(Dialect::Mysql, &*value),
-            };
-            set.push(format!("{name} = {value}"));
+    /// Keeps the session as it is: its role, and its variables by name and value.
+    pub(crate) fn note_session(&mut self, role: Option<String>, variables: &[Row]) {
+        self.role = role.unwrap_or_default();
+        self.found = by_name(variables);
+        let number = |name| self.found.get(name).and_then(|value| value.parse().ok());
+        self.packet = number("max_allowed_packet").unwrap_or(usize::MAX);
+        self.has_statement_time = self.found.contains_key("max_statement_time");
+    }
+
+    /// Gives a caller's session back as it was; a session of our own is not used again, where a script may have left
+    /// something that no list tells of.
+    pub(crate) async fn restore(&mut self) {
+        if !matches!(self.source, Source::Caller(_)) {
+            return;
         }
-        let database = format!("USE `{}`", self.database.replace('`', "``"));
-        self.restore = format!("SET SESSION {};\n{database}", set.join(", "));
+        // On an error the connection is broken.
+        let Ok(answer) = self.send(request::VARIABLES.to_owned(), ALL).await else { return };
+        let now = by_name(&answer.rows);
+        let differs = |(name, value): &(&String, &String)| now.get(*name) != Some(*value) && !is_passing(name);
+        let changed = self.found.iter().filter(differs);
+        let mut sql: Vec<String> =
+            changed.map(|(name, value)| format!("SET SESSION {name} = {}", setting(value))).collect();
+        // The role and the database are no variables; a role may be needed for what follows it.
+        sql.insert(0, format!("SET ROLE {}", role(&self.role)));
+        sql.push(format!("USE `{}`", self.database.replace('`', "``")));
+        for sql in sql {
+            // What a server lets nobody set back, it is left with.
+            if let Err(fault) = self.send(sql, NONE).await
+                && !matches!(fault, Fault::Database { .. })
+            {
+                return;
+            }
+        }
+    }
+
+    /// Closes a session of our own: the next request begins another.
+    pub(crate) async fn renew(&mut self) {
+        if let Some(own) = self.own.take() {
+            // The server ends it in any case.
+            let _ = tokio::time::timeout(RELEASE_PATIENCE, own.close()).await;
+        }
     }
 
     /// Closes our own connection; a caller's is given back as it was.
     pub(crate) async fn release(&mut self) {
-        if let Some(sql) = self.leftovers.take()
-            // A broken connection has nothing left of it.
-            && tokio::time::timeout(RELEASE_PATIENCE, self.send(sql, NONE)).await.is_err()
-        {
-            tracing::warn!("a statement of ours still runs on the connection that was passed in: close it");
+        if let Some(sql) = self.leftovers.take() {
+            let giving_back = async {
+                // A broken connection has nothing left of it.
+                let _ = self.send(sql, NONE).await;
+                self.restore().await;
+            };
+            if tokio::time::timeout(RELEASE_PATIENCE, giving_back).await.is_err() {
+                tracing::warn!("a statement of ours still runs on the connection that was passed in: close it");
+            }
         }
-        if let Some(own) = self.own.take() {
-            // The server ends the session in any case.
-            let _ = tokio::time::timeout(RELEASE_PATIENCE, own.close()).await;
-        }
+        self.renew().await;
     }
 
     async fn connection(&mut self) -> Result<&mut MySqlConnection, Fault> {
@@ -171,16 +192,67 @@ impl<'a> Link<'a> {
             Source::Options(options) => (**options).clone(),
         };
         if self.own.is_none() {
-            // `||` means what the server's own clients mean by it.
-            let quiet = options.pipes_as_concat(false).disable_statement_logging();
-            let connected = quiet.connect().await;
-            self.own = Some(connected.map_err(|error| Fault::Connect {
-                error,
-                host: quiet.get_host().to_owned(),
-                port: quiet.get_port(),
-            })?);
+            self.own = Some(open(options).await?);
         }
         Ok(self.own.as_mut().expect("it was opened just above"))
+    }
+
+    /// Where a connection beside it leads to the same place; a caller's does not tell.
+    pub(crate) fn options(&self) -> Option<MySqlConnectOptions> {
+        match &self.source {
+            Source::Caller(_) => None,
+            Source::Pool(pool) => Some((*pool.connect_options()).clone()),
+            Source::Options(options) => Some((**options).clone()),
+        }
+    }
+}
+
+/// Opens a connection of our own.
+pub(crate) async fn open(options: MySqlConnectOptions) -> Result<MySqlConnection, Fault> {
+    // `||` means what the server's own clients mean by it.
+    let quiet = options.pipes_as_concat(false).disable_statement_logging();
+    let connected = quiet.connect().await;
+    connected.map_err(|error| Fault::Connect { error, host: quiet.get_host().to_owned(), port: quiet.get_port() })
+}
+
+fn by_name(rows: &[Row]) -> BTreeMap<String, String> {
+    let pair = |row: &Row| Some((row.first()?.clone()?, row.get(1)?.clone().unwrap_or_default()));
+    rows.iter().filter_map(pair).collect()
+}
+
+/// Whether a variable changes by itself, or cannot be set.
+fn is_passing(name: &str) -> bool {
+    const PASSING: &[&str] = &[
+        "error_count",
+        "identity",
+        "in_transaction",
+        "insert_id",
+        "last_gtid",
+        "last_insert_id",
+        "max_allowed_packet",
+        "pseudo_thread_id",
+        "rand_seed1",
+        "rand_seed2",
+        "timestamp",
+        "warning_count",
+    ];
+    PASSING.contains(&name)
+}
+
+/// A value as `SHOW VARIABLES` prints it, so that `SET` reads it.
+fn setting(value: &str) -> String {
+    match value.parse::<f64>() {
+        Ok(_) => value.to_owned(),
+        Err(_) => literal(Dialect::Mysql, value),
+    }
+}
+
+/// As `CURRENT_ROLE()` prints it: MySQL quotes what it needs to, MariaDB nothing.
+fn role(name: &str) -> String {
+    match name {
+        "" | "NONE" => "NONE".to_owned(),
+        name if name.starts_with('`') => name.to_owned(),
+        name => literal(Dialect::Mysql, name),
     }
 }
 

@@ -32,13 +32,17 @@ pub(crate) const NO_TABLE: &str = "1146";
 /// A key is there already.
 pub(crate) const DUPLICATE: &str = "1062";
 
-/// What a session is given back as a step found it. Those that a server does not have are not found.
-pub(crate) const SETTINGS: &str = "SHOW SESSION VARIABLES WHERE Variable_name IN ('autocommit', \
-     'character_set_client', 'character_set_results', 'collation_connection', 'check_constraint_checks', \
-     'default_storage_engine', 'foreign_key_checks', 'innodb_lock_wait_timeout', 'lock_wait_timeout', \
-     'max_allowed_packet', 'max_statement_time', 'sql_auto_is_null', 'sql_mode', 'sql_notes', \
-     'sql_safe_updates', 'sql_select_limit', 'time_zone', 'transaction_isolation', 'transaction_read_only', \
-     'tx_isolation', 'tx_read_only', 'unique_checks')";
+/// Fails, with [`NOT_ONE_ROW`], unless the statement before it has changed a row, or found it as it should be.
+pub(crate) const ONE_ROW: &str = "SELECT IF(ROW_COUNT() > 0, 1, (SELECT 1 UNION SELECT 2))";
+/// Subquery returns more than one row.
+pub(crate) const NOT_ONE_ROW: &str = "1242";
+
+/// What a session has set.
+pub(crate) const VARIABLES: &str = "SHOW SESSION VARIABLES";
+
+/// Ends what a script has left open, and takes back what may hide or bend what we write next.
+pub(crate) const CLEANUP: &str = "ROLLBACK;\nUNLOCK TABLES;\nSET NAMES utf8mb4;\n\
+     SET SESSION timestamp = DEFAULT, sql_select_limit = DEFAULT";
 
 /// How scripts were split when they were compiled: with `\` as an escape and `"` around texts.
 pub(crate) const PINNED: &str = "sql_mode = 'STRICT_TRANS_TABLES,ERROR_FOR_DIVISION_BY_ZERO,NO_ENGINE_SUBSTITUTION'";
@@ -78,7 +82,17 @@ pub(crate) fn begin(tables: &Tables, batch: &Batch<'_>, step: &Step<'_>, event: 
         None => TONGUE.begin_rollback(tables, step, batch.identity),
     };
     let (insert, values) = TONGUE.event(tables, &step.key, batch.identity, ("started", None));
-    format!("START TRANSACTION READ WRITE;\n{insert} SELECT {values}, {}, NULL;\n{entered};\nCOMMIT", event + 1)
+    format!(
+        "START TRANSACTION READ WRITE;\n{insert} SELECT {values}, {}, NULL;\n{entered};\n{ONE_ROW};\nCOMMIT",
+        event + 1
+    )
+}
+
+/// Selects how many statements of a step are done.
+pub(crate) fn applied(tables: &Tables, step: &Step<'_>) -> String {
+    let column = if step.record.is_some() { "applied" } else { "undone" };
+    let key = literal(Dialect::Mysql, &*step.key);
+    format!("SELECT CAST({column} AS CHAR) FROM {} WHERE version = {key}", tables.history)
 }
 
 /// Completes the entry and adds the event.
@@ -90,7 +104,7 @@ pub(crate) fn leave(tables: &Tables, batch: &Batch<'_>, step: &Step<'_>, event: 
     };
     let (insert, values) = TONGUE.event(tables, &step.key, batch.identity, (what, None));
     let key = literal(Dialect::Mysql, &*step.key);
-    let mut sql = vec!["START TRANSACTION READ WRITE".to_owned(), TONGUE.leave(tables, step)];
+    let mut sql = vec!["START TRANSACTION READ WRITE".to_owned(), TONGUE.leave(tables, step), ONE_ROW.to_owned()];
     sql.extend(TONGUE.rechain(tables, step));
     sql.push(format!("{insert} SELECT {values}, {event}, duration_ms FROM {} WHERE version = {key}", tables.history));
     sql.push("COMMIT".to_owned());
@@ -102,7 +116,7 @@ pub(crate) fn resolve(tables: &Tables, resolution: &Resolution<'_>) -> String {
     let event = ("resolved", Some(&*resolution.why));
     let (insert, values) = TONGUE.event(tables, &resolution.entry.key, resolution.identity, event);
     format!(
-        "START TRANSACTION READ WRITE;\n{insert} SELECT {values}, {}, NULL;\n{};\nCOMMIT",
+        "START TRANSACTION READ WRITE;\n{insert} SELECT {values}, {}, NULL;\n{};\n{ONE_ROW};\nCOMMIT",
         resolution.last_event + 1,
         TONGUE.resolve(tables, resolution)
     )

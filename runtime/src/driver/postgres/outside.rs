@@ -87,7 +87,8 @@ fn taken_over(step: &Step<'_>, by: &str) -> Error {
 
 fn hint(step: &Step<'_>, failure: &Failure) -> Option<String> {
     let waited = failure.cause.code() == Some("55P03");
-    let raise = waited.then_some("raise `-- whimbrel:lock-timeout`, or end the session that holds the table");
+    let raise = waited
+        .then_some("raise `-- whimbrel:wait` or `-- whimbrel:lock-timeout`, or end the session that holds the table");
     let drop = leaves_an_index(step, failure)
         .then_some("it leaves an invalid index behind, which the next run drops before it builds it anew");
     let hints: Vec<&str> = raise.into_iter().chain(drop).collect();
@@ -296,6 +297,7 @@ impl Run<'_, '_, '_> {
         let wait = self.script.options().lock_timeout.unwrap_or(self.batch.settings.statement_lock_timeout);
         loop {
             let waits = Waits { sql: format!("{before}{text}{after}"), keep: NONE, wait, key: self.tables.key };
+            let started = Instant::now();
             let (answer, seen) = holders::send(self.link, waits).await;
             let (mut error, completed) = match answer {
                 Ok(answer) => return Ok(answer),
@@ -304,7 +306,10 @@ impl Run<'_, '_, '_> {
             };
             self.link.roll_back().await;
             if error.code() == Some("55P03") {
-                if repeats && backoff.sleep().await {
+                let slept = repeats && backoff.sleep().await;
+                let duration_ms = started.elapsed().as_millis() as u64;
+                tracing::debug!(duration_ms, statement = index + 1, "waited for the tables that a statement needs");
+                if slept {
                     continue;
                 }
                 error.cause.detail = holders(self.link, seen, text).await;

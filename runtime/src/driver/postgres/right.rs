@@ -75,7 +75,7 @@ pub(crate) async fn take(
     let _ = link.send(format!("SELECT pg_advisory_unlock({})", tables.key), NONE).await;
     Err(match fault {
         Fault::Database { error, .. } => match error.code() {
-            Some("23505" | "42P07" | "42P01") => Stop::Stale,
+            Some("23505" | "40001" | "42P07" | "42P01") => Stop::Stale,
             Some("55P03" | "40P01") => Stop::Contended(error.cause),
             _ => Stop::Broken(setup_error(error.cause, tables)),
         },

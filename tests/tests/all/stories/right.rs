@@ -25,6 +25,7 @@ stories! {
     a_builder_that_stands_still_is_taken_over_and_writes_no_more on postgres
     of_two_who_wait_one_takes_over on postgres
     a_slow_runner_is_not_taken_over on postgres
+    who_gets_no_second_connection_says_so_and_goes_on on postgres
     who_may_not_end_a_session_says_what_to_run on postgres
     a_runner_that_is_killed_is_followed_at_once on postgres
     a_run_that_is_dropped_is_followed_at_once on postgres
@@ -253,6 +254,17 @@ async fn a_slow_runner_is_not_taken_over(world: World) {
     assert!(ended.iter().all(|runner| runner.status.success()), "{ended:?}");
     assert_eq!(events(&world, "taken_over").await.len(), 0);
     all_is_well(&world, &["1", "2", "3"]).await;
+}
+
+async fn who_gets_no_second_connection_says_so_and_goes_on(world: World) {
+    let World::Postgres(_, database) = &world else { return };
+    let (role, url) = database.role().await;
+    world.run(format!("GRANT CREATE ON SCHEMA public TO \"{role}\"; ALTER ROLE \"{role}\" CONNECTION LIMIT 1")).await;
+    let set = set_for("postgres", [("0001_a.sql", "-- whimbrel:no-transaction\nSELECT pg_sleep(2)")]);
+    listen();
+    let mut migrator = Migrator::connect(&set, &url).unwrap().lease(Duration::from_millis(300));
+    assert_eq!(migrator.up().await.unwrap().applied(), 1);
+    assert!(heard().contains("no sign of life could be given; another runner may take over"), "{}", heard());
 }
 
 async fn who_may_not_end_a_session_says_what_to_run(world: World) {

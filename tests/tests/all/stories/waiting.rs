@@ -17,6 +17,9 @@ stories! {
     those_in_the_way_of_a_concurrent_index_are_named on postgres
     each_wait_is_an_event on sqlite, postgres
     a_lock_timeout_of_a_script_is_kept on postgres
+    a_script_says_how_long_it_may_wait on postgres
+    whoever_is_at_work_is_waited_for_as_long_as_the_script_may_wait on postgres
+    a_wait_for_a_table_is_an_event_with_the_time_of_the_try on postgres
     nothing_stays_locked_after_an_error on sqlite, postgres
     nothing_stays_locked_after_a_panic on sqlite, postgres
     a_run_may_not_take_longer_than_its_timeout on sqlite, postgres
@@ -189,6 +192,74 @@ async fn a_lock_timeout_of_a_script_is_kept(world: World) {
     world.up(&set).await.unwrap();
     let seen = world.texts("SELECT b FROM a UNION ALL SELECT b FROM c UNION ALL SELECT b FROM d").await;
     assert_eq!(seen, ["1234ms", "1235ms", "2s"]);
+}
+
+/// A set whose second migration wants a table for so long, in a transaction or outside of one.
+fn wants_for(wait: &str) -> [Migrations; 2] {
+    ["", "-- whimbrel:no-transaction\n"].map(|mode| {
+        let text = format!("{mode}-- whimbrel:wait {wait}\nALTER TABLE wanted ADD COLUMN b INTEGER");
+        set([("0001_a.sql", "CREATE TABLE a (id INTEGER)"), ("0002_b.sql", &text)])
+    })
+}
+
+async fn a_script_says_how_long_it_may_wait(world: World) {
+    let World::Postgres(pool, _) = &world else { return };
+    let migrator = |set| world.migrator(set).statement_lock_timeout(Duration::from_millis(50));
+    for (long, short) in wants_for("60s").iter().zip(&wants_for("300ms")) {
+        world.run("CREATE TABLE wanted (id INTEGER)").await;
+        let mut holder = pool.begin().await.unwrap();
+        holder.execute("SELECT * FROM wanted").await.unwrap();
+        let begin = Instant::now();
+        let error = migrator(short).up().await.unwrap_err();
+        assert!(matches!(error.kind(), ErrorKind::Locked | ErrorKind::Failed), "{error:?}");
+        assert!(format!("{error:?}").contains("-- whimbrel:wait"), "{error:?}");
+        assert!(begin.elapsed() < Duration::from_secs(60), "{:?}", begin.elapsed());
+
+        let mut migrator = migrator(long).lock_timeout(Duration::from_millis(100));
+        let (report, ()) = tokio::join!(migrator.up(), async {
+            tokio::time::sleep(Duration::from_millis(1_500)).await;
+            holder.rollback().await.unwrap();
+        });
+        assert_eq!(report.unwrap().applied(), 2);
+        world.run("DROP TABLE wanted, a, whimbrel_history, whimbrel_events").await;
+    }
+}
+
+async fn whoever_is_at_work_is_waited_for_as_long_as_the_script_may_wait(world: World) {
+    let World::Postgres(pool, _) = &world else { return };
+    for set in &wants_for("60s") {
+        world.run("CREATE TABLE wanted (id INTEGER)").await;
+        let mut holder = pool.begin().await.unwrap();
+        holder.execute("SELECT * FROM wanted").await.unwrap();
+        let mut runners = [0, 1].map(|_| world.migrator(set).lock_timeout(Duration::from_millis(100)));
+        let [one, another] = &mut runners;
+        let (one, another, ()) = tokio::join!(one.up(), another.up(), async {
+            tokio::time::sleep(Duration::from_millis(2_500)).await;
+            holder.rollback().await.unwrap();
+        });
+        assert_eq!([one.unwrap().applied(), another.unwrap().applied()], [2, 2]);
+        world.run("DROP TABLE wanted, a, whimbrel_history, whimbrel_events").await;
+    }
+}
+
+async fn a_wait_for_a_table_is_an_event_with_the_time_of_the_try(world: World) {
+    let World::Postgres(pool, _) = &world else { return };
+    for set in &wants_for("200ms") {
+        world.run("CREATE TABLE wanted (id INTEGER)").await;
+        let mut holder = pool.begin().await.unwrap();
+        holder.execute("SELECT * FROM wanted").await.unwrap();
+        listen();
+        let error = world.migrator(set).statement_lock_timeout(Duration::from_millis(700)).up().await.unwrap_err();
+        let heard = heard();
+        let waits = heard.split("message=waited for the tables that a statement needs").count() - 1;
+        let durations = heard.lines().filter_map(|line| line.strip_prefix("duration_ms=")?.parse::<u64>().ok());
+        assert!(waits > 0 && durations.filter(|ms| *ms >= 700).count() >= waits, "{heard}");
+        if error.kind() == ErrorKind::Locked {
+            assert!(error.report().unwrap().waited() >= Duration::from_millis(700), "{error:?}");
+        }
+        holder.rollback().await.unwrap();
+        world.run("DROP TABLE wanted, a, whimbrel_history, whimbrel_events").await;
+    }
 }
 
 /// Another runner, and another writer, get through at once.
