@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use sqlx::{AssertSqlSafe, PgConnection, SqliteConnection};
+use sqlx::{AssertSqlSafe, MySqlConnection, PgConnection, SqliteConnection};
 
 /// All that a run leaves, but for times, durations and who ran it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -38,6 +38,12 @@ impl Ask for PgConnection {
     }
 }
 
+impl Ask for MySqlConnection {
+    async fn texts(&mut self, sql: &str) -> sqlx::Result<Vec<String>> {
+        sqlx::query_scalar(AssertSqlSafe(sql.to_owned())).fetch_all(self).await
+    }
+}
+
 impl Ask for SqliteConnection {
     async fn texts(&mut self, sql: &str) -> sqlx::Result<Vec<String>> {
         sqlx::query_scalar(AssertSqlSafe(sql.to_owned())).fetch_all(self).await
@@ -54,6 +60,11 @@ impl Dump {
             // Equal rows must not fall together.
             let rows = ask(connection, &sql).await.into_iter().enumerate();
             lines.extend(rows.map(|(number, row)| format!("{row} #{number}")));
+        }
+        // A query that finds nothing would make all dumps equal.
+        for table in ["ran", "whimbrel_history"] {
+            let row = format!("row of {table}");
+            assert!(lines.iter().any(|line| line.contains(&row)), "{lines:#?}");
         }
         Self { lines, events: ask(connection, EVENTS).await }
     }

@@ -10,6 +10,7 @@ use whimbrel_tests::starters::Starters;
 
 use super::dump::Dump;
 use super::matrix::{Server, Way, block_on, go_on, runtime};
+use super::mysql::Mysql;
 use super::postgres::Postgres;
 use super::sqlite::Sqlite;
 
@@ -82,6 +83,13 @@ async fn begin<S: Server>(server: &S, database: &S::Database, start: Start) {
 #[test]
 fn twenty_processes_run_each_statement_once_on_postgres() {
     if let Some(server) = block_on(Postgres::new()) {
+        stampede(&server);
+    }
+}
+
+#[test]
+fn twenty_processes_run_each_statement_once_on_mysql() {
+    if let Some(server) = block_on(Mysql::new()) {
         stampede(&server);
     }
 }
