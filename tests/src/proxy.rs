@@ -1,4 +1,5 @@
-//! A TCP proxy in front of PostgreSQL: counts requests, keeps their texts, adds a delay, cuts or holds at request k.
+//! A TCP proxy in front of PostgreSQL or MySQL: counts requests, keeps their texts, adds a delay, cuts or holds at
+//! request k.
 //!
 //! A *request* is what makes a client wait for the server once: a simple query, or the messages of the extended
 //! protocol up to their Sync. Startups, passwords, and a Sync by itself (a pool's ping) are counted apart. A client
@@ -6,6 +7,7 @@
 //!
 //! It lives in a thread of its own, so that a test may block, or wait for processes, without stopping it.
 
+mod packets;
 mod protocol;
 mod relay;
 
@@ -64,7 +66,7 @@ pub enum Fault {
     CutBeforeAnswer,
     /// The client gets the whole answer, then loses the connection.
     CutAfterAnswer,
-    /// The server never sees it; the client is told `57P01`, terminated by an administrator, and cut.
+    /// The server never sees it; the client is told `57P01`, terminated by an administrator, and cut (PostgreSQL).
     Refuse,
     /// It waits in the proxy for [`Proxy::release`].
     HoldBefore,
@@ -79,8 +81,9 @@ impl Proxy {
     /// When the URL is none or no port is free.
     pub async fn start(upstream: &str) -> Self {
         let mut url = Url::parse(upstream).expect("upstream is a URL");
-        let server = (url.host_str().unwrap_or("127.0.0.1").to_owned(), url.port().unwrap_or(5432));
-        let shared = Arc::new(Shared::default());
+        let protocol = if url.scheme().starts_with("postgres") { Protocol::Postgres } else { Protocol::Mysql };
+        let server = (url.host_str().unwrap_or("127.0.0.1").to_owned(), url.port().unwrap_or(protocol.port()));
+        let shared = Arc::new(Shared { protocol, ..Shared::default() });
         let (stop, stopped) = oneshot::channel();
         let (started, starting) = oneshot::channel();
         let thread = thread::spawn({
@@ -88,8 +91,8 @@ impl Proxy {
             move || run(server, &shared, started, stopped)
         });
         let address = starting.await.expect("the proxy's thread starts");
-        url.set_ip_host(address.ip()).expect("a PostgreSQL URL has a host");
-        url.set_port(Some(address.port())).expect("a PostgreSQL URL has a port");
+        url.set_ip_host(address.ip()).expect("a server's URL has a host");
+        url.set_port(Some(address.port())).expect("a server's URL has a port");
         Self { url, shared, stop: Some(stop), thread: Some(thread) }
     }
 
@@ -195,8 +198,26 @@ impl Drop for Proxy {
 /// What the test and the connections both see.
 #[derive(Debug, Default)]
 struct Shared {
+    protocol: Protocol,
     state: Mutex<State>,
     changed: watch::Sender<()>,
+}
+
+/// What client and server speak.
+#[derive(Debug, Default, Clone, Copy)]
+enum Protocol {
+    #[default]
+    Postgres,
+    Mysql,
+}
+
+impl Protocol {
+    fn port(self) -> u16 {
+        match self {
+            Self::Postgres => 5432,
+            Self::Mysql => 3306,
+        }
+    }
 }
 
 #[derive(Debug, Default)]

@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 use std::io;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
@@ -11,7 +11,9 @@ use tokio::sync::mpsc::{self, UnboundedReceiver, UnboundedSender};
 use tokio::time::Instant;
 
 use super::protocol::{Frames, Message, Opening, Phase, terminated};
-use super::{Fault, Kind, Request, Shared};
+use super::{Fault, Kind, Protocol, Request, Shared};
+
+mod mysql;
 
 /// Relays until one side ends, or the proxy cuts. Both sockets are closed when this returns.
 pub(super) async fn relay(client: TcpStream, server: (String, u16), number: usize, shared: Arc<Shared>) {
@@ -39,14 +41,13 @@ pub(super) async fn relay(client: TcpStream, server: (String, u16), number: usiz
         session,
         shared: Arc::clone(&shared),
     };
-    let both = async {
-        tokio::try_join!(
-            requests.read(from_client),
-            answers.read(from_server),
-            write(into_server, server_queue),
-            write(into_client, client_queue),
-        )
+    let reading = async {
+        match shared.protocol {
+            Protocol::Postgres => tokio::try_join!(requests.read(from_client), answers.read(from_server)),
+            Protocol::Mysql => tokio::try_join!(requests.read_packets(from_client), answers.read_packets(from_server)),
+        }
     };
+    let both = async { tokio::try_join!(reading, write(into_server, server_queue), write(into_client, client_queue)) };
     tokio::select! {
         _ = both => {}
         () = shared.until(|state| state.cuts > cuts) => {}
@@ -66,6 +67,8 @@ struct Session {
     /// The server owes one byte: whether it will speak TLS.
     encryption_asked: AtomicBool,
     encrypted: AtomicBool,
+    /// What a client of MySQL says that it can do.
+    capabilities: AtomicU32,
 }
 
 /// An answer that ends with ReadyForQuery.
@@ -293,13 +296,20 @@ impl Answers {
     async fn take(&mut self, message: Message) -> io::Result<()> {
         let is_last = message.tag == Some(b'Z');
         let answer = self.session.current().filter(|_| message.tag.is_some());
-        match answer.and_then(|answer| answer.fault) {
-            Some(Fault::CutBeforeAnswer | Fault::HoldAnswer) => self.held.extend(message.bytes),
-            _ => self.to_client.send(message.bytes),
+        match answer {
+            Some(answer) => self.keep_or_send(answer, message.bytes),
+            None => self.to_client.send(message.bytes),
         }
         match answer {
             Some(answer) if is_last => self.complete(answer).await,
             _ => Ok(()),
+        }
+    }
+
+    fn keep_or_send(&mut self, answer: Answer, bytes: Vec<u8>) {
+        match answer.fault {
+            Some(Fault::CutBeforeAnswer | Fault::HoldAnswer) => self.held.extend(bytes),
+            _ => self.to_client.send(bytes),
         }
     }
 

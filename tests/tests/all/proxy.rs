@@ -3,7 +3,8 @@
 use std::io::{Read, Write};
 use std::time::{Duration, Instant};
 
-use sqlx::{Connection, PgConnection, Row};
+use sqlx::{Connection, MySqlConnection, PgConnection, Row};
+use whimbrel_tests::mysql;
 use whimbrel_tests::postgres::Database;
 use whimbrel_tests::proxy::{Fault, Kind, Proxy};
 
@@ -41,6 +42,31 @@ async fn a_simple_query_is_one_request_and_a_prepared_one_two() {
     connection.ping().await.unwrap();
     assert_eq!((proxy.requests(), proxy.startups()), (3, 0), "{:#?}", proxy.log());
     assert_eq!(proxy.pings(), 1);
+}
+
+#[tokio::test]
+async fn a_query_of_mysql_is_one_request_however_many_results_it_has() {
+    let Some(database) = mysql::Database::create().await else { return };
+    let proxy = Proxy::start(&database.url()).await;
+    let mut connection = MySqlConnection::connect(&format!("{}?ssl-mode=disabled", proxy.url())).await.unwrap();
+    assert_eq!(proxy.startups(), 1);
+    proxy.reset();
+    let sql = "CREATE TABLE a (id INTEGER); INSERT INTO a VALUES (1), (2); SELECT id, id, NULL FROM a; SELECT 1; DO 1";
+    assert_eq!(sqlx::raw_sql(sql).fetch_all(&mut connection).await.unwrap().len(), 3);
+    connection.ping().await.unwrap();
+    let prepared: i64 = sqlx::query_scalar("SELECT count(*) FROM a").fetch_one(&mut connection).await.unwrap();
+    let failed = sqlx::raw_sql("SELECT 1; SELECT nothing; SELECT 2").fetch_all(&mut connection).await;
+    assert!(prepared == 2 && failed.is_err());
+    let log = proxy.log();
+    let expected = [sql, "SELECT 1; SELECT nothing; SELECT 2"];
+    assert_eq!(log.iter().map(|request| &*request.text).collect::<Vec<_>>(), expected);
+    assert!(log.iter().all(|request| request.answered) && proxy.pings() == 1, "{log:#?}");
+
+    proxy.at(3, Fault::CutBefore);
+    sqlx::raw_sql("INSERT INTO a VALUES (3)").execute(&mut connection).await.unwrap_err();
+    let count: i64 =
+        sqlx::query_scalar("SELECT count(*) FROM a").fetch_one(&mut database.connect().await).await.unwrap();
+    assert_eq!(count, 2);
 }
 
 #[tokio::test]

@@ -7,9 +7,11 @@ use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use tokio::runtime::Runtime;
 use whimbrel::{Migrations, Migrator, Report, Rollback};
 use whimbrel_tests::Proxy;
 use whimbrel_tests::proxy::Fault;
+use whimbrel_tests::random::few_or;
 use whimbrel_tests::starters::Starters;
 
 use super::dump::Dump;
@@ -24,8 +26,8 @@ pub(crate) trait Server: Sync {
     /// A database for one cell after the other.
     async fn database(&self) -> Self::Database;
 
-    /// Makes it what a run that way begins with, whatever a cell has left of it.
-    async fn begin(&self, database: &Self::Database, way: Way);
+    /// Empties it, whatever a run has left of it.
+    async fn empty(&self, database: &Self::Database);
 
     fn url(&self, database: &Self::Database) -> String;
 
@@ -62,12 +64,7 @@ enum Ending {
 }
 
 const MOMENTS: [Moment; 3] = [Moment::Unsent, Moment::Sent, Moment::Answered];
-
-/// How a run ends, and where in a request; a process that is told to stop differs from a killed one only where it waits.
-fn ends() -> impl Iterator<Item = (Moment, Ending)> {
-    let both = MOMENTS.into_iter().flat_map(|moment| [(moment, Ending::Kill), (moment, Ending::Cut)]);
-    both.chain([(Moment::Sent, Ending::Terminate)])
-}
+const ENDINGS: [Ending; 3] = [Ending::Kill, Ending::Terminate, Ending::Cut];
 
 #[derive(Debug, Clone, Copy)]
 struct Cell {
@@ -77,8 +74,21 @@ struct Cell {
     ending: Ending,
 }
 
+/// The cells of a request: a kill at each moment, and one moment of each other ending, which the next request has at the
+/// next moment; with `WHIMBREL_LONG` all.
+fn cells(way: Way, request: usize) -> impl Iterator<Item = Cell> {
+    let of_all = |(place, moment)| ENDINGS.map(|ending| (place, moment, ending));
+    let all = MOMENTS.into_iter().enumerate().flat_map(of_all);
+    let is_wanted = move |(place, _, ending): &(usize, Moment, Ending)| match ending {
+        Ending::Kill => true,
+        Ending::Cut => (request + place).is_multiple_of(few_or(3, 1)),
+        Ending::Terminate => (request + place + 1).is_multiple_of(few_or(3, 1)),
+    };
+    all.filter(is_wanted).map(move |(_, moment, ending)| Cell { way, request, moment, ending })
+}
+
 /// Cells at work at the same time: most of each is waiting.
-const TOGETHER: usize = 6;
+const TOGETHER: usize = 4;
 /// Longer than any cell takes on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(120);
 
@@ -88,23 +98,43 @@ pub(crate) fn matrix<S: Server>(server: &S, least: [usize; 2]) {
     let begun = Instant::now();
     let undisturbed = block_on(async {
         let database = server.database().await;
+        server.empty(&database).await;
         [undisturbed(server, &database, Way::Up).await, undisturbed(server, &database, Way::Down).await]
     });
-    let mut cells = Vec::new();
-    for ((way, (requests, _)), least) in [Way::Up, Way::Down].into_iter().zip(&undisturbed).zip(least) {
+    let of = |way: Way, (requests, _): &(usize, Dump), least: usize| {
         assert!(*requests >= least, "{way:?}: {requests} requests");
-        let requests = (1..=*requests).flat_map(|request| ends().map(move |end| (request, end)));
-        cells.extend(requests.map(|(request, (moment, ending))| Cell { way, request, moment, ending }));
-    }
-    let of = |cell: &Cell| &undisturbed[usize::from(cell.way == Way::Down)].1;
+        let cells: Vec<Cell> = (1..=*requests).flat_map(|request| cells(way, request)).collect();
+        assert_eq!(cells.len(), requests * few_or(5, 9));
+        cells
+    };
+    let [(all_up, up), (all_down, down)] = &undisturbed;
+    let ups = of(Way::Up, &undisturbed[0], least[0]);
+    let downs = of(Way::Down, &undisturbed[1], least[1]);
     let (next, failed) = (AtomicUsize::new(0), AtomicUsize::new(0));
     let work = || {
-        let database = block_on(server.database());
-        while let Some(cell) = cells.get(next.fetch_add(1, Relaxed)) {
-            let one = async { tokio::time::timeout(PATIENCE, converges(server, &database, *cell, of(cell))).await };
-            match catch_unwind(AssertUnwindSafe(|| block_on(one))) {
+        let runtime = runtime();
+        let database = runtime.block_on(server.database());
+        loop {
+            let number = next.fetch_add(1, Relaxed);
+            // What one has brought up, the next rolls back: so each begins where an interrupted run has ended.
+            let two = async {
+                server.empty(&database).await;
+                match ups.get(number) {
+                    Some(cell) => converges(server, &database, *cell, (up, 1)).await,
+                    None => _ = runs(server, &database, Way::Up).await,
+                }
+                if let Some(cell) = downs.get(number) {
+                    converges(server, &database, *cell, (down, 2)).await;
+                }
+            };
+            if number >= ups.len().max(downs.len()) {
+                return;
+            }
+            match catch_unwind(AssertUnwindSafe(|| {
+                runtime.block_on(async { tokio::time::timeout(PATIENCE, two).await })
+            })) {
                 Ok(Ok(())) => continue,
-                Ok(Err(_)) => eprintln!("{cell:?} takes for ever"),
+                Ok(Err(_)) => eprintln!("{:?} or {:?} takes for ever", ups.get(number), downs.get(number)),
                 // It has said why.
                 Err(_) => {}
             }
@@ -113,29 +143,30 @@ pub(crate) fn matrix<S: Server>(server: &S, least: [usize; 2]) {
     };
     // A thread and a database each: to make a database for each cell would take most of the time.
     thread::scope(|scope| _ = [(); TOGETHER].map(|()| scope.spawn(work)));
-    let all: usize = undisturbed.iter().map(|(requests, _)| requests).sum();
-    assert_eq!(cells.len(), all * ends().count());
-    assert_eq!(failed.into_inner(), 0, "cells of {} did not converge; what is wrong stands above", cells.len());
-    println!("{} cells in {:.1} s, at {all} requests", cells.len(), begun.elapsed().as_secs_f64());
+    let (cells, time) = (ups.len() + downs.len(), begun.elapsed().as_secs_f64());
+    assert_eq!(failed.into_inner(), 0, "of {cells} cells did not converge; what is wrong stands above");
+    println!("{cells} cells in {time:.1} s, at {all_up} requests up and {all_down} down");
+}
+
+/// A runtime for one thread.
+pub(crate) fn runtime() -> Runtime {
+    tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime can be built")
 }
 
 pub(crate) fn block_on<T>(future: impl Future<Output = T>) -> T {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime can be built");
-    runtime.block_on(future)
+    runtime().block_on(future)
 }
 
 /// How many requests a run makes that nobody disturbs, and what it leaves.
 async fn undisturbed<S: Server>(server: &S, database: &S::Database, way: Way) -> (usize, Dump) {
-    server.begin(database, way).await;
     let proxy = Proxy::start(&server.url(database)).await;
     let ended = starter(server.directory(), &proxy.url(), way).run();
     assert!(ended[0].status.success(), "{ended:#?}");
     (proxy.requests(), server.dump(database).await)
 }
 
-/// Ends a run, and runs again.
-async fn converges<S: Server>(server: &S, database: &S::Database, cell: Cell, undisturbed: &Dump) {
-    server.begin(database, cell.way).await;
+/// Ends a run, and runs again; the dump tells of so many interruptions at the most.
+async fn converges<S: Server>(server: &S, database: &S::Database, cell: Cell, undisturbed: (&Dump, usize)) {
     let proxy = Proxy::start(&server.url(database)).await;
     proxy.at(cell.request, fault(cell));
     let mut starter = starter(server.directory(), &proxy.url(), cell.way);
@@ -152,13 +183,16 @@ async fn converges<S: Server>(server: &S, database: &S::Database, cell: Cell, un
     let ended = starter.wait();
     // What the proxy still holds of a dead client's never arrives.
     drop(proxy);
-
-    let set = Migrations::from_directory(server.directory()).unwrap();
-    let again = go_on(Migrator::connect(&set, &server.url(database)).unwrap(), cell.way).await;
-    if let Err(error) = again {
+    if let Err(error) = runs(server, database, cell.way).await {
         panic!("{cell:?}: {error:?}\nbefore: {ended:#?}");
     }
-    server.dump(database).await.assert_equals(undisturbed, &format!("{cell:?}"));
+    let (undisturbed, interruptions) = undisturbed;
+    server.dump(database).await.assert_equals(undisturbed, interruptions, &format!("{cell:?}"));
+}
+
+async fn runs<S: Server>(server: &S, database: &S::Database, way: Way) -> whimbrel::Result<Report> {
+    let set = Migrations::from_directory(server.directory()).unwrap();
+    go_on(Migrator::connect(&set, &server.url(database)).unwrap(), way).await
 }
 
 /// What the proxy does to the request, so that the run can be ended there.

@@ -4,6 +4,7 @@
 mod dump;
 mod faults;
 mod matrix;
+mod mysql;
 mod postgres;
 mod sqlite;
 mod stampede;

@@ -2,12 +2,12 @@
 
 use std::path::Path;
 
-use sqlx::Connection as _;
-use whimbrel::{Migrations, Migrator};
+use sqlx::PgConnection;
+use tokio::sync::Mutex;
 use whimbrel_tests::postgres::Database;
 
 use super::dump::{Dump, OWN, Queries};
-use super::matrix::{Server, Way, block_on, matrix};
+use super::matrix::{Server, block_on, matrix};
 
 const DIRECTORY: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/all/killed/postgres");
 
@@ -27,14 +27,15 @@ const CATALOGUE: &[&str] = &[
     "SELECT 'trigger ' || pg_get_triggerdef(oid) FROM pg_trigger WHERE NOT tgisinternal",
 ];
 
-/// A row as JSON, in which some columns tell only whether they are NULL.
+/// A row as JSON, in which some columns tell only whether they are NULL. What `whimbrel_lock` says of a dead runner is
+/// read by nobody, and may stay there until the next one needs the right.
 fn tables() -> String {
     let own = OWN.join(",");
     format!(
         "SELECT format('SELECT %L || (SELECT jsonb_object_agg(key, CASE WHEN key = ANY (%L::text[]) \
          THEN to_jsonb(value = ''null'') ELSE value END) FROM jsonb_each(to_jsonb(t)))::text FROM %s AS t ORDER BY 1', \
          'row of ' || relname || ' ', '{{{own}}}', oid::regclass) FROM pg_class \
-         WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace AND relname <> 'whimbrel_events'"
+         WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace AND relname NOT IN ('whimbrel_events', 'whimbrel_lock')"
     )
 }
 
@@ -48,37 +49,39 @@ impl Postgres {
     }
 }
 
+/// A database, and a connection to it that knows its catalogue: a new one each time would take most of the time.
+pub(super) struct Place {
+    database: Database,
+    connection: Mutex<PgConnection>,
+}
+
 impl Server for Postgres {
-    type Database = Database;
+    type Database = Place;
 
     fn directory(&self) -> &'static Path {
         Path::new(DIRECTORY)
     }
 
-    async fn database(&self) -> Database {
-        Database::create().await.expect("there is a server")
+    async fn database(&self) -> Place {
+        let database = Database::create().await.expect("there is a server");
+        let connection = Mutex::new(database.connect().await);
+        Place { database, connection }
     }
 
-    async fn begin(&self, database: &Database, way: Way) {
+    async fn empty(&self, place: &Place) {
         // What a client left behind may still be at work.
-        let others = "SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity \
-                      WHERE datname = current_database() AND pid <> pg_backend_pid()";
-        database.execute(&format!("{others}; DROP SCHEMA public CASCADE; CREATE SCHEMA public")).await;
-        if way == Way::Down {
-            let set = Migrations::from_directory(DIRECTORY).unwrap();
-            Migrator::connect(&set, &database.url()).unwrap().up().await.unwrap();
-        }
+        let sql = "SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity \
+                   WHERE datname = current_database() AND pid <> pg_backend_pid(); \
+                   DROP SCHEMA public CASCADE; CREATE SCHEMA public";
+        sqlx::raw_sql(sql).execute(&mut *place.connection.lock().await).await.unwrap();
     }
 
-    fn url(&self, database: &Database) -> String {
-        database.url()
+    fn url(&self, place: &Place) -> String {
+        place.database.url()
     }
 
-    async fn dump(&self, database: &Database) -> Dump {
-        let mut connection = database.connect().await;
-        let dump = Dump::of(&self.0, &mut connection).await;
-        connection.close().await.unwrap();
-        dump
+    async fn dump(&self, place: &Place) -> Dump {
+        Dump::of(&self.0, &mut *place.connection.lock().await).await
     }
 }
 

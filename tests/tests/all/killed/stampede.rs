@@ -9,7 +9,8 @@ use whimbrel_tests::random::{Random, few_or, seed};
 use whimbrel_tests::starters::Starters;
 
 use super::dump::Dump;
-use super::matrix::{Server, Way, block_on, go_on};
+use super::matrix::{Server, Way, block_on, go_on, runtime};
+use super::mysql::Mysql;
 use super::postgres::Postgres;
 use super::sqlite::Sqlite;
 
@@ -30,13 +31,13 @@ enum Start {
 
 fn stampede<S: Server>(server: &S) {
     let (seed, begun, rounds) = (seed(), Instant::now(), few_or(1, 20));
-    let mut random = Random::of(seed);
-    let database = block_on(server.database());
-    let undisturbed = block_on(undisturbed(server, &database));
+    let (mut random, runtime) = (Random::of(seed), runtime());
+    let database = runtime.block_on(server.database());
+    let undisturbed = runtime.block_on(undisturbed(server, &database));
     for _ in 0..rounds {
         let mut time = Duration::ZERO;
         for start in [Start::Empty, Start::Half, Start::Deadly] {
-            block_on(begin(server, &database, start));
+            runtime.block_on(begin(server, &database, start));
             let arguments: [OsString; 4] = [
                 server.url(&database).into(),
                 server.directory().into(),
@@ -57,21 +58,21 @@ fn stampede<S: Server>(server: &S) {
                 assert!(one.status.success(), "{start:?}, {number}: {one:#?}; WHIMBREL_SEED={seed}");
             }
             let when = format!("{start:?}; WHIMBREL_SEED={seed}");
-            block_on(server.dump(&database)).assert_equals(&undisturbed, &when);
+            runtime.block_on(server.dump(&database)).assert_equals(&undisturbed, 1, &when);
         }
     }
     println!("{} stampedes in {:.1} s; WHIMBREL_SEED={seed}", 3 * rounds, begun.elapsed().as_secs_f64());
 }
 
 async fn undisturbed<S: Server>(server: &S, database: &S::Database) -> Dump {
-    server.begin(database, Way::Up).await;
+    server.empty(database).await;
     let set = Migrations::from_directory(server.directory()).unwrap();
     go_on(Migrator::connect(&set, &server.url(database)).unwrap(), Way::Up).await.unwrap();
     server.dump(database).await
 }
 
 async fn begin<S: Server>(server: &S, database: &S::Database, start: Start) {
-    server.begin(database, Way::Up).await;
+    server.empty(database).await;
     if start == Start::Half {
         let set = Migrations::from_directory(server.directory()).unwrap();
         let mut migrator = Migrator::connect(&set, &server.url(database)).unwrap();
@@ -82,6 +83,13 @@ async fn begin<S: Server>(server: &S, database: &S::Database, start: Start) {
 #[test]
 fn twenty_processes_run_each_statement_once_on_postgres() {
     if let Some(server) = block_on(Postgres::new()) {
+        stampede(&server);
+    }
+}
+
+#[test]
+fn twenty_processes_run_each_statement_once_on_mysql() {
+    if let Some(server) = block_on(Mysql::new()) {
         stampede(&server);
     }
 }

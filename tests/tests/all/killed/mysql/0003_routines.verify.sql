@@ -1,0 +1,1 @@
+SELECT 1 FROM visits WHERE visitor(1) = 2;
