@@ -171,7 +171,8 @@ pub(crate) fn place(text: &str, message: &str) -> Option<Range<usize>> {
         return Some(at..at + text[at..].find(|c| !is_word(c)).unwrap_or(text.len() - at).max(1));
     }
     let quoted = message.split('\'').nth(1).filter(|name| !name.is_empty())?;
-    let name = quoted.rsplit('.').next().filter(|name| name.chars().all(is_word))?;
+    // `ada@example.org` is a value.
+    let name = quoted.rsplit('.').next().filter(|_| quoted.chars().all(|c| is_word(c) || matches!(c, '.' | '-')))?;
     let alone = |at: &usize| !text[..*at].ends_with(is_word) && !text[at + name.len()..].starts_with(is_word);
     let mut found = text.match_indices(name).map(|(at, _)| at).filter(alone);
     match (found.next(), found.next()) {
@@ -215,6 +216,7 @@ mod tests {
         assert_eq!(place("select emial from a", "Unknown column 'emial' in 'SELECT'"), Some(7..12));
         assert_eq!(place("select emial, emial from a", "Unknown column 'emial' in 'SELECT'"), None);
         assert_eq!(place("drop table nope", "Unknown table 'shop.nope'"), Some(11..15));
+        assert_eq!(place("insert into a values ('x@y.org')", "Duplicate entry 'x@y.org' for key 'PRIMARY'"), None);
         assert_eq!(place("x", "Deadlock found"), None);
     }
 

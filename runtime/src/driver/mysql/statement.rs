@@ -80,7 +80,9 @@ impl Run<'_, '_, '_> {
             if ends {
                 border = Some(statement.kind);
             }
-            autocommit = Autocommit::after(self.script.text_of(&statement)).unwrap_or(autocommit);
+            if statement.kind == Kind::Session {
+                autocommit = Autocommit::after(self.script.text_of(&statement)).unwrap_or(autocommit);
+            }
             let is_inside = border == Some(Kind::Begin) || autocommit == Autocommit::Off && !ends;
             let together = !is_inside && goes_with_progress(self.script, &statement, Dialect::Mysql);
             let note = self.note(index + 1);
