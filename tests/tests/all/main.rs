@@ -7,6 +7,7 @@ mod databases;
 mod demonstration;
 mod directories;
 mod mysql_cases;
+mod mysql_scripts;
 mod mysql_sessions;
 mod pgbouncer;
 mod postgres_cases;
