@@ -387,3 +387,60 @@ async fn a_full_table_is_told_as_such() {
     let shown = format!("{error:?}");
     assert!(shown.contains("(1114/HY000)") && shown.contains("help: make room on the disk"), "{shown}");
 }
+
+/// How many questions the server had on a connection, but for this one.
+async fn questions(connection: &mut sqlx::MySqlConnection) -> i64 {
+    let sql = "SHOW SESSION STATUS LIKE 'Questions'";
+    let row = sqlx::raw_sql(sql).fetch_one(connection).await.unwrap();
+    sqlx::Row::get::<String, _>(&row, 1).parse().unwrap()
+}
+
+/// On a pool's idle connection: one request of one statement, no write, no lock.
+#[tokio::test]
+async fn up_to_date_is_one_question_and_needs_no_right_to_write() {
+    let Some(database) = Database::create().await else { return };
+    let set = ups("mysql", &["CREATE TABLE a (id INT)", "CREATE TABLE b (id INT)"]);
+    migrate(&set, &database.pool().await).await.unwrap();
+    let user = format!("reader_{}", std::process::id());
+    database
+        .execute(&format!(
+            "CREATE USER {user}@'127.0.0.1' IDENTIFIED BY 'pw'; GRANT SELECT ON `{}`.* TO {user}@'127.0.0.1'",
+            database.name()
+        ))
+        .await;
+    let mut options: sqlx::mysql::MySqlConnectOptions = database.url().parse().unwrap();
+    options = options.username(&user).password("pw");
+    let pool = sqlx::mysql::MySqlPoolOptions::new().max_connections(1).test_before_acquire(false).connect_with(options);
+    let pool = pool.await.unwrap();
+    let mut connection = pool.acquire().await.unwrap();
+    let before = questions(&mut connection).await;
+    drop(connection);
+    while pool.num_idle() == 0 {
+        tokio::task::yield_now().await;
+    }
+    assert!(migrate(&set, &pool).await.unwrap().is_up_to_date());
+    let mut connection = pool.acquire().await.unwrap();
+    let after = questions(&mut connection).await;
+    // Itself, ours, and no more; the pool's ping is no question.
+    assert_eq!(after - before, 2);
+    database.execute(&format!("DROP USER {user}@'127.0.0.1'")).await;
+}
+
+/// Steps share a session until one leaves something on it.
+#[tokio::test]
+async fn steps_share_a_session_that_has_nothing_left_on_it() {
+    let Some(database) = Database::create().await else { return };
+    let pool = database.pool().await;
+    let script = |n: usize| {
+        let sets = if n == 3 { "SET @left = 1;" } else { "" };
+        format!("{sets} CREATE TABLE t{n} AS SELECT CONNECTION_ID() AS id")
+    };
+    let scripts: Vec<String> = (1..=5).map(script).collect();
+    assert_eq!(migrate(&ups("mysql", &scripts), &pool).await.unwrap().applied(), 5);
+    let same = "(SELECT count(DISTINCT id) FROM (SELECT * FROM t1 UNION ALL SELECT * FROM t2 UNION ALL SELECT * FROM t3) a) * 100
+        + (SELECT count(DISTINCT id) FROM (SELECT * FROM t4 UNION ALL SELECT * FROM t5) b) * 10
+        + (SELECT count(DISTINCT id) FROM (SELECT * FROM t3 UNION ALL SELECT * FROM t4) c)";
+    assert_eq!(number(&pool, same).await, 112);
+    let events = "SELECT CONCAT(id, ' ', what) FROM whimbrel_events ORDER BY id";
+    assert_eq!(texts(&pool, events).await.len(), 10);
+}
