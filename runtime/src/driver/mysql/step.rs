@@ -46,14 +46,17 @@ pub(crate) async fn resolve(link: &mut Link<'_>, tables: &Tables, resolution: Re
 async fn lock(link: &mut Link<'_>, tables: &Tables) -> Result<(), Stop> {
     let lock = request::lock_name(tables);
     link.set_leftovers(Some(format!("{};\nDO RELEASE_LOCK({lock})", request::CLEANUP)));
-    let sql = format!("SELECT CAST(GET_LOCK({lock}, 0) AS CHAR), CURRENT_ROLE();\n{}", request::VARIABLES);
+    let sql = format!(
+        "SELECT CAST(GET_LOCK({lock}, 0) AS CHAR), CURRENT_ROLE(), CAST(CONNECTION_ID() AS CHAR);\n{}",
+        request::VARIABLES
+    );
     let answer = link.send(sql, ALL).await;
     let answer = answer.map_err(|fault| Stop::Broken(fault.into_error(tables)))?;
     let (taken, variables) = answer.rows.split_first().unzip();
     let column = |index| taken.and_then(|row| row.get(index).cloned().flatten());
     let stop = match column(0).as_deref() {
         Some("1") => {
-            link.note_session(column(1), variables.unwrap_or_default());
+            link.note_session([column(1), column(2)], variables.unwrap_or_default());
             return Ok(());
         }
         Some(_) => Stop::Busy,
