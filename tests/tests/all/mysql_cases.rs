@@ -444,3 +444,35 @@ async fn steps_share_a_session_that_has_nothing_left_on_it() {
     let events = "SELECT CONCAT(id, ' ', what) FROM whimbrel_events ORDER BY id";
     assert_eq!(texts(&pool, events).await.len(), 10);
 }
+
+/// A server that has no connection left for us is waited for.
+#[tokio::test]
+async fn a_connection_that_is_not_to_be_had_yet_is_waited_for() {
+    let Some(database) = Database::create().await else { return };
+    let user = format!("narrow_{}", std::process::id());
+    database
+        .execute(&format!(
+            "CREATE USER {user}@'127.0.0.1' IDENTIFIED BY 'pw' WITH MAX_USER_CONNECTIONS 1;
+             GRANT ALL ON `{}`.* TO {user}@'127.0.0.1'",
+            database.name()
+        ))
+        .await;
+    let url = {
+        let mut url = url::Url::parse(&database.url()).unwrap();
+        url.set_username(&user).unwrap();
+        url.set_password(Some("pw")).unwrap();
+        url.to_string()
+    };
+    let other = <sqlx::MySqlConnection as sqlx::Connection>::connect(&url).await.unwrap();
+    let set = ups("mysql", &["CREATE TABLE a (id INT)"]);
+    let mut at_once = Migrator::connect(&set, &url).unwrap().lock_timeout(Duration::ZERO);
+    let error = at_once.up().await.unwrap_err();
+    assert!(format!("{error:?}").contains("the database has no connection left"), "{error:?}");
+    let mut migrator = Migrator::connect(&set, &url).unwrap();
+    let (run, ()) = tokio::join!(migrator.up(), async {
+        tokio::time::sleep(Duration::from_millis(500)).await;
+        sqlx::Connection::close(other).await.unwrap();
+    });
+    assert_eq!(run.unwrap().applied(), 1);
+    database.execute(&format!("DROP USER {user}@'127.0.0.1'")).await;
+}

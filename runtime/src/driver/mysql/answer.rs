@@ -7,7 +7,7 @@ use sqlx::{AssertSqlSafe, Row as _};
 
 use crate::database_error::DatabaseError;
 use crate::driver::completed::{self, Completed, Keep, Row, without_values};
-use crate::error::{Error, ErrorKind};
+use crate::error::{Error, ErrorKind, Passing};
 use crate::table_name::Tables;
 
 /// Why a request did not complete.
@@ -108,10 +108,30 @@ fn connect_error(error: sqlx::Error, host: &str, port: u16) -> Error {
         "1045" | "1130" | "1698" => ("the database does not let us in", "check user, password and host of the account"),
         "1044" => ("the user may not use the database", "GRANT it rights on that database"),
         "1049" => ("the database does not exist", "create it: `CREATE DATABASE …`, or correct the URL"),
-        "1040" | "1203" => ("the database has no connection left", "raise max_connections, or make the pools smaller"),
+        "1040" | "1203" | "1226" => {
+            ("the database has no connection left", "raise max_connections, or make the pools smaller")
+        }
         _ => ("the database cannot be reached", "check that it runs, the host, the port and TLS"),
     };
-    Error::new(ErrorKind::Connection, format!("{message} ({host}:{port})")).source(plain(error)).help(help)
+    let passing = passing(&error, cause.as_ref().map_or("", number));
+    Error::new(ErrorKind::Connection, format!("{message} ({host}:{port})"))
+        .source(plain(error))
+        .help(help)
+        .passes(passing)
+}
+
+/// Nothing was sent before there was a connection, so that opening it again repeats nothing.
+fn passing(error: &sqlx::Error, number: &str) -> Passing {
+    use std::io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset, UnexpectedEof};
+    match (number, error) {
+        // It has no connection left, or stops.
+        ("1040" | "1203" | "1226" | "1053", _) => Passing::Later,
+        (_, sqlx::Error::Io(cause)) => match cause.kind() {
+            ConnectionRefused | ConnectionReset | ConnectionAborted | UnexpectedEof => Passing::Soon,
+            _ => Passing::Never,
+        },
+        _ => Passing::Never,
+    }
 }
 
 /// A URL that cannot be read; it is not echoed, since it may hold a password.

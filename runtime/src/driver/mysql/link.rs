@@ -190,8 +190,11 @@ impl<'a> Link<'a> {
                     let mut beside = open(options).await?;
                     answer::send(&mut beside, format!("KILL CONNECTION {number}"), NONE).await.map(drop)
                 }
-                // The server ends it in any case.
-                _ => Ok(drop(own.close().await)),
+                _ => {
+                    // The server ends it in any case.
+                    let _ = own.close().await;
+                    Ok(())
+                }
             }
         };
         if let Ok(Err(fault)) = tokio::time::timeout(RELEASE_PATIENCE, ending).await {

@@ -8,7 +8,7 @@ use crate::stories::world::{World, set, set_for, shows, stories, three};
 
 stories! {
     a_database_that_is_not_there on sqlite, postgres, mysql
-    a_server_that_is_not_there on postgres
+    a_server_that_is_not_there on postgres, mysql
     a_server_that_hangs_up on postgres
     a_role_that_may_not_create_the_table on postgres
     a_role_that_may_not_read_the_history on postgres
@@ -52,8 +52,12 @@ async fn a_server_that_is_not_there(world: World) {
     let error = up_by(&closed_port(&world.url())).await;
     assert_eq!(error.kind(), ErrorKind::Connection);
     world.shows("no_server", &error);
-    let pool = PgPoolOptions::new().connect_lazy(&closed_port(&world.url())).unwrap();
-    let error = whimbrel::migrate(&three(), &pool).await.unwrap_err();
+    let (set, url) = (three(), closed_port(&world.url()));
+    let error = match &world {
+        World::Mysql(..) => whimbrel::migrate(&set, &sqlx::MySqlPool::connect_lazy(&url).unwrap()).await,
+        _ => whimbrel::migrate(&set, &PgPoolOptions::new().connect_lazy(&url).unwrap()).await,
+    };
+    let error = error.unwrap_err();
     world.shows("no_server", &error);
 }
 
