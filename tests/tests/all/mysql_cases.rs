@@ -476,3 +476,31 @@ async fn a_connection_that_is_not_to_be_had_yet_is_waited_for() {
     assert_eq!(run.unwrap().applied(), 1);
     database.execute(&format!("DROP USER {user}@'127.0.0.1'")).await;
 }
+
+/// Processes of their own, on an empty database.
+#[tokio::test]
+async fn ten_processes_apply_everything_once() {
+    use whimbrel_tests::starters::Starters;
+    let Some(database) = Database::create().await else { return };
+    let pool = database.pool().await;
+    let directory = tempfile::tempdir().unwrap();
+    std::fs::write(directory.path().join("whimbrel.toml"), "dialect = \"mysql\"").unwrap();
+    for n in 1..=9 {
+        let script = match n {
+            1 => "CREATE TABLE ran (n INT)".to_owned(),
+            2 => "CREATE PROCEDURE note(x INT) BEGIN INSERT INTO ran VALUES (x); END; CALL note(2)".to_owned(),
+            5 => "SET @n = 5; INSERT INTO ran VALUES (@n); DO SLEEP(0.5)".to_owned(),
+            n => format!("CREATE TABLE t{n} (id INT); INSERT INTO ran VALUES ({n}); ALTER TABLE t{n} ADD x INT"),
+        };
+        std::fs::write(directory.path().join(format!("{n:04}_m.sql")), script).unwrap();
+    }
+    let (url, path) = (database.url(), directory.path().to_owned());
+    let run = move || Starters::ready(env!("CARGO_BIN_EXE_starter"), 10, &url, Some(&path)).run();
+    let ended = tokio::task::spawn_blocking(run).await.unwrap();
+    assert!(ended.iter().all(|starter| starter.status.success()), "{ended:#?}");
+    let rows = texts(&pool, "SELECT CAST(n AS CHAR) FROM ran ORDER BY n").await;
+    assert_eq!(rows, ["2", "3", "4", "5", "6", "7", "8", "9"]);
+    let applied = texts(&pool, "SELECT version FROM whimbrel_events WHERE what = 'applied' ORDER BY id").await;
+    assert_eq!(applied, ["1", "2", "3", "4", "5", "6", "7", "8", "9"]);
+    assert_eq!(number(&pool, "SELECT count(*) FROM whimbrel_events WHERE what <> 'applied'").await, 9);
+}
