@@ -186,3 +186,24 @@ async fn the_modes_of_a_caller_do_not_change_what_a_script_means() {
     )]);
     assert!(refused.unwrap_err().to_string().contains("sql_mode"));
 }
+
+/// It counts for the script's next transaction, not for ours that stands in between.
+#[tokio::test]
+async fn the_isolation_level_of_a_scripts_next_transaction_is_kept() {
+    let Some(database) = Database::create().await else { return };
+    let pool = database.pool().await;
+    database.execute("CREATE TABLE a (level VARCHAR(40))").await;
+    let script = "SET TRANSACTION ISOLATION LEVEL SERIALIZABLE;
+        BEGIN;
+        SELECT count(*) FROM a FOR UPDATE;
+        INSERT INTO a SELECT trx_isolation_level FROM information_schema.innodb_trx
+            WHERE trx_mysql_thread_id = CONNECTION_ID();
+        COMMIT;
+        BEGIN;
+        SELECT count(*) FROM a FOR UPDATE;
+        INSERT INTO a SELECT trx_isolation_level FROM information_schema.innodb_trx
+            WHERE trx_mysql_thread_id = CONNECTION_ID();
+        COMMIT;";
+    migrate(&ups("mysql", &[script]), &pool).await.unwrap();
+    assert_eq!(texts(&pool, "SELECT level FROM a").await, ["SERIALIZABLE", "REPEATABLE READ"]);
+}

@@ -92,6 +92,10 @@ impl<'a> Link<'a> {
 
     /// Sends a request on the connection that we act on.
     pub(crate) async fn send(&mut self, sql: String, keep: Keep<'_>) -> Result<Completed, Fault> {
+        if self.asked == Asked::Something {
+            // Whoever asked has gone.
+            self.renew().await;
+        }
         self.connection().await?;
         self.asked = Asked::Something;
         let answer = answer::send(self.connection().await?, sql, keep).await;
