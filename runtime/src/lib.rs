@@ -27,6 +27,7 @@
 //! | `sqlite` (default) | SQLite, compiled in |
 //! | `sqlite-unbundled` | SQLite, the system's library; needs libclang to build, and `default-features = false` |
 //! | `postgres` | PostgreSQL 12 and newer; tested on 15 |
+//! | `mysql` | MySQL and MariaDB; tried on MariaDB 10.11 |
 //! | `tls-rustls`, `tls-native-tls` | TLS, forwarded to sqlx; none is chosen for you |
 //! | `include_dir` | [`from_include_dir`](https://docs.rs/whimbrel/latest/whimbrel/fn.from_include_dir.html) |
 //!

@@ -76,14 +76,15 @@ pub struct Migrator<'a> {
 }
 
 impl<'a> Migrator<'a> {
-    /// A migrator for a pool (`&SqlitePool`, `&PgPool`), or for a `&mut` connection outside a transaction.
+    /// A migrator for a pool (`&SqlitePool`, `&PgPool`, `&MySqlPool`), or for a `&mut` connection outside a transaction.
     ///
     /// With a pool it asks whether all is up to date on an idle connection, and does all else on one of its own, made from the pool's options but without
     /// a log of its statements: `after_connect` does not run on it. Only on a SQLite database in memory, and on a
     /// caller's connection, statements are logged as that connection's options say.
     ///
-    /// A future that is dropped leaves nothing behind on a pool, nor on a SQLite connection. On a PostgreSQL connection
-    /// that was passed in it may leave a statement at work, an aborted transaction, or the lock: close it.
+    /// A future that is dropped leaves nothing behind on a pool, nor on a SQLite connection. On a PostgreSQL or
+    /// MySQL connection that was passed in it may leave a statement at work, an aborted transaction, or the lock: close it.
+    /// A MySQL server goes on with the statement whatever becomes of its client; the next run waits for that.
     pub fn new(migrations: &'a Migrations, database: impl Database<'a>) -> Self {
         Self {
             migrations,
@@ -173,7 +174,7 @@ impl<'a> Migrator<'a> {
     }
 
     /// How long a statement may wait for a lock before its step is rolled back and tried again, within
-    /// [`lock_timeout`](Self::lock_timeout); two seconds by default (PostgreSQL). Meanwhile others queue behind it.
+    /// [`lock_timeout`](Self::lock_timeout); two seconds by default (PostgreSQL; MySQL, in whole seconds). Meanwhile others queue behind it.
     pub fn statement_lock_timeout(mut self, time: Duration) -> Self {
         self.settings.statement_lock_timeout = time;
         self

@@ -3,11 +3,12 @@
 
 use std::time::Duration;
 
+use sqlx::mysql::MySqlPoolOptions;
 use sqlx::sqlite::{SqliteConnectOptions, SqlitePoolOptions};
-use sqlx::{AssertSqlSafe, PgPool, SqlitePool};
+use sqlx::{AssertSqlSafe, MySqlPool, PgPool, SqlitePool};
 use whimbrel::{ErrorKind, Migrations, Migrator, Rollback};
 use whimbrel_tests::proxy::Fault;
-use whimbrel_tests::{Proxy, postgres, sqlite};
+use whimbrel_tests::{Proxy, mysql, postgres, sqlite};
 
 use crate::cases::{Drop, dropped, files, ups};
 use crate::postgres_cases::{nothing_is_locked, number};
@@ -324,5 +325,49 @@ async fn held(proxy: &Proxy, request: usize, fault: Fault) {
         proxy.answered(request).await;
     } else {
         proxy.reached(request).await;
+    }
+}
+
+// ------------------------------------------------------------------------------------------------------------- MariaDB
+//
+// The server goes on with the request that it has, and holds the lock until it is done: the next run waits for that.
+
+#[tokio::test]
+async fn a_dropped_run_leaves_a_clean_mysql_pool_and_the_next_one_completes() {
+    let scripts = [
+        "CREATE TABLE ran (n INT); INSERT INTO ran VALUES (1)",
+        "SET sql_mode = ''; BEGIN; INSERT INTO ran VALUES (2); COMMIT; ALTER TABLE ran ADD COLUMN x INT",
+        "INSERT INTO ran (n) VALUES (3); CREATE PROCEDURE p() SELECT 1",
+    ];
+    let set = ups("mysql", &scripts);
+    at_each_await(5, async |when| {
+        let Some(database) = mysql::Database::create().await else { return true };
+        let pool = MySqlPoolOptions::new().max_connections(2).connect(&database.url()).await.unwrap();
+        let mut migrator = Migrator::new(&set, &pool);
+        let first = dropped(migrator.up(), when).await;
+        drop(migrator);
+        assert_clean_mysql(&pool, when).await;
+        let mut migrator = Migrator::new(&set, &pool).lock_timeout(Duration::from_secs(60));
+        let report = migrator.up().await.unwrap_or_else(|error| panic!("{when:?}: {error:?}"));
+        assert_eq!(report.applied(), 3, "{when:?}");
+        let ran: Vec<i64> =
+            sqlx::query_scalar("SELECT CAST(n AS SIGNED) FROM ran ORDER BY n").fetch_all(&pool).await.unwrap();
+        assert_eq!(ran, [1, 2, 3], "{when:?}");
+        assert_clean_mysql(&pool, when).await;
+        pool.close().await;
+        first.is_some_and(|run| run.is_ok())
+    })
+    .await;
+}
+
+async fn assert_clean_mysql(pool: &MySqlPool, when: Drop) {
+    let mut held = Vec::new();
+    for _ in 0..2 {
+        let mut connection = pool.acquire().await.unwrap();
+        let sql = "SELECT @@autocommit = 1 AND @@sql_mode <> '' AND @@lock_wait_timeout = @@global.lock_wait_timeout \
+                   AND NOT EXISTS (SELECT 1 FROM information_schema.innodb_trx WHERE trx_mysql_thread_id = CONNECTION_ID())";
+        let row = sqlx::raw_sql(sql).fetch_one(&mut *connection).await.unwrap();
+        assert_eq!(sqlx::Row::get::<i64, _>(&row, 0), 1, "{when:?}");
+        held.push(connection);
     }
 }

@@ -8,6 +8,7 @@ mod demonstration;
 mod directories;
 mod killed;
 mod mysql_cases;
+mod mysql_scripts;
 mod mysql_sessions;
 mod pgbouncer;
 mod postgres_cases;

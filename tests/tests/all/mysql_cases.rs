@@ -387,3 +387,120 @@ async fn a_full_table_is_told_as_such() {
     let shown = format!("{error:?}");
     assert!(shown.contains("(1114/HY000)") && shown.contains("help: make room on the disk"), "{shown}");
 }
+
+/// How many questions the server had on a connection, but for this one.
+async fn questions(connection: &mut sqlx::MySqlConnection) -> i64 {
+    let sql = "SHOW SESSION STATUS LIKE 'Questions'";
+    let row = sqlx::raw_sql(sql).fetch_one(connection).await.unwrap();
+    sqlx::Row::get::<String, _>(&row, 1).parse().unwrap()
+}
+
+/// On a pool's idle connection: one request of one statement, no write, no lock.
+#[tokio::test]
+async fn up_to_date_is_one_question_and_needs_no_right_to_write() {
+    let Some(database) = Database::create().await else { return };
+    let set = ups("mysql", &["CREATE TABLE a (id INT)", "CREATE TABLE b (id INT)"]);
+    migrate(&set, &database.pool().await).await.unwrap();
+    let user = format!("reader_{}", std::process::id());
+    database
+        .execute(&format!(
+            "CREATE USER {user}@'127.0.0.1' IDENTIFIED BY 'pw'; GRANT SELECT ON `{}`.* TO {user}@'127.0.0.1'",
+            database.name()
+        ))
+        .await;
+    let mut options: sqlx::mysql::MySqlConnectOptions = database.url().parse().unwrap();
+    options = options.username(&user).password("pw");
+    let pool = sqlx::mysql::MySqlPoolOptions::new().max_connections(1).test_before_acquire(false).connect_with(options);
+    let pool = pool.await.unwrap();
+    let mut connection = pool.acquire().await.unwrap();
+    let before = questions(&mut connection).await;
+    drop(connection);
+    while pool.num_idle() == 0 {
+        tokio::task::yield_now().await;
+    }
+    assert!(migrate(&set, &pool).await.unwrap().is_up_to_date());
+    let mut connection = pool.acquire().await.unwrap();
+    let after = questions(&mut connection).await;
+    // Itself, ours, and no more; the pool's ping is no question.
+    assert_eq!(after - before, 2);
+    database.execute(&format!("DROP USER {user}@'127.0.0.1'")).await;
+}
+
+/// Steps share a session until one leaves something on it.
+#[tokio::test]
+async fn steps_share_a_session_that_has_nothing_left_on_it() {
+    let Some(database) = Database::create().await else { return };
+    let pool = database.pool().await;
+    let script = |n: usize| {
+        let sets = if n == 3 { "SET @left = 1;" } else { "" };
+        format!("{sets} CREATE TABLE t{n} AS SELECT CONNECTION_ID() AS id")
+    };
+    let scripts: Vec<String> = (1..=5).map(script).collect();
+    assert_eq!(migrate(&ups("mysql", &scripts), &pool).await.unwrap().applied(), 5);
+    let same = "(SELECT count(DISTINCT id) FROM (SELECT * FROM t1 UNION ALL SELECT * FROM t2 UNION ALL SELECT * FROM t3) a) * 100
+        + (SELECT count(DISTINCT id) FROM (SELECT * FROM t4 UNION ALL SELECT * FROM t5) b) * 10
+        + (SELECT count(DISTINCT id) FROM (SELECT * FROM t3 UNION ALL SELECT * FROM t4) c)";
+    assert_eq!(number(&pool, same).await, 112);
+    let events = "SELECT CONCAT(id, ' ', what) FROM whimbrel_events ORDER BY id";
+    assert_eq!(texts(&pool, events).await.len(), 10);
+}
+
+/// A server that has no connection left for us is waited for.
+#[tokio::test]
+async fn a_connection_that_is_not_to_be_had_yet_is_waited_for() {
+    let Some(database) = Database::create().await else { return };
+    let user = format!("narrow_{}", std::process::id());
+    database
+        .execute(&format!(
+            "CREATE USER {user}@'127.0.0.1' IDENTIFIED BY 'pw' WITH MAX_USER_CONNECTIONS 1;
+             GRANT ALL ON `{}`.* TO {user}@'127.0.0.1'",
+            database.name()
+        ))
+        .await;
+    let url = {
+        let mut url = url::Url::parse(&database.url()).unwrap();
+        url.set_username(&user).unwrap();
+        url.set_password(Some("pw")).unwrap();
+        url.to_string()
+    };
+    let other = <sqlx::MySqlConnection as sqlx::Connection>::connect(&url).await.unwrap();
+    let set = ups("mysql", &["CREATE TABLE a (id INT)"]);
+    let mut at_once = Migrator::connect(&set, &url).unwrap().lock_timeout(Duration::ZERO);
+    let error = at_once.up().await.unwrap_err();
+    assert!(format!("{error:?}").contains("the database has no connection left"), "{error:?}");
+    let mut migrator = Migrator::connect(&set, &url).unwrap();
+    let (run, ()) = tokio::join!(migrator.up(), async {
+        tokio::time::sleep(Duration::from_millis(500)).await;
+        sqlx::Connection::close(other).await.unwrap();
+    });
+    assert_eq!(run.unwrap().applied(), 1);
+    database.execute(&format!("DROP USER {user}@'127.0.0.1'")).await;
+}
+
+/// Processes of their own, on an empty database.
+#[tokio::test]
+async fn ten_processes_apply_everything_once() {
+    use whimbrel_tests::starters::Starters;
+    let Some(database) = Database::create().await else { return };
+    let pool = database.pool().await;
+    let directory = tempfile::tempdir().unwrap();
+    std::fs::write(directory.path().join("whimbrel.toml"), "dialect = \"mysql\"").unwrap();
+    for n in 1..=9 {
+        let script = match n {
+            1 => "CREATE TABLE ran (n INT)".to_owned(),
+            2 => "CREATE PROCEDURE note(x INT) BEGIN INSERT INTO ran VALUES (x); END; CALL note(2)".to_owned(),
+            5 => "SET @n = 5; INSERT INTO ran VALUES (@n); DO SLEEP(0.5)".to_owned(),
+            n => format!("CREATE TABLE t{n} (id INT); INSERT INTO ran VALUES ({n}); ALTER TABLE t{n} ADD x INT"),
+        };
+        std::fs::write(directory.path().join(format!("{n:04}_m.sql")), script).unwrap();
+    }
+    let (url, path) = (database.url(), directory.path().to_owned());
+    let run = move || Starters::ready(env!("CARGO_BIN_EXE_starter"), 10, &url, Some(&path)).run();
+    let ended = tokio::task::spawn_blocking(run).await.unwrap();
+    assert!(ended.iter().all(|starter| starter.status.success()), "{ended:#?}");
+    let rows = texts(&pool, "SELECT CAST(n AS CHAR) FROM ran ORDER BY n").await;
+    assert_eq!(rows, ["2", "3", "4", "5", "6", "7", "8", "9"]);
+    let applied = texts(&pool, "SELECT version FROM whimbrel_events WHERE what = 'applied' ORDER BY id").await;
+    assert_eq!(applied, ["1", "2", "3", "4", "5", "6", "7", "8", "9"]);
+    assert_eq!(number(&pool, "SELECT count(*) FROM whimbrel_events WHERE what <> 'applied'").await, 9);
+}

@@ -7,7 +7,7 @@ use sqlx::{AssertSqlSafe, Row as _};
 
 use crate::database_error::DatabaseError;
 use crate::driver::completed::{self, Completed, Keep, Row, without_values};
-use crate::error::{Error, ErrorKind};
+use crate::error::{Error, ErrorKind, Passing};
 use crate::table_name::Tables;
 
 /// Why a request did not complete.
@@ -108,10 +108,30 @@ fn connect_error(error: sqlx::Error, host: &str, port: u16) -> Error {
         "1045" | "1130" | "1698" => ("the database does not let us in", "check user, password and host of the account"),
         "1044" => ("the user may not use the database", "GRANT it rights on that database"),
         "1049" => ("the database does not exist", "create it: `CREATE DATABASE …`, or correct the URL"),
-        "1040" | "1203" => ("the database has no connection left", "raise max_connections, or make the pools smaller"),
+        "1040" | "1203" | "1226" => {
+            ("the database has no connection left", "raise max_connections, or make the pools smaller")
+        }
         _ => ("the database cannot be reached", "check that it runs, the host, the port and TLS"),
     };
-    Error::new(ErrorKind::Connection, format!("{message} ({host}:{port})")).source(plain(error)).help(help)
+    let passing = passing(&error, cause.as_ref().map_or("", number));
+    Error::new(ErrorKind::Connection, format!("{message} ({host}:{port})"))
+        .source(plain(error))
+        .help(help)
+        .passes(passing)
+}
+
+/// Nothing was sent before there was a connection, so that opening it again repeats nothing.
+fn passing(error: &sqlx::Error, number: &str) -> Passing {
+    use std::io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset, UnexpectedEof};
+    match (number, error) {
+        // It has no connection left, or stops.
+        ("1040" | "1203" | "1226" | "1053", _) => Passing::Later,
+        (_, sqlx::Error::Io(cause)) => match cause.kind() {
+            ConnectionRefused | ConnectionReset | ConnectionAborted | UnexpectedEof => Passing::Soon,
+            _ => Passing::Never,
+        },
+        _ => Passing::Never,
+    }
 }
 
 /// A URL that cannot be read; it is not echoed, since it may hold a password.
@@ -171,7 +191,8 @@ pub(crate) fn place(text: &str, message: &str) -> Option<Range<usize>> {
         return Some(at..at + text[at..].find(|c| !is_word(c)).unwrap_or(text.len() - at).max(1));
     }
     let quoted = message.split('\'').nth(1).filter(|name| !name.is_empty())?;
-    let name = quoted.rsplit('.').next().filter(|name| name.chars().all(is_word))?;
+    // `ada@example.org` is a value.
+    let name = quoted.rsplit('.').next().filter(|_| quoted.chars().all(|c| is_word(c) || matches!(c, '.' | '-')))?;
     let alone = |at: &usize| !text[..*at].ends_with(is_word) && !text[at + name.len()..].starts_with(is_word);
     let mut found = text.match_indices(name).map(|(at, _)| at).filter(alone);
     match (found.next(), found.next()) {
@@ -215,6 +236,7 @@ mod tests {
         assert_eq!(place("select emial from a", "Unknown column 'emial' in 'SELECT'"), Some(7..12));
         assert_eq!(place("select emial, emial from a", "Unknown column 'emial' in 'SELECT'"), None);
         assert_eq!(place("drop table nope", "Unknown table 'shop.nope'"), Some(11..15));
+        assert_eq!(place("insert into a values ('x@y.org')", "Duplicate entry 'x@y.org' for key 'PRIMARY'"), None);
         assert_eq!(place("x", "Deadlock found"), None);
     }
 

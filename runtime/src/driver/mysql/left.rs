@@ -75,8 +75,9 @@ impl fmt::Display for Question {
     }
 }
 
-/// The first names that a text may hold, without their quotes: those of its tables are among them.
+/// The names that the beginning of a text may hold, without their quotes: those of its tables are among them.
 pub(crate) fn named(text: &str) -> Vec<String> {
-    let words = words(text, Dialect::Mysql).into_iter().filter(may_name);
-    words.take(40).map(|word| word.trim_matches('`').replace("``", "`")).collect()
+    const BEGINNING: usize = 2_000;
+    let words = words(&text[..text.floor_char_boundary(BEGINNING)], Dialect::Mysql).into_iter().filter(may_name);
+    words.map(|word| word.trim_matches('`').replace("``", "`")).collect()
 }

@@ -28,6 +28,16 @@ pub(crate) struct Link<'a> {
     found: BTreeMap<String, String>,
     role: String,
     leftovers: Option<String>,
+    /// The server's number of our session, once it is known.
+    number: Option<u64>,
+    asked: Asked,
+}
+
+/// Whether the server is at a request of ours: one whose future was dropped is never answered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Asked {
+    Nothing,
+    Something,
 }
 
 /// How long the end of a run may wait for a statement that it has left behind.
@@ -70,6 +80,8 @@ impl<'a> Link<'a> {
             found: BTreeMap::new(),
             role: String::new(),
             leftovers: None,
+            number: None,
+            asked: Asked::Nothing,
         }
     }
 
@@ -80,7 +92,15 @@ impl<'a> Link<'a> {
 
     /// Sends a request on the connection that we act on.
     pub(crate) async fn send(&mut self, sql: String, keep: Keep<'_>) -> Result<Completed, Fault> {
-        answer::send(self.connection().await?, sql, keep).await
+        if self.asked == Asked::Something {
+            // Whoever asked has gone.
+            self.renew().await;
+        }
+        self.connection().await?;
+        self.asked = Asked::Something;
+        let answer = answer::send(self.connection().await?, sql, keep).await;
+        self.asked = Asked::Nothing;
+        answer
     }
 
     /// Sends the fast path's request: on an idle connection of the pool where there is one, which costs no ping.
@@ -128,8 +148,9 @@ impl<'a> Link<'a> {
     }
 
     /// Keeps the session as it is: its role, and its variables by name and value.
-    pub(crate) fn note_session(&mut self, role: Option<String>, variables: &[Row]) {
+    pub(crate) fn note_session(&mut self, [role, number]: [Option<String>; 2], variables: &[Row]) {
         self.role = role.unwrap_or_default();
+        self.number = number.and_then(|number| number.parse().ok());
         self.found = by_name(variables);
         let number = |name| self.found.get(name).and_then(|value| value.parse().ok());
         self.packet = number("max_allowed_packet").unwrap_or(usize::MAX);
@@ -164,9 +185,24 @@ impl<'a> Link<'a> {
 
     /// Closes a session of our own: the next request begins another.
     pub(crate) async fn renew(&mut self) {
-        if let Some(own) = self.own.take() {
-            // The server ends it in any case.
-            let _ = tokio::time::timeout(RELEASE_PATIENCE, own.close()).await;
+        let Some(own) = self.own.take() else { return };
+        let ending = async {
+            match (std::mem::replace(&mut self.asked, Asked::Nothing), self.number.take(), self.options()) {
+                // The server does not look whether its client is there, and would go on to the end of the statement.
+                (Asked::Something, Some(number), Some(options)) => {
+                    drop(own);
+                    let mut beside = open(options).await?;
+                    answer::send(&mut beside, format!("KILL CONNECTION {number}"), NONE).await.map(drop)
+                }
+                _ => {
+                    // The server ends it in any case.
+                    let _ = own.close().await;
+                    Ok(())
+                }
+            }
+        };
+        if let Ok(Err(fault)) = tokio::time::timeout(RELEASE_PATIENCE, ending).await {
+            tracing::debug!(?fault, "a statement of ours still runs");
         }
     }
 

@@ -104,8 +104,8 @@ impl Driver for Mysql<'_> {
         Box::pin(step::resolve(&mut self.link, &self.tables, resolution))
     }
 
-    fn verify<'a>(&'a mut self, script: &'a Script, _: &'a Settings) -> Answer<'a, Result<Option<Failure>>> {
-        Box::pin(self.ask_queries(script))
+    fn verify<'a>(&'a mut self, script: &'a Script, settings: &'a Settings) -> Answer<'a, Result<Option<Failure>>> {
+        Box::pin(self.ask_queries(script, settings))
     }
 
     fn release(&mut self) -> Answer<'_, ()> {
@@ -167,10 +167,11 @@ impl Mysql<'_> {
         })
     }
 
-    async fn ask_queries(&mut self, script: &Script) -> Result<Option<Failure>> {
+    async fn ask_queries(&mut self, script: &Script, settings: &Settings) -> Result<Option<Failure>> {
         self.meet().await?;
+        let limit = request::query_limit(script, settings);
         for (index, statement) in script.statements().enumerate() {
-            let sql = format!("START TRANSACTION READ ONLY;\n{};\nROLLBACK", script.text_of(&statement));
+            let sql = format!("START TRANSACTION READ ONLY;\n{limit}{};\nROLLBACK", script.text_of(&statement));
             let answer = self.link.send(sql, NONE).await;
             if answer.is_err() {
                 self.link.roll_back().await;

@@ -1,12 +1,15 @@
 //! The texts that the server is sent.
 
-use whimbrel_core::Dialect;
+use std::time::Duration;
+
+use whimbrel_core::{Dialect, Script};
 
 use crate::driver::entry::{Standing, Tongue};
 use crate::driver::{Batch, Detail, Failure, Resolution};
 use crate::literal::literal;
 use crate::plan::Step;
 use crate::report::Action;
+use crate::settings::Settings;
 use crate::table_name::{TableName, Tables};
 
 pub(crate) const TONGUE: Tongue = Tongue {
@@ -75,6 +78,19 @@ pub(crate) fn history(tables: &Tables, detail: Detail) -> String {
     )
 }
 
+/// Writes the entry of a step for which nothing runs, and the event, whose number asserts that the plan is not stale.
+pub(crate) fn baseline(tables: &Tables, batch: &Batch<'_>, step: &Step<'_>, event: i64) -> String {
+    let leave = leave(tables, batch, step, event + 1);
+    match &step.record {
+        Some(record) => {
+            let standing = Standing::running(step);
+            let entered = TONGUE.enter(tables, step, batch.identity, &record.rank.to_string(), standing);
+            leave.replacen(";\n", &format!(";\n{entered};\n"), 1)
+        }
+        None => leave,
+    }
+}
+
 /// Writes the entry of a step and the event that it has begun; that event's number asserts that the plan is not stale.
 pub(crate) fn begin(tables: &Tables, batch: &Batch<'_>, step: &Step<'_>, event: i64) -> String {
     let entered = match &step.record {
@@ -109,6 +125,28 @@ pub(crate) fn leave(tables: &Tables, batch: &Batch<'_>, step: &Step<'_>, event: 
     sql.push(format!("{insert} SELECT {values}, {event}, duration_ms FROM {} WHERE version = {key}", tables.history));
     sql.push("COMMIT".to_owned());
     sql.join(";\n")
+}
+
+/// What stands before a query of a verify script, and bounds it; only MariaDB reads such a comment (its manual, Comment
+/// Syntax).
+pub(crate) fn query_limit(script: &Script, settings: &Settings) -> String {
+    let options = script.options();
+    let lock = lock_seconds(options.lock_timeout.unwrap_or(settings.statement_lock_timeout));
+    let timeout = options.timeout.or(settings.statement_timeout).map_or(0.0, statement_seconds);
+    format!("/*M! SET STATEMENT max_statement_time = {timeout}, lock_wait_timeout = {lock} FOR */ ")
+}
+
+/// The most seconds that the server takes for a limit (manual, max_statement_time, lock_wait_timeout).
+const LONGEST: f64 = 31_536_000.0;
+
+/// As seconds of a wait, of which the server counts whole ones.
+pub(crate) fn lock_seconds(time: Duration) -> f64 {
+    time.as_secs_f64().ceil().clamp(1.0, LONGEST)
+}
+
+/// As seconds that a statement may take; 0 would be no limit.
+pub(crate) fn statement_seconds(time: Duration) -> f64 {
+    time.as_secs_f64().clamp(0.001, LONGEST)
 }
 
 /// Settles an entry, only while it is as it was read.

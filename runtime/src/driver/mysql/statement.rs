@@ -80,7 +80,9 @@ impl Run<'_, '_, '_> {
             if ends {
                 border = Some(statement.kind);
             }
-            autocommit = Autocommit::after(self.script.text_of(&statement)).unwrap_or(autocommit);
+            if statement.kind == Kind::Session {
+                autocommit = Autocommit::after(self.script.text_of(&statement)).unwrap_or(autocommit);
+            }
             let is_inside = border == Some(Kind::Begin) || autocommit == Autocommit::Off && !ends;
             let together = !is_inside && goes_with_progress(self.script, &statement, Dialect::Mysql);
             let note = self.note(index + 1);
@@ -89,7 +91,7 @@ impl Run<'_, '_, '_> {
                 _ if together => (BEGIN, format!(";\n{UNLOCK};\n{note};\nCOMMIT")),
                 (_, true) => ("", format!(";\n{UNLOCK};\n{note}")),
                 // What is done is committed, and the script may have made its session read-only.
-                _ => ("", format!(";\n{UNLOCK};\n{BEGIN}{note};\nCOMMIT")),
+                _ => ("", format!(";\n{UNLOCK};\n{BEGIN}{note};\nCOMMIT{}", self.of_the_next_transaction(&statement))),
             };
             let is_whole = together || statement.kind == Kind::Ddl;
             let repeats = if is_whole { Repeats::Yes } else { Repeats::No };
@@ -102,6 +104,16 @@ impl Run<'_, '_, '_> {
             done.rows += rows_of(self.step, index, own.map_or(0, |it| it.changed));
         }
         Ok(())
+    }
+
+    /// `SET TRANSACTION` once more, where it counts for the next transaction, which was ours.
+    fn of_the_next_transaction(&self, statement: &Statement) -> String {
+        let text = self.script.text_of(statement);
+        let mut words = text.split_ascii_whitespace().map(str::to_ascii_lowercase);
+        match (words.next().as_deref(), words.next().as_deref()) {
+            (Some("set"), Some("transaction")) => format!(";\n{text}"),
+            _ => String::new(),
+        }
     }
 
     /// Notes the progress, or fails: a script may have taken its own entry away.

@@ -11,6 +11,7 @@ use crate::driver::mysql::statement::Run;
 use crate::driver::{Batch, Done, Ended, Failure, Part, Resolution, Stop};
 use crate::error::{Error, ErrorKind, Result};
 use crate::plan::Step;
+use crate::report::Action;
 use crate::table_name::Tables;
 use whimbrel_core::{Kind, Script, Statement};
 
@@ -45,14 +46,17 @@ pub(crate) async fn resolve(link: &mut Link<'_>, tables: &Tables, resolution: Re
 async fn lock(link: &mut Link<'_>, tables: &Tables) -> Result<(), Stop> {
     let lock = request::lock_name(tables);
     link.set_leftovers(Some(format!("{};\nDO RELEASE_LOCK({lock})", request::CLEANUP)));
-    let sql = format!("SELECT CAST(GET_LOCK({lock}, 0) AS CHAR), CURRENT_ROLE();\n{}", request::VARIABLES);
+    let sql = format!(
+        "SELECT CAST(GET_LOCK({lock}, 0) AS CHAR), CURRENT_ROLE(), CAST(CONNECTION_ID() AS CHAR);\n{}",
+        request::VARIABLES
+    );
     let answer = link.send(sql, ALL).await;
     let answer = answer.map_err(|fault| Stop::Broken(fault.into_error(tables)))?;
     let (taken, variables) = answer.rows.split_first().unzip();
     let column = |index| taken.and_then(|row| row.get(index).cloned().flatten());
     let stop = match column(0).as_deref() {
         Some("1") => {
-            link.note_session(column(1), variables.unwrap_or_default());
+            link.note_session([column(1), column(2)], variables.unwrap_or_default());
             return Ok(());
         }
         Some(_) => Stop::Busy,
@@ -94,7 +98,7 @@ async fn steps(link: &mut Link<'_>, tables: &Tables, batch: &Batch<'_>) -> Ended
             Ok(one) => done.push(one),
             Err(stop) => return Ended::stopped(done, stop),
         }
-        event += 2;
+        event += if step.action == Action::Baseline { 1 } else { 2 };
         // What comes next gets a session of its own.
         if leaves_something(step) {
             break;
@@ -125,6 +129,10 @@ struct Work<'r, 'l, 'b> {
 impl Work<'_, '_, '_> {
     async fn whole(mut self) -> Result<Done, Stop> {
         let started = Instant::now();
+        if self.step.action == Action::Baseline {
+            self.baseline().await?;
+            return Ok(Done { duration: started.elapsed(), ..Done::default() });
+        }
         self.begin().await?;
         let mut done = Done::default();
         if let Some(script) = self.step.script.as_deref() {
@@ -137,11 +145,22 @@ impl Work<'_, '_, '_> {
         Ok(done)
     }
 
+    /// Writes an entry that nothing runs for: as one transaction.
+    async fn baseline(&mut self) -> Result<(), Stop> {
+        let baseline = request::baseline(self.tables, self.batch, self.step, self.event);
+        self.check_sizes(baseline.len())?;
+        self.enter(baseline).await
+    }
+
     /// Bounds the session's waits, and only then writes the intent: a server that refuses a bound leaves nothing
     /// running.
     async fn begin(&mut self) -> Result<(), Stop> {
         let begin = request::begin(self.tables, self.batch, self.step, self.event);
         self.check_sizes(begin.len())?;
+        self.enter(begin).await
+    }
+
+    async fn enter(&mut self, entry: String) -> Result<(), Stop> {
         let mut sql = self.limits();
         if !self.batch.history.present {
             // The events first: without a history they mean that nothing was begun. No transaction holds the two.
@@ -149,7 +168,7 @@ impl Work<'_, '_, '_> {
                 sql.push(create.replacen("CREATE TABLE", "CREATE TABLE IF NOT EXISTS", 1));
             }
         }
-        sql.push(begin);
+        sql.push(entry);
         let Err(fault) = self.link.send(sql.join(";\n"), NONE).await else { return Ok(()) };
         self.link.roll_back().await;
         let is_stale = fault.says(request::DUPLICATE) || fault.says(request::NOT_ONE_ROW);
@@ -178,12 +197,12 @@ impl Work<'_, '_, '_> {
     fn limits(&self) -> Vec<String> {
         let options = self.step.script.as_deref().map(Script::options).unwrap_or_default();
         let lock = options.lock_timeout.unwrap_or(self.batch.settings.statement_lock_timeout);
-        let seconds = lock.as_secs_f64().ceil().clamp(1.0, LONGEST);
+        let seconds = request::lock_seconds(lock);
         let mut set =
             format!("{}, lock_wait_timeout = {seconds}, innodb_lock_wait_timeout = {seconds}", request::PINNED);
         let timeout = options.timeout.or(self.batch.settings.statement_timeout);
         if let (true, Some(timeout)) = (self.link.has_statement_time, timeout) {
-            set.push_str(&format!(", max_statement_time = {}", timeout.as_secs_f64().clamp(SHORTEST, LONGEST)));
+            set.push_str(&format!(", max_statement_time = {}", request::statement_seconds(timeout)));
         }
         vec!["SET NAMES utf8mb4".to_owned(), format!("SET SESSION {set}")]
     }
@@ -221,10 +240,6 @@ impl Work<'_, '_, '_> {
 
 /// What our texts around a statement come to at most.
 const AROUND: usize = 1024;
-
-/// The most seconds that the server takes for a limit, and the least that is one (manual, max_statement_time).
-const LONGEST: f64 = 31_536_000.0;
-const SHORTEST: f64 = 0.001;
 
 /// The failure of a verify query, if it failed or found nothing.
 pub(crate) fn unverified(

@@ -10,7 +10,7 @@ stories! {
     missing_migrations_are_refused_and_named on sqlite, postgres, mysql
     missing_migrations_may_be_allowed on sqlite, postgres, mysql
     a_newer_database_is_refused on sqlite, postgres, mysql
-    a_newer_database_without_a_way_back_says_so on sqlite, postgres
+    a_newer_database_without_a_way_back_says_so on sqlite, postgres, mysql
     a_newer_database_may_be_allowed on sqlite, postgres, mysql
     a_newer_database_may_be_allowed_where_it_only_expands on sqlite, postgres, mysql
     late_migrations_are_refused_and_named on sqlite, postgres, mysql

@@ -13,9 +13,9 @@ use crate::stories::world::{World, set, set_for, stories, three};
 stories! {
     a_wrong_password_is_not_shown on postgres
     a_bad_url_is_not_shown on sqlite, postgres, mysql
-    no_log_has_the_text_of_a_script on sqlite, postgres
-    hostile_names_are_only_names on sqlite, postgres
-    the_history_stands_where_it_is_told_to on sqlite, postgres
+    no_log_has_the_text_of_a_script on sqlite, postgres, mysql
+    hostile_names_are_only_names on sqlite, postgres, mysql
+    the_history_stands_where_it_is_told_to on sqlite, postgres, mysql
 }
 
 /// Everything that a person or a log could get out of an error.
@@ -68,21 +68,24 @@ async fn a_bad_url_is_not_shown(world: World) {
 
 async fn no_log_has_the_text_of_a_script(world: World) {
     listen();
-    let word = world.choose("quietly-on-sqlite", "quietly-on-postgres");
+    let word = world.each("quietly-on-sqlite", "quietly-on-postgres", "quietly-on-mysql");
 
     // What sqlx logs would be seen.
     let control = format!("SELECT 'loudly, {word}, {MARK}'");
     world.texts(&control).await;
     assert!(!marked(&format!("loudly, {word}")).is_empty());
 
-    let slow = world.choose(
+    let slow = world.each(
         "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n LIMIT 4000000) SELECT count(*) FROM n;",
         "SELECT pg_sleep(1.2);",
+        "SELECT SLEEP(1.2);",
     );
     let secret = format!("CREATE TABLE a (b TEXT);\nINSERT INTO a VALUES ('silently, {word}, {MARK}');\n{slow}");
     let outside = format!("-- whimbrel:no-transaction\n{}", secret.replace(" a ", " c ").replace(slow, ""));
+    // What is done of it would stay on MariaDB, and nothing could be taken back.
+    let first = world.choose("INSERT", world.each("", "INSERT", "INSERT INTO nowhere SELECT * FROM nowhere; INSERT"));
     let broken =
-        format!("INSERT INTO a VALUES ('silently, {word}, {MARK}');\nSELECT 'silently, {word}, {MARK}' FROM nowhere;");
+        format!("{first} INTO a VALUES ('silently, {word}, {MARK}');\nSELECT 'silently, {word}, {MARK}' FROM nowhere;");
     let dialect = world.dialect();
     let down = format!("DELETE FROM a WHERE b = 'silently, {word}, {MARK}'; DROP TABLE a;");
     let good = [
@@ -132,7 +135,10 @@ const HOSTILE: &str = "it's \"quoted\" \\'; DROP TABLE whimbrel_history; --";
 async fn hostile_names_are_only_names(world: World) {
     let name = format!("0001_{HOSTILE}.up.sql");
     let down = format!("0001_{HOSTILE}.down.sql");
-    let text = "CREATE TABLE a (b TEXT);\nINSERT INTO a VALUES ('it''s \\'); -- ' \"";
+    let standard = "CREATE TABLE a (b TEXT);\nINSERT INTO a VALUES ('it''s \\'); -- ' \"";
+    // Where a backslash takes the next character with it.
+    let text =
+        world.each(standard, standard, "CREATE TABLE a (b TEXT);\nINSERT INTO a VALUES ('it\\'s \\\\'); -- ' \"");
     let dialect = world.dialect();
     let set = set_for(dialect, [(&*name, text), (&*down, "DROP TABLE a; -- \\'")]);
     let mut migrator = world.migrator(&set).application(HOSTILE);
@@ -150,8 +156,10 @@ async fn hostile_names_are_only_names(world: World) {
 
 async fn the_history_stands_where_it_is_told_to(world: World) {
     let schema = world.choose("main", "Odd 'schema'; --");
-    if !world.is_sqlite() {
-        world.run(format!("CREATE SCHEMA \"{schema}\"")).await;
+    match &world {
+        World::Sqlite(..) => {}
+        World::Postgres(..) => world.run(format!("CREATE SCHEMA \"{schema}\"")).await,
+        World::Mysql(..) => world.run(format!("CREATE DATABASE IF NOT EXISTS `{schema}`")).await,
     }
     let set = three();
     for name in [format!("{schema}.Own \\ 'history'; DROP TABLE a; --"), "plain".to_owned()] {

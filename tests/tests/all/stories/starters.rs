@@ -3,7 +3,7 @@
 
 use std::time::{Duration, Instant};
 
-use sqlx::{Connection, PgConnection, SqliteConnection};
+use sqlx::{Connection, MySqlConnection, PgConnection, SqliteConnection};
 use tokio::task::JoinSet;
 use whimbrel::{Migrations, Migrator, Report, Result, Target, migrate};
 use whimbrel_tests::log::{MARK, listen, marked};
@@ -14,7 +14,7 @@ use crate::stories::world::{World, stories};
 
 stories! {
     ten_processes_apply_everything_once on sqlite, postgres
-    twenty_starters_do_not_stampede on sqlite, postgres
+    twenty_starters_do_not_stampede on sqlite, postgres, mysql
     twenty_starters_with_a_write_ahead_log_do_not_stampede on sqlite
     twenty_starters_share_a_pool on sqlite, postgres, mysql
 }
@@ -70,6 +70,9 @@ async fn twenty_starters(world: &World, word: &str) -> (usize, Duration) {
 async fn up_on_a_connection(set: &'static Migrations, url: String, history: String) -> Result<Report> {
     if url.starts_with("sqlite") {
         let mut own = SqliteConnection::connect(&url).await.unwrap();
+        Migrator::new(set, &mut own).history_table(&history)?.up().await
+    } else if url.starts_with("mysql") {
+        let mut own = MySqlConnection::connect(&url).await.unwrap();
         Migrator::new(set, &mut own).history_table(&history)?.up().await
     } else {
         let mut own = PgConnection::connect(&url).await.unwrap();

@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use sqlx::{Connection, Executor};
 use whimbrel::{ErrorKind, Migrations, Migrator, Outcome};
+use whimbrel_core::Digest;
 use whimbrel_tests::Proxy;
 use whimbrel_tests::log::{heard, listen};
 use whimbrel_tests::proxy::Fault;
@@ -11,21 +12,21 @@ use whimbrel_tests::proxy::Fault;
 use crate::stories::world::{World, set, set_for, stories, three};
 
 stories! {
-    waiting_for_another_runner_is_bounded on sqlite, postgres
-    a_runner_that_ends_is_waited_for on sqlite, postgres
+    waiting_for_another_runner_is_bounded on sqlite, postgres, mysql
+    a_runner_that_ends_is_waited_for on sqlite, postgres, mysql
     a_table_that_somebody_holds_is_waited_for on postgres
     waiting_for_a_table_is_bounded on postgres
     those_in_the_way_are_named_and_no_others on postgres
     those_in_the_way_of_a_concurrent_index_are_named on postgres
-    each_wait_is_an_event on sqlite, postgres
+    each_wait_is_an_event on sqlite, postgres, mysql
     a_lock_timeout_of_a_script_is_kept on postgres
     a_script_says_how_long_it_may_wait on postgres
     whoever_is_at_work_is_waited_for_as_long_as_the_script_may_wait on postgres
     a_wait_for_a_table_is_an_event_with_the_time_of_the_try on postgres
     a_look_that_is_cut_off_is_taken_again on postgres
-    nothing_stays_locked_after_an_error on sqlite, postgres
+    nothing_stays_locked_after_an_error on sqlite, postgres, mysql
     nothing_stays_locked_after_a_panic on sqlite, postgres
-    a_run_may_not_take_longer_than_its_timeout on sqlite, postgres
+    a_run_may_not_take_longer_than_its_timeout on sqlite, postgres, mysql
 }
 
 /// Another runner in the middle of its work: it holds the right to migrate until the sender is dropped.
@@ -54,7 +55,17 @@ async fn other_runner(world: &World) -> tokio::sync::oneshot::Sender<()> {
                 connection.close().await.unwrap();
             });
         }
-        World::Mysql(..) => unimplemented!("no story that waits runs on it yet"),
+        World::Mysql(_, database) => {
+            let mut connection = database.connect().await;
+            let name = lock_name(database.name());
+            tokio::spawn(async move {
+                let sql = format!("DO GET_LOCK('{name}', 10)");
+                sqlx::raw_sql(sqlx::AssertSqlSafe(sql)).execute(&mut connection).await.unwrap();
+                hold.send(()).unwrap();
+                drop(ended.await);
+                connection.close().await.unwrap();
+            });
+        }
     }
     held.await.unwrap();
     end
@@ -69,6 +80,12 @@ async fn key(world: &World) -> String {
     let key = world.texts("SELECT key FROM k").await.remove(0);
     world.run("DROP TABLE k, whimbrel_history, whimbrel_events").await;
     key
+}
+
+/// The name of the lock on MariaDB, as the library makes it.
+fn lock_name(database: &str) -> String {
+    let digest = Digest::of(&[b"whimbrel", format!("`{database}`.`whimbrel_history`").as_bytes()]).to_string();
+    format!("whimbrel_{}", &digest[..16])
 }
 
 async fn waiting_for_another_runner_is_bounded(world: World) {
@@ -306,7 +323,7 @@ async fn a_look_that_is_cut_off_is_taken_again(world: World) {
 /// Another runner, and another writer, get through at once.
 async fn assert_free(world: &World) {
     let set = three();
-    let table = world.choose("main.other_history", "public.other_history");
+    let table = world.each("main.other_history", "public.other_history", "other_history");
     let mut migrator = world.migrator(&set).history_table(table).unwrap().lock_timeout(Duration::from_millis(50));
     assert_eq!(migrator.up().await.unwrap().applied(), 3);
     if let World::Postgres(pool, _) = world {
@@ -329,10 +346,11 @@ async fn nothing_stays_locked_after_an_error(world: World) {
 
 async fn nothing_stays_locked_after_a_panic(world: World) {
     // The caller panics while the run is in the middle of a request.
-    let sleeps = world.choose(
+    let sleeps = world.each(
         "CREATE TABLE x AS WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n LIMIT 30000000) \
          SELECT count(*) AS i FROM n",
         "CREATE TABLE x AS SELECT 1 AS i FROM pg_sleep(60)",
+        "CREATE TABLE x AS SELECT SLEEP(60) AS i",
     );
     let set = set_for(world.dialect(), [("0001_x.sql", sleeps)]);
     let (url, begin) = (world.url(), Instant::now());
@@ -353,12 +371,13 @@ async fn nothing_stays_locked_after_a_panic(world: World) {
 }
 
 async fn a_run_may_not_take_longer_than_its_timeout(world: World) {
-    let endless = "CREATE TABLE b AS WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) \
-                   SELECT count(*) AS number FROM n";
-    let set = set_for(
-        world.dialect(),
-        [("0001_a.sql", "-- whimbrel:no-transaction\nCREATE TABLE a (id INTEGER)"), ("0002_b.sql", endless)],
-    );
+    let counts = "CREATE TABLE b AS WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) \
+                  SELECT count(*) AS number FROM n";
+    let endless = world.each(counts, counts, "CREATE TABLE b AS SELECT SLEEP(600) AS number");
+    // Steps that go out together are told of together.
+    let alone = world.each("-- whimbrel:no-transaction\n", "-- whimbrel:no-transaction\n", "SET @alone = 1;\n");
+    let first = format!("{alone}CREATE TABLE a (id INTEGER)");
+    let set = set_for(world.dialect(), [("0001_a.sql", &*first), ("0002_b.sql", endless)]);
     let begin = Instant::now();
     let error = world.migrator(&set).timeout(Duration::from_secs(3)).up().await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Timeout);
@@ -367,12 +386,6 @@ async fn a_run_may_not_take_longer_than_its_timeout(world: World) {
     let outcomes: Vec<_> = error.report().unwrap().steps().iter().map(|step| step.outcome.clone()).collect();
     assert_eq!(outcomes, [Outcome::Done, Outcome::NotRun]);
     // The statement ends by itself: the next run gets through.
-    let corrected = set_for(
-        world.dialect(),
-        [
-            ("0001_a.sql", "-- whimbrel:no-transaction\nCREATE TABLE a (id INTEGER)"),
-            ("0002_b.sql", "CREATE TABLE b (id INTEGER)"),
-        ],
-    );
+    let corrected = set_for(world.dialect(), [("0001_a.sql", &*first), ("0002_b.sql", "CREATE TABLE b (id INTEGER)")]);
     assert_eq!(world.up(&corrected).await.unwrap().applied(), 2);
 }

@@ -63,6 +63,15 @@ impl World {
         if self.is_sqlite() { sqlite } else { server }
     }
 
+    /// The one for this database.
+    pub(crate) fn each<T>(&self, sqlite: T, postgres: T, mysql: T) -> T {
+        match self {
+            Self::Sqlite(..) => sqlite,
+            Self::Postgres(..) => postgres,
+            Self::Mysql(..) => mysql,
+        }
+    }
+
     pub(crate) fn url(&self) -> String {
         match self {
             Self::Sqlite(_, database) => database.url(),
@@ -84,6 +93,12 @@ impl World {
     /// Applies all of a set.
     pub(crate) async fn up(&self, set: &Migrations) -> whimbrel::Result<whimbrel::Report> {
         self.migrator(set).up().await
+    }
+
+    /// What the events tell of; MySQL begins every step with one that says so.
+    pub(crate) async fn changes(&self) -> Vec<String> {
+        let begins = self.each("", "", "WHERE what <> 'started'");
+        self.texts(&format!("SELECT what FROM whimbrel_events {begins} ORDER BY id")).await
     }
 
     /// Runs a test's own SQL.
@@ -142,12 +157,15 @@ impl World {
     /// Compares what a person reads (`{:?}`, which is what `main` prints) with the file `shown/<name>.<database>.txt`;
     /// see [`normal`]. `UPDATE_EXPECTED=1` writes the files instead, for a person to read.
     pub(crate) fn shows(&self, name: &str, error: &Error) {
+        self.shows_text(name, &format!("{error:?}"));
+    }
+
+    /// The same of a text.
+    pub(crate) fn shows_text(&self, name: &str, text: &str) {
         let text = match self {
-            Self::Sqlite(_, database) => {
-                format!("{error:?}").replace(&database.folder().display().to_string(), "<folder>")
-            }
-            Self::Postgres(_, database) => format!("{error:?}").replace(database.name(), "<database>"),
-            Self::Mysql(_, database) => format!("{error:?}").replace(database.name(), "<database>"),
+            Self::Sqlite(_, database) => text.replace(&database.folder().display().to_string(), "<folder>"),
+            Self::Postgres(_, database) => text.replace(database.name(), "<database>"),
+            Self::Mysql(_, database) => text.replace(database.name(), "<database>"),
         };
         shows(&format!("{name}.{}", self.dialect()), &normal(&text));
     }
@@ -209,6 +227,8 @@ pub(crate) fn normal(text: &str) -> String {
             out.push(format!("<took>{}", &word[unit.len()..]).into());
         } else if before == Some("pid") && is_number(word) {
             out.push("<pid>".into());
+        } else if before == Some("connection") && is_number(word) {
+            out.push("<number>".into());
         } else if let Some(port) = word.split("127.0.0.1:").nth(1) {
             let digits: String = port.chars().take_while(char::is_ascii_digit).collect();
             out.push(word.replace(&format!("127.0.0.1:{digits}"), "127.0.0.1:<port>").into());
