@@ -130,7 +130,7 @@ impl Run<'_, '_, '_> {
         let mut backoff = Backoff::new(self.batch.patience);
         loop {
             let lock = request::lock_name(self.tables);
-            let waits = Waits { sql: format!("{before}{text}{after}"), wait, lock, statement: text };
+            let waits = Waits { sql: format!("{before}{text}{after}"), wait, lock };
             let (answer, seen) = holders::send(self.link, waits).await;
             let (cause, completed) = match answer {
                 Ok(answer) => return Ok(answer),
@@ -174,7 +174,7 @@ impl Run<'_, '_, '_> {
         let kept = self.kept(index).await;
         let part = self.part(sent, &mut cause, rows).await;
         if number(&cause) == "1205" {
-            cause.detail = holders::holders(self.link, seen, self.script.text_of(statement)).await;
+            cause.detail = holders::holders(self.link, seen).await;
             cause.hint = Some("raise `-- whimbrel:lock-timeout`, or end the session that holds the table".to_owned());
         }
         let range = statement.range();
