@@ -279,11 +279,11 @@ proptest! {
 
     #[test]
     fn a_digest_is_taken_over_the_tokens_that_are_there(text in statement()) {
-        // Of a statement's end in `---- x` MySQL makes two marks and a comment, and of the marks alone a comment too.
-        prop_assume!(!text.contains("---"));
         for dialect in Dialect::ALL {
             if let Ok(script) = read_as(dialect, &text) {
                 let statements = split(&text, dialect);
+                // Marks alone: MySQL makes a comment of `--` at the end, and marks of it before what follows here.
+                prop_assume!(!statements.iter().any(|one| text[one.range()].ends_with('-')));
                 let tokens: String = statements.iter().map(|one| one_by_one(&text[one.range()], dialect)).collect();
                 prop_assert_eq!(script.digest(dialect), Digest::of(&[tokens.as_bytes()]), "{}: {:?}", dialect, &text);
             }
