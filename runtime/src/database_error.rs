@@ -5,22 +5,32 @@
 #[error("{message}{}", code.as_ref().map(|code| format!(" ({code})")).unwrap_or_default())]
 pub struct DatabaseError {
     pub(crate) message: String,
-    /// SQLSTATE, or SQLite's extended result code.
+    /// SQLSTATE, SQLite's extended result code, or MySQL's number and SQLSTATE.
     pub(crate) code: Option<String>,
     pub(crate) detail: Option<String>,
     pub(crate) hint: Option<String>,
 }
 
 impl DatabaseError {
-    /// Whether the disk is full or faulty: `SQLITE_FULL`, `SQLITE_IOERR` and its kind, and PostgreSQL's `disk_full` and
-    /// `io_error`.
+    /// Whether the disk is full or faulty: `SQLITE_FULL`, `SQLITE_IOERR` and its kind, PostgreSQL's `disk_full` and
+    /// `io_error`, and of MySQL a table or disk that is full (1114, 1021), and a file that cannot be written (3, 1026).
     pub(crate) fn is_disk(&self) -> bool {
+        let is_any = |code: &str, known: &[&str]| known.iter().any(|known| code.strip_prefix(known).is_some());
         match self.code.as_deref() {
             Some("53100" | "58030") => true,
+            // ENOSPC, which it got from a storage engine.
+            Some(code) if is_any(code, &["1030/"]) => self.message.contains("rror 28"),
+            Some(code) if code.contains('/') => is_any(code, &["3/", "1021/", "1026/", "1114/"]),
             // A SQLSTATE has five characters.
             Some(code) if code.len() < 5 => matches!(code.parse::<u32>().map(|code| code & 0xff), Ok(10 | 13)),
             _ => false,
         }
+    }
+
+    /// Whether a statement took longer than it may: PostgreSQL's `query_canceled`, `SQLITE_INTERRUPT`, and the statement
+    /// times of MariaDB (1969) and MySQL (3024).
+    pub(crate) fn is_timeout(&self) -> bool {
+        self.code.as_deref().is_some_and(|code| matches!(code, "57014" | "9" | "1969/70100" | "3024/HY000"))
     }
 
     /// The sentence.
@@ -28,7 +38,7 @@ impl DatabaseError {
         &self.message
     }
 
-    /// SQLSTATE, or SQLite's extended result code.
+    /// SQLSTATE, SQLite's extended result code, or MySQL's number and SQLSTATE: `1146/42S02`.
     pub fn code(&self) -> Option<&str> {
         self.code.as_deref()
     }

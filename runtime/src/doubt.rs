@@ -4,6 +4,8 @@
 use whimbrel_core::words::words;
 use whimbrel_core::{Dialect, Kind, Script, Statement};
 
+pub(crate) mod mysql;
+
 /// What is known of a statement at which a runner died.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Finding {
@@ -11,8 +13,8 @@ pub(crate) enum Finding {
     Done,
     /// It did not, or it may run twice.
     Again,
-    /// The database knows.
-    Ask(Question),
+    /// The database knows: what the answers agree on.
+    Ask(Vec<Question>),
     /// Only a person can tell.
     Unknown,
 }
@@ -34,12 +36,35 @@ pub(crate) enum Thing {
     Relation(String),
     Database(String),
     Tablespace(String),
+    /// What MySQL lists by its name, and by its table where it belongs to one.
+    Object {
+        sort: mysql::Sort,
+        name: String,
+        table: Option<String>,
+    },
+    /// Rows that were changed without their progress, by a statement of these words: there are none where all tables
+    /// that it names have transactions.
+    Rows(Vec<String>),
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Answer {
     Yes,
     No,
+    /// The database cannot tell either.
+    Unknown,
+}
+
+/// Whether a statement took effect, by what was asked and what was answered.
+pub(crate) fn concluded(answers: &[(Answer, Answer)]) -> Finding {
+    let done = answers.iter().filter(|(done, answer)| done == answer).count();
+    match done {
+        _ if answers.iter().any(|(_, answer)| *answer == Answer::Unknown) => Finding::Unknown,
+        0 => Finding::Again,
+        all if all == answers.len() => Finding::Done,
+        // It took effect in part, or somebody has changed the schema since.
+        _ => Finding::Unknown,
+    }
 }
 
 /// Whether a statement of a script outside a transaction is sent in one transaction with its progress, so that either
@@ -49,8 +74,10 @@ pub(crate) enum Answer {
 /// something on its session, may run again; but a query of PostgreSQL may call a function that writes.
 pub(crate) fn goes_with_progress(script: &Script, statement: &Statement, dialect: Dialect) -> bool {
     let writes = match statement.kind {
-        Kind::Ddl | Kind::Dml => true,
-        Kind::Query => dialect == Dialect::Postgres,
+        // MySQL's schema changes commit by themselves.
+        Kind::Ddl => dialect != Dialect::Mysql,
+        Kind::Dml => true,
+        Kind::Query => dialect != Dialect::Sqlite,
         _ => false,
     };
     writes && !statement.needs_no_transaction(dialect) && !has_its_own_ways(script, dialect)
@@ -70,22 +97,32 @@ pub(crate) fn finding(script: &Script, done: usize, dialect: Dialect) -> Finding
     // All of them are done.
     let Some(statement) = script.statement(done) else { return Finding::Again };
     let before: Vec<Kind> = script.statements().take(done).map(|statement| statement.kind).collect();
-    let is_border = |kind: &&Kind| matches!(kind, Kind::Begin | Kind::Commit | Kind::Rollback);
-    let inside = before.iter().rev().find(is_border) == Some(&Kind::Begin);
+    let inside = before.iter().rev().find(|kind| is_border(**kind, dialect)) == Some(&Kind::Begin);
     match statement.kind {
         // The progress of what stands before it was written in its transaction, and is there to be read.
         Kind::Commit if inside => Finding::Done,
         // Nothing of a transaction is left, nor its progress: it runs as a whole.
+        Kind::Begin if dialect == Dialect::Mysql => mysql::rows(script, done),
         Kind::Begin | Kind::Session => Finding::Again,
         Kind::Query if dialect == Dialect::Sqlite => Finding::Again,
+        Kind::Ddl if dialect == Dialect::Mysql => mysql::finding(script, done),
         _ if inside => Finding::Unknown,
+        // A script may end what a schema change has ended already.
+        Kind::Commit | Kind::Rollback if dialect == Dialect::Mysql => Finding::Again,
+        _ if goes_with_progress(script, &statement, dialect) && dialect == Dialect::Mysql => mysql::rows(script, done),
         _ if goes_with_progress(script, &statement, dialect) => Finding::Again,
+        _ if dialect == Dialect::Mysql => mysql::finding(script, done),
         _ => of_words(script, &words(script.text_of(&statement), dialect), dialect),
     }
 }
 
-/// Statements that cannot be in a transaction with their progress: `?` marks what may be missing, `*` is a name, which
-/// may be qualified.
+/// Whether a statement begins or ends a transaction; MySQL's schema changes commit what is open.
+pub(crate) fn is_border(kind: Kind, dialect: Dialect) -> bool {
+    matches!(kind, Kind::Begin | Kind::Commit | Kind::Rollback) || kind == Kind::Ddl && dialect == Dialect::Mysql
+}
+
+/// Statements that cannot be in a transaction with their progress: `?` marks what may be missing, `a|b` is a choice, `*`
+/// is a name, which may be qualified, `$` is the end.
 const FINDINGS: &[(Dialect, &str, &str)] = &[
     (Dialect::Postgres, "create ?unique index concurrently ?if ?not ?exists * on ?only *", "valid index"),
     (Dialect::Postgres, "drop index concurrently ?if ?exists *", "no relation"),
@@ -128,7 +165,7 @@ fn of_words(script: &Script, words: &[&str], dialect: Dialect) -> Finding {
         Thing::ValidIndex { table: name, .. } | Thing::Relation(name) if !name.contains('.') && sets_names(script) => {
             Finding::Unknown
         }
-        _ => Finding::Ask(Question { thing, done }),
+        _ => Finding::Ask(vec![Question { thing, done }]),
     }
 }
 
@@ -145,13 +182,26 @@ pub(crate) fn concurrent_index(text: &str) -> Option<(String, String)> {
 
 /// The names in a statement of that shape.
 fn names(words: &[&str], shape: &str) -> Option<Vec<String>> {
+    fit(words, shape).map(|(names, _)| names)
+}
+
+/// The names in a statement of that shape, and the number of words that the shape takes.
+pub(crate) fn fit(words: &[&str], shape: &str) -> Option<(Vec<String>, usize)> {
     let (mut at, mut names) = (0, Vec::new());
     for part in shape.split(' ') {
-        let fits = |word: &str| words.get(at).is_some_and(|it| it.eq_ignore_ascii_case(word));
+        let fits = |choice: &str| {
+            let is = |word: &&str| choice.split('|').any(|known| word.eq_ignore_ascii_case(known));
+            words.get(at).is_some_and(is)
+        };
         match part.strip_prefix('?') {
-            Some(word) => at += usize::from(fits(word)),
+            Some(choice) => at += usize::from(fits(choice)),
+            None if part == "$" => {
+                if at < words.len() {
+                    return None;
+                }
+            }
             None if part == "*" => {
-                let mut name = (*words.get(at)?).to_owned();
+                let mut name = (*words.get(at).filter(|word| is_name(word))?).to_owned();
                 at += 1;
                 while words.get(at) == Some(&".") {
                     name = format!("{name}.{}", words.get(at + 1)?);
@@ -163,7 +213,15 @@ fn names(words: &[&str], shape: &str) -> Option<Vec<String>> {
             None => return None,
         }
     }
-    Some(names)
+    Some((names, at))
+}
+
+/// Neither a mark, nor a word that is reserved where a name may be missing.
+fn is_name(word: &str) -> bool {
+    const RESERVED: &[&str] =
+        &["check", "column", "constraint", "foreign", "fulltext", "index", "key", "primary", "spatial", "unique"];
+    word.starts_with(|c: char| c.is_alphanumeric() || matches!(c, '_' | '$' | '`' | '"' | '\''))
+        && !RESERVED.iter().any(|reserved| word.eq_ignore_ascii_case(reserved))
 }
 
 #[cfg(test)]
@@ -178,7 +236,7 @@ mod tests {
     }
 
     fn ask(thing: Thing, done: Answer) -> Finding {
-        Finding::Ask(Question { thing, done })
+        Finding::Ask(vec![Question { thing, done }])
     }
 
     #[test]

@@ -108,13 +108,14 @@ impl<'a> Engine<'_, 'a> {
     async fn settle(&mut self) -> Result<Settled> {
         let history = self.driver.history(Detail::Scripts).await?;
         let Some(entry) = history.running() else { return Ok(Settled::Well) };
-        let done = match self.finding(entry) {
+        let finding = match self.finding(entry) {
+            Finding::Ask(questions) => self.ask(&questions).await?,
+            finding => finding,
+        };
+        let done = match finding {
             Finding::Again => entry.done(),
             Finding::Done => entry.done() + 1,
-            Finding::Ask(Question { thing, done }) => {
-                entry.done() + usize::from(self.driver.ask(&thing).await? == done)
-            }
-            Finding::Unknown => return Err(in_doubt(entry, &history.holder)),
+            Finding::Ask(_) | Finding::Unknown => return Err(in_doubt(entry, &history.holder)),
         };
         let at = entry.done() + 1;
         let found = if done < at { "not done" } else { "done" };
@@ -126,6 +127,14 @@ impl<'a> Engine<'_, 'a> {
             Err(Stop::Broken(error)) => Err(error),
             Err(_) => Ok(Settled::Not),
         }
+    }
+
+    async fn ask(&mut self, questions: &[Question]) -> Result<Finding> {
+        let mut answers = Vec::new();
+        for Question { thing, done } in questions {
+            answers.push((*done, self.driver.ask(thing).await?));
+        }
+        Ok(doubt::concluded(&answers))
     }
 
     fn finding(&self, entry: &Entry) -> Finding {
@@ -301,11 +310,7 @@ impl<'a> Engine<'_, 'a> {
         });
         let verb = if step.action == Action::RollBack { "rolling back " } else { "" };
         let message = format!("{verb}{} failed at {part}{at}", step.label());
-        let kind = match failure.cause.code() {
-            // Query canceled, and SQLITE_INTERRUPT: the statement took too long.
-            Some("57014" | "9") => ErrorKind::Timeout,
-            _ => ErrorKind::Failed,
-        };
+        let kind = if failure.cause.is_timeout() { ErrorKind::Timeout } else { ErrorKind::Failed };
         let help = help_of(step, &failure, (kind, self.driver.dialect()));
         Error::new(kind, message).source(failure.cause).at(place).help(help)
     }
@@ -448,7 +453,9 @@ fn contended(rest: &[Step<'_>], cause: DatabaseError) -> Error {
 fn name_of(part: Part, step: &Step<'_>) -> String {
     let of = |script: Option<&whimbrel_core::Script>| script.map_or(0, whimbrel_core::Script::len);
     match part {
-        Part::Statement(index) => format!("statement {} of {}", index + 1, of(step.script.as_deref())),
+        Part::Statement(index) | Part::Half(index) => {
+            format!("statement {} of {}", index + 1, of(step.script.as_deref()))
+        }
         Part::Verify(index) => format!("verify query {} of {}", index + 1, of(step.verify.as_ref().map(|it| it.0))),
         Part::Constraints | Part::Commit => "a constraint at the end".to_owned(),
         Part::Reset => "setting the session back".to_owned(),
@@ -466,6 +473,7 @@ fn help_of(step: &Step<'_>, failure: &Failure, (kind, dialect): (ErrorKind, Dial
         (Mode::Outside, _) if step.action == Action::RollBack && failure.took_nothing_back(step, dialect) => {
             "correct the down script and run it again: this migration is still applied"
         }
+        (_, Part::Half(_)) => "look what of it took effect, correct it, and run it again: it goes on with it",
         (Mode::Outside, Part::Constraints) => {
             "mend the rows that `PRAGMA foreign_key_check` lists, and run it again: its statements are done"
         }
@@ -478,14 +486,15 @@ fn help_of(step: &Step<'_>, failure: &Failure, (kind, dialect): (ErrorKind, Dial
 }
 
 fn left_of(step: &Step<'_>, failure: &Failure, dialect: Dialect) -> String {
+    let and_some = if matches!(failure.part, Part::Half(_)) { ", and perhaps some of it" } else { "" };
     match (step.mode, failure.kept) {
         (Mode::Outside, _) if step.action == Action::RollBack && failure.took_nothing_back(step, dialect) => {
             "still applied".to_owned()
         }
         (Mode::Transaction | Mode::ForeignKeysOff, _) if step.action == Action::RollBack => "still applied".to_owned(),
-        (Mode::Outside, 0) => "nothing before it".to_owned(),
-        (Mode::Outside, 1) => "the statement before it stays".to_owned(),
-        (Mode::Outside, kept) => format!("the {kept} statements before it stay"),
+        (Mode::Outside, 0) => format!("nothing before it{and_some}"),
+        (Mode::Outside, 1) => format!("the statement before it stays{and_some}"),
+        (Mode::Outside, kept) => format!("the {kept} statements before it stay{and_some}"),
         _ => "rolled back".to_owned(),
     }
 }

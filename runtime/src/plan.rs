@@ -290,7 +290,8 @@ fn stored(script: &Script, dialect: Dialect) -> Cow<'_, str> {
     Cow::Owned(format!("-- whimbrel:no-transaction\n{text}"))
 }
 
-fn mode(script: &Script, dialect: Dialect) -> Mode {
+/// How a script runs.
+pub(crate) fn mode(script: &Script, dialect: Dialect) -> Mode {
     // MySQL's schema changes commit by themselves.
     if !script.is_transactional(dialect) || dialect == Dialect::Mysql {
         Mode::Outside

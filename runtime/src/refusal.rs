@@ -9,7 +9,7 @@ use whimbrel_core::{Direction, Migration, Migrations, Script, Version};
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::history::{Entry, State};
-use crate::plan::Facts;
+use crate::plan::{self, Facts, Mode};
 use crate::report::migrations;
 use crate::settings::{Missing, Newer, OutOfOrder};
 
@@ -139,7 +139,7 @@ pub(crate) fn check_none_halfway_back(facts: Facts<'_, '_>, finished: &[&Entry])
 /// as it was.
 pub(crate) fn check_goes_on_back(facts: Facts<'_, '_>, entry: &Entry, script: &Script) -> Result<()> {
     let Some(done) = entry.undone else { return Ok(()) };
-    if script.is_transactional(facts.dialect) {
+    if plan::mode(script, facts.dialect) != Mode::Outside {
         let message = format!(
             "{} failed half-way outside a transaction, and its script now asks for one; nothing was run",
             entry.work()
@@ -158,7 +158,7 @@ pub(crate) fn check_goes_on_back(facts: Facts<'_, '_>, entry: &Entry, script: &S
 fn check_still_outside(facts: Facts<'_, '_>) -> Result<()> {
     let inside = |entry: &&Entry| {
         let script = facts.set.get(&entry.version).and_then(|it| it.script(Direction::Up, facts.dialect));
-        script.is_some_and(|script| script.is_transactional(facts.dialect))
+        script.is_some_and(|script| plan::mode(script, facts.dialect) != Mode::Outside)
     };
     let Some(entry) = halfway(facts).find(inside) else { return Ok(()) };
     let message = format!(
@@ -191,7 +191,9 @@ fn starts_alike(facts: Facts<'_, '_>, ran: (Direction, Option<&str>), script: &S
     let read = |text: &str| read_stored(ran.0, facts.dialect, script.path(), text.to_owned()).ok();
     let start = |script: &Script| {
         let last = script.statement(done.checked_sub(1)?)?;
-        let script = read(script.text().get(..last.range().end)?)?;
+        let start = script.text().get(..last.range().end)?;
+        // What is done may have left the script's own transaction open: MySQL commits in the middle of one.
+        let script = read(start).or_else(|| read(&format!("{start};\nCOMMIT")))?;
         Some((script.len(), script.digest(facts.dialect)))
     };
     let Some(ran) = ran.1.and_then(read) else { return false };

@@ -198,7 +198,8 @@ impl Failure {
             Part::Statement(index) => step.script.as_deref().and_then(|script| script.statement(index)),
             _ => None,
         };
-        self.kept == 0 && !statement.is_some_and(|statement| statement.needs_no_transaction(dialect))
+        let is_half = matches!(self.part, Part::Half(_));
+        self.kept == 0 && !is_half && !statement.is_some_and(|statement| statement.needs_no_transaction(dialect))
     }
 }
 
@@ -213,6 +214,8 @@ pub(crate) enum Part {
     Enter,
     /// The statement of that number in the up or down script.
     Statement(usize),
+    /// The same, where it may have left something although it failed.
+    Half(usize),
     /// The query of that number in the verify script.
     Verify(usize),
     /// Checks deferred constraints.

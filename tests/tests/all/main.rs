@@ -6,6 +6,7 @@ mod cases;
 mod databases;
 mod demonstration;
 mod directories;
+mod mysql_cases;
 mod pgbouncer;
 mod postgres_cases;
 mod postgres_server;

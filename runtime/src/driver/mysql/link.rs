@@ -171,17 +171,27 @@ impl<'a> Link<'a> {
             Source::Options(options) => (**options).clone(),
         };
         if self.own.is_none() {
-            // `||` means what the server's own clients mean by it.
-            let quiet = options.pipes_as_concat(false).disable_statement_logging();
-            let connected = quiet.connect().await;
-            self.own = Some(connected.map_err(|error| Fault::Connect {
-                error,
-                host: quiet.get_host().to_owned(),
-                port: quiet.get_port(),
-            })?);
+            self.own = Some(open(options).await?);
         }
         Ok(self.own.as_mut().expect("it was opened just above"))
     }
+
+    /// Where a connection beside it leads to the same place; a caller's does not tell.
+    pub(crate) fn options(&self) -> Option<MySqlConnectOptions> {
+        match &self.source {
+            Source::Caller(_) => None,
+            Source::Pool(pool) => Some((*pool.connect_options()).clone()),
+            Source::Options(options) => Some((**options).clone()),
+        }
+    }
+}
+
+/// Opens a connection of our own.
+pub(crate) async fn open(options: MySqlConnectOptions) -> Result<MySqlConnection, Fault> {
+    // `||` means what the server's own clients mean by it.
+    let quiet = options.pipes_as_concat(false).disable_statement_logging();
+    let connected = quiet.connect().await;
+    connected.map_err(|error| Fault::Connect { error, host: quiet.get_host().to_owned(), port: quiet.get_port() })
 }
 
 fn in_transaction() -> Error {

@@ -4,8 +4,12 @@
 //! connection that executes, because the server goes on with a statement when its client is dead.
 
 mod answer;
+mod catalogue;
+mod holders;
+mod left;
 mod link;
 mod request;
+mod statement;
 mod step;
 
 use whimbrel_core::{Dialect, Script};
@@ -89,9 +93,11 @@ impl Driver for Mysql<'_> {
         Box::pin(step::run(&mut self.link, &self.tables, batch))
     }
 
-    fn ask<'a>(&'a mut self, _: &'a Thing) -> Answer<'a, Result<doubt::Answer>> {
-        // No finding of this dialect asks yet.
-        Box::pin(async { Ok(doubt::Answer::No) })
+    fn ask<'a>(&'a mut self, thing: &'a Thing) -> Answer<'a, Result<doubt::Answer>> {
+        Box::pin(async move {
+            let answer = catalogue::ask(&mut self.link, thing).await;
+            answer.map_err(|fault| fault.into_error(&self.tables))
+        })
     }
 
     fn resolve<'a>(&'a mut self, resolution: Resolution<'a>) -> Answer<'a, Result<(), Stop>> {

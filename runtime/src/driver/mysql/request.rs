@@ -32,6 +32,11 @@ pub(crate) const NO_TABLE: &str = "1146";
 /// A key is there already.
 pub(crate) const DUPLICATE: &str = "1062";
 
+/// Fails, with [`NOT_ONE_ROW`], unless the statement before it has changed a row, or found it as it should be.
+pub(crate) const ONE_ROW: &str = "SELECT IF(ROW_COUNT() > 0, 1, (SELECT 1 UNION SELECT 2))";
+/// Subquery returns more than one row.
+pub(crate) const NOT_ONE_ROW: &str = "1242";
+
 /// What a session is given back as a step found it. Those that a server does not have are not found.
 pub(crate) const SETTINGS: &str = "SHOW SESSION VARIABLES WHERE Variable_name IN ('autocommit', \
      'character_set_client', 'character_set_results', 'collation_connection', 'check_constraint_checks', \
@@ -78,7 +83,17 @@ pub(crate) fn begin(tables: &Tables, batch: &Batch<'_>, step: &Step<'_>, event: 
         None => TONGUE.begin_rollback(tables, step, batch.identity),
     };
     let (insert, values) = TONGUE.event(tables, &step.key, batch.identity, ("started", None));
-    format!("START TRANSACTION READ WRITE;\n{insert} SELECT {values}, {}, NULL;\n{entered};\nCOMMIT", event + 1)
+    format!(
+        "START TRANSACTION READ WRITE;\n{insert} SELECT {values}, {}, NULL;\n{entered};\n{ONE_ROW};\nCOMMIT",
+        event + 1
+    )
+}
+
+/// Selects how many statements of a step are done.
+pub(crate) fn applied(tables: &Tables, step: &Step<'_>) -> String {
+    let column = if step.record.is_some() { "applied" } else { "undone" };
+    let key = literal(Dialect::Mysql, &*step.key);
+    format!("SELECT CAST({column} AS CHAR) FROM {} WHERE version = {key}", tables.history)
 }
 
 /// Completes the entry and adds the event.
@@ -90,7 +105,7 @@ pub(crate) fn leave(tables: &Tables, batch: &Batch<'_>, step: &Step<'_>, event: 
     };
     let (insert, values) = TONGUE.event(tables, &step.key, batch.identity, (what, None));
     let key = literal(Dialect::Mysql, &*step.key);
-    let mut sql = vec!["START TRANSACTION READ WRITE".to_owned(), TONGUE.leave(tables, step)];
+    let mut sql = vec!["START TRANSACTION READ WRITE".to_owned(), TONGUE.leave(tables, step), ONE_ROW.to_owned()];
     sql.extend(TONGUE.rechain(tables, step));
     sql.push(format!("{insert} SELECT {values}, {event}, duration_ms FROM {} WHERE version = {key}", tables.history));
     sql.push("COMMIT".to_owned());

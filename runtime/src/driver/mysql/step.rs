@@ -1,18 +1,18 @@
-//! Steps, statement by statement: each with its progress in one request, and in one transaction where it changes rows.
+//! Steps, one after the other, while we hold the lock.
 
 use std::time::Instant;
 
-use crate::backoff::Backoff;
 use crate::database_error::DatabaseError;
 use crate::driver::completed::{ALL, Completed, NONE};
-use crate::driver::mysql::answer::{self, Fault, number, setup_error};
+use crate::driver::mysql::answer::{self, Fault, setup_error};
 use crate::driver::mysql::link::Link;
 use crate::driver::mysql::request::{self, TONGUE};
-use crate::driver::{Batch, Done, Ended, Failure, Part, Resolution, Stop, rows_of};
+use crate::driver::mysql::statement::Run;
+use crate::driver::{Batch, Done, Ended, Failure, Part, Resolution, Stop};
 use crate::error::{Error, ErrorKind, Result};
 use crate::plan::Step;
 use crate::table_name::Tables;
-use whimbrel_core::{Kind, Script, Statement};
+use whimbrel_core::{Script, Statement};
 
 /// Runs the steps of a batch, while we hold the lock.
 pub(crate) async fn run(link: &mut Link<'_>, tables: &Tables, batch: Batch<'_>) -> Ended {
@@ -74,7 +74,7 @@ async fn lock(link: &mut Link<'_>, tables: &Tables) -> Result<(), Stop> {
 }
 
 /// Takes back what a script has set on its session.
-fn cleanup(link: &Link<'_>) -> String {
+pub(crate) fn cleanup(link: &Link<'_>) -> String {
     format!("ROLLBACK;\nUNLOCK TABLES;\n{}", link.restore)
 }
 
@@ -82,8 +82,8 @@ async fn steps(link: &mut Link<'_>, tables: &Tables, batch: &Batch<'_>) -> Ended
     let mut done = Vec::new();
     let mut event = batch.history.last_event;
     for step in batch.steps {
-        let run = Run { link, tables, batch, step, event };
-        match run.whole().await {
+        let work = Work { link, tables, batch, step, event };
+        match work.whole().await {
             Ok(one) => done.push(one),
             Err(stop) => return Ended::stopped(done, stop),
         }
@@ -103,7 +103,7 @@ async fn record(link: &mut Link<'_>, tables: &Tables, batch: &Batch<'_>, ended: 
 }
 
 /// A step at work; `event` is the last one before it.
-struct Run<'r, 'l, 'b> {
+struct Work<'r, 'l, 'b> {
     link: &'r mut Link<'l>,
     tables: &'r Tables,
     batch: &'r Batch<'b>,
@@ -111,13 +111,14 @@ struct Run<'r, 'l, 'b> {
     event: i64,
 }
 
-impl Run<'_, '_, '_> {
+impl Work<'_, '_, '_> {
     async fn whole(mut self) -> Result<Done, Stop> {
         let started = Instant::now();
         self.begin().await?;
         let mut done = Done::default();
         if let Some(script) = self.step.script.as_deref() {
-            self.statements(script, &mut done).await?;
+            let (link, tables, batch, step) = (&mut *self.link, self.tables, self.batch, self.step);
+            Run { link, tables, batch, step, script, begun: self.event + 1 }.statements(&mut done).await?;
         }
         self.verify().await?;
         self.end().await?;
@@ -125,6 +126,8 @@ impl Run<'_, '_, '_> {
         Ok(done)
     }
 
+    /// Bounds the session's waits, and only then writes the intent: a server that refuses a bound leaves nothing
+    /// running.
     async fn begin(&mut self) -> Result<(), Stop> {
         let begin = request::begin(self.tables, self.batch, self.step, self.event);
         self.check_sizes(begin.len())?;
@@ -135,18 +138,11 @@ impl Run<'_, '_, '_> {
                 sql.push(create.replacen("CREATE TABLE", "CREATE TABLE IF NOT EXISTS", 1));
             }
         }
-        self.link.send(sql.join(";\n"), NONE).await.map_err(|fault| Stop::Broken(fault.into_error(self.tables)))?;
-        let fault = match self.link.send(begin, NONE).await {
-            // The rollback of an entry that is gone changes no row.
-            Ok(answer) if answer.statements.get(2).is_some_and(|entered| entered.changed > 0) => return Ok(()),
-            Ok(_) => return Err(Stop::Stale),
-            Err(fault) => fault,
-        };
+        sql.push(begin);
+        let Err(fault) = self.link.send(sql.join(";\n"), NONE).await else { return Ok(()) };
         self.link.roll_back().await;
-        Err(match fault {
-            fault if fault.says(request::DUPLICATE) => Stop::Stale,
-            fault => Stop::Broken(fault.into_error(self.tables)),
-        })
+        let is_stale = fault.says(request::DUPLICATE) || fault.says(request::NOT_ONE_ROW);
+        Err(if is_stale { Stop::Stale } else { Stop::Broken(fault.into_error(self.tables)) })
     }
 
     /// The server closes the connection on a request that is too large, in the middle of the script.
@@ -171,102 +167,14 @@ impl Run<'_, '_, '_> {
     fn limits(&self) -> Vec<String> {
         let options = self.step.script.as_deref().map(Script::options).unwrap_or_default();
         let lock = options.lock_timeout.unwrap_or(self.batch.settings.statement_lock_timeout);
-        let seconds = lock.as_secs_f64().ceil().clamp(1.0, 31_536_000.0);
+        let seconds = lock.as_secs_f64().ceil().clamp(1.0, LONGEST);
         let mut set =
             format!("{}, lock_wait_timeout = {seconds}, innodb_lock_wait_timeout = {seconds}", request::PINNED);
         let timeout = options.timeout.or(self.batch.settings.statement_timeout);
         if let (true, Some(timeout)) = (self.link.has_statement_time, timeout) {
-            set.push_str(&format!(", max_statement_time = {}", timeout.as_secs_f64()));
+            set.push_str(&format!(", max_statement_time = {}", timeout.as_secs_f64().clamp(SHORTEST, LONGEST)));
         }
         vec!["SET NAMES utf8mb4".to_owned(), format!("SET SESSION {set}")]
-    }
-
-    async fn statements(&mut self, script: &Script, done: &mut Done) -> Result<(), Stop> {
-        // The first statement of the script's own transaction that is open.
-        let mut opened = None;
-        for (index, statement) in script.statements().enumerate() {
-            // What is done is not repeated, but what it has set on its session is gone.
-            if index < self.step.skip && statement.kind != Kind::Session {
-                continue;
-            }
-            match statement.kind {
-                Kind::Begin => opened = Some(index),
-                // A change of the schema commits what is open.
-                Kind::Commit | Kind::Rollback | Kind::Ddl => opened = None,
-                _ => {}
-            }
-            let kept = opened.unwrap_or(index).max(self.step.skip);
-            let answer = self.statement(script, index, &statement, kept).await?;
-            if index < self.step.skip {
-                continue;
-            }
-            done.statements += 1;
-            done.rows += rows_of(self.step, index, changed(&answer, &statement));
-        }
-        Ok(())
-    }
-
-    /// Sends a statement with its progress; again while the tables that it needs are held.
-    async fn statement(
-        &mut self,
-        script: &Script,
-        index: usize,
-        statement: &Statement,
-        kept: usize,
-    ) -> Result<Completed, Stop> {
-        let repeats = kept == index;
-        let mut backoff = Backoff::new(self.batch.patience);
-        loop {
-            let sql = self.request(script, index, statement, kept);
-            let (mut cause, before) = match self.link.send(sql, NONE).await {
-                Ok(answer) => return self.noted(answer, index, kept),
-                Err(Fault::Database { cause, before }) => (cause, before),
-                Err(fault) => return Err(Stop::Broken(fault.into_error(self.tables))),
-            };
-            self.link.roll_back().await;
-            // A wait for a lock that was too long, a deadlock: nothing of it was done.
-            let waited = matches!(number(&cause), "1205" | "1213");
-            if waited && repeats && backoff.sleep().await {
-                continue;
-            }
-            let lead = usize::from(statement.kind == Kind::Dml && repeats);
-            if before.statements.len() > lead && matches!(statement.kind, Kind::Dml | Kind::Ddl) {
-                return Err(failed(Part::Leave, None, cause, kept));
-            }
-            let range = statement.range();
-            let place = answer::place(script.text_of(statement), cause.message());
-            let place = place.map(|at| range.start + at.start..range.start + at.end).unwrap_or(range);
-            cause.message = answer::sentence(cause.message());
-            cause.hint = hint(&cause, statement);
-            return Err(failed(Part::Statement(index), Some(place), cause, kept));
-        }
-    }
-
-    /// A change of rows is one transaction with its progress; all else commits by itself, or is in the script's own.
-    fn request(&self, script: &Script, index: usize, statement: &Statement, kept: usize) -> String {
-        let text = script.text_of(statement);
-        let note = if index >= self.step.skip {
-            let progress = TONGUE.progress(self.tables, self.step, self.event + 1, index + 1);
-            // A script may have locked tables, and ours is not among them.
-            format!(";\nUNLOCK TABLES;\n{progress}")
-        } else {
-            String::new()
-        };
-        if statement.kind == Kind::Dml && kept == index {
-            format!("START TRANSACTION READ WRITE;\n{text}{note};\nCOMMIT")
-        } else {
-            format!("{text}{note}")
-        }
-    }
-
-    /// Whether the progress has found its entry: the last statement, but for our COMMIT.
-    fn noted(&self, answer: Completed, index: usize, kept: usize) -> Result<Completed, Stop> {
-        let notes = index >= self.step.skip;
-        let last = answer.statements.iter().rev().take(2);
-        if !notes || last.map(|statement| statement.changed).sum::<u64>() == 1 {
-            return Ok(answer);
-        }
-        Err(failed(Part::Leave, None, DatabaseError::entry_gone(), kept))
     }
 
     async fn verify(&mut self) -> Result<(), Stop> {
@@ -285,48 +193,26 @@ impl Run<'_, '_, '_> {
 
     async fn end(&mut self) -> Result<(), Stop> {
         let leave = request::leave(self.tables, self.batch, self.step, self.event + 2);
-        let cleaned = cleanup(self.link);
-        if let Err(fault) = self.link.send(cleaned, NONE).await {
-            return Err(Stop::Broken(fault.into_error(self.tables)));
+        let sql = format!("{};\n{leave}", cleanup(self.link));
+        let Err(fault) = self.link.send(sql, NONE).await else { return Ok(()) };
+        let is_gone = fault.says(request::NOT_ONE_ROW);
+        let Fault::Database { cause, .. } = fault else { return Err(Stop::Broken(fault.into_error(self.tables))) };
+        self.link.roll_back().await;
+        if !is_gone {
+            return Err(Stop::Broken(setup_error(cause, self.tables)));
         }
         let kept = self.step.script.as_deref().map_or(0, Script::len);
-        match self.link.send(leave, NONE).await {
-            Ok(answer) if answer.statements.get(1).is_some_and(|left| left.changed == 1) => Ok(()),
-            Ok(_) => Err(failed(Part::Leave, None, DatabaseError::entry_gone(), kept)),
-            Err(Fault::Database { cause, .. }) => {
-                self.link.roll_back().await;
-                Err(Stop::Broken(setup_error(cause, self.tables)))
-            }
-            Err(fault) => Err(Stop::Broken(fault.into_error(self.tables))),
-        }
+        let cause = DatabaseError::entry_gone();
+        Err(Stop::Failed(Box::new(Failure { part: Part::Leave, range: None, cause, kept })))
     }
 }
 
 /// What our texts around a statement come to at most.
 const AROUND: usize = 1024;
 
-fn failed(part: Part, range: Option<std::ops::Range<usize>>, cause: DatabaseError, kept: usize) -> Stop {
-    Stop::Failed(Box::new(Failure { part, range, cause, kept }))
-}
-
-/// The rows that a statement changed; with our own texts around it, its own completion is the second.
-fn changed(answer: &Completed, statement: &Statement) -> u64 {
-    let statements = &answer.statements;
-    let own = if statement.kind == Kind::Dml && statements.len() == 5 { statements.get(1) } else { statements.first() };
-    own.map_or(0, |statement| statement.changed)
-}
-
-/// A statement that failed may have acted: `DROP TABLE a, nope, c` drops two of them (tried).
-fn hint(cause: &DatabaseError, statement: &Statement) -> Option<String> {
-    let text = match number(cause) {
-        "1205" => "raise `-- whimbrel:lock-timeout`, or end the session that holds the table",
-        // What is wrong with its words, or its kind of column, is found before it begins.
-        "1064" | "1054" | "4161" | "1146" | "1050" | "1060" => return None,
-        _ if statement.kind == Kind::Ddl => "look what of it took effect: it is no transaction here",
-        _ => return None,
-    };
-    Some(text.to_owned())
-}
+/// The most seconds that the server takes for a limit, and the least that is one (manual, max_statement_time).
+const LONGEST: f64 = 31_536_000.0;
+const SHORTEST: f64 = 0.001;
 
 /// The failure of a verify query, if it failed or found nothing.
 pub(crate) fn unverified(

@@ -1,0 +1,191 @@
+//! A script, statement by statement: each with its progress in one request, and in one transaction where it changes rows.
+
+use crate::backoff::Backoff;
+use crate::database_error::DatabaseError;
+use crate::doubt::{goes_with_progress, is_border};
+use crate::driver::completed::{ALL, Completed};
+use crate::driver::mysql::answer::{self, Fault, number};
+use crate::driver::mysql::holders::{self, Seen, Waits};
+use crate::driver::mysql::left::{Left, left};
+use crate::driver::mysql::link::Link;
+use crate::driver::mysql::request::{self, TONGUE};
+use crate::driver::mysql::{catalogue, step};
+use crate::driver::{Batch, Done, Failure, Part, Stop, rows_of};
+use crate::plan::Step;
+use crate::table_name::Tables;
+use whimbrel_core::{Dialect, Kind, Script, Statement};
+
+/// A step's script at work; `begun` is the event that says so.
+pub(crate) struct Run<'r, 'l, 'b> {
+    pub(crate) link: &'r mut Link<'l>,
+    pub(crate) tables: &'r Tables,
+    pub(crate) batch: &'r Batch<'b>,
+    pub(crate) step: &'r Step<'b>,
+    pub(crate) script: &'r Script,
+    pub(crate) begun: i64,
+}
+
+/// A statement, and what it is sent between.
+struct Sent<'s> {
+    index: usize,
+    statement: &'s Statement,
+    /// Our texts before and after it.
+    around: (&'s str, String),
+    repeats: Repeats,
+}
+
+/// Whether what did not get a lock is sent again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Repeats {
+    /// It is whole: nothing of it was done.
+    Yes,
+    /// What stands before it in its transaction is gone with it, or it may have committed some of its work.
+    No,
+}
+
+impl Run<'_, '_, '_> {
+    pub(crate) async fn statements(mut self, done: &mut Done) -> Result<(), Stop> {
+        // The last one that begins or ends a transaction.
+        let mut border = None;
+        for (index, statement) in self.script.statements().enumerate() {
+            // What is done is not repeated, but what it has set on its session is gone.
+            if index < self.step.skip && statement.kind != Kind::Session {
+                continue;
+            }
+            if is_border(statement.kind, Dialect::Mysql) {
+                border = Some(statement.kind);
+            }
+            let is_inside = border == Some(Kind::Begin);
+            let together = !is_inside && goes_with_progress(self.script, &statement, Dialect::Mysql);
+            let note = if index < self.step.skip { String::new() } else { self.note(index + 1) };
+            let around = match together {
+                true => ("START TRANSACTION READ WRITE;\n", format!("{note};\nCOMMIT")),
+                false => ("", note),
+            };
+            let is_whole = together || statement.kind == Kind::Ddl;
+            let repeats = if is_whole { Repeats::Yes } else { Repeats::No };
+            let answer = self.send(&Sent { index, statement: &statement, around, repeats }).await?;
+            if index < self.step.skip {
+                continue;
+            }
+            done.statements += 1;
+            let own = answer.statements.get(usize::from(together));
+            done.rows += rows_of(self.step, index, own.map_or(0, |it| it.changed));
+        }
+        Ok(())
+    }
+
+    /// Notes the progress, or fails: a script may have taken its own entry away.
+    fn note(&self, done: usize) -> String {
+        let progress = TONGUE.progress(self.tables, self.step, self.begun, done);
+        // A script may have locked tables, and ours is not among them.
+        format!(";\nUNLOCK TABLES;\n{progress};\n{}", request::ONE_ROW)
+    }
+
+    /// Sends a statement; again while the tables that it needs are held.
+    async fn send(&mut self, sent: &Sent<'_>) -> Result<Completed, Stop> {
+        let text = self.script.text_of(sent.statement);
+        let (before, after) = &sent.around;
+        let wait = self.script.options().lock_timeout.unwrap_or(self.batch.settings.statement_lock_timeout);
+        let mut backoff = Backoff::new(self.batch.patience);
+        loop {
+            let lock = request::lock_name(self.tables);
+            let waits = Waits { sql: format!("{before}{text}{after}"), wait, lock, statement: text };
+            let (answer, seen) = holders::send(self.link, waits).await;
+            let (cause, completed) = match answer {
+                Ok(answer) => return Ok(answer),
+                Err(Fault::Database { cause, before }) => (cause, before.statements.len()),
+                Err(fault) => return Err(Stop::Broken(fault.into_error(self.tables))),
+            };
+            let rows = self.roll_back().await;
+            let has_waited = matches!(number(&cause), "1205" | "1213");
+            let is_nothing_done = rows == Rows::None && completed <= usize::from(!before.is_empty());
+            if has_waited && is_nothing_done && sent.repeats == Repeats::Yes && backoff.sleep().await {
+                continue;
+            }
+            return Err(self.failed(sent, (cause, completed), rows, seen).await);
+        }
+    }
+
+    /// Ends the transaction; whether rows stay all the same, in a table that has none.
+    async fn roll_back(&mut self) -> Rows {
+        let sql = "ROLLBACK;\nSHOW WARNINGS;\nUNLOCK TABLES".to_owned();
+        // On an error the connection is broken, which ends its transaction as well.
+        let warnings = self.link.send(sql, ALL).await.unwrap_or_default().rows;
+        let codes = warnings.iter().filter_map(|row| row.get(1)?.as_deref());
+        if codes.into_iter().any(|code| code == NOT_ROLLED_BACK) { Rows::Stay } else { Rows::None }
+    }
+
+    /// What a statement's failure comes to: what stays of the script, and of itself.
+    async fn failed(&mut self, sent: &Sent<'_>, error: (DatabaseError, usize), rows: Rows, seen: Seen) -> Stop {
+        let (mut cause, completed) = error;
+        let (index, statement) = (sent.index, sent.statement);
+        let lead = usize::from(!sent.around.0.is_empty());
+        let is_ours = completed > lead && matches!(statement.kind, Kind::Ddl | Kind::Dml | Kind::Query)
+            || completed > 2 && number(&cause) == request::NOT_ONE_ROW;
+        if is_ours {
+            // What commits by itself is done, though we could not note it.
+            let kept = if statement.kind == Kind::Ddl { index + 1 } else { self.kept(index).await };
+            if number(&cause) == request::NOT_ONE_ROW {
+                cause = DatabaseError::entry_gone();
+            }
+            return Stop::Failed(Box::new(Failure { part: Part::Leave, range: None, cause, kept }));
+        }
+        let kept = self.kept(index).await;
+        let part = self.part(sent, &mut cause, rows).await;
+        if number(&cause) == "1205" {
+            cause.detail = holders::holders(self.link, seen, self.script.text_of(statement)).await;
+            cause.hint = Some("raise `-- whimbrel:lock-timeout`, or end the session that holds the table".to_owned());
+        }
+        let range = statement.range();
+        let place = answer::place(self.script.text_of(statement), cause.message());
+        let place = place.map(|at| range.start + at.start..range.start + at.end).unwrap_or(range);
+        cause.message = answer::sentence(cause.message());
+        Stop::Failed(Box::new(Failure { part, range: Some(place), cause, kept }))
+    }
+
+    /// How many statements stay, as the history has it: a progress shares the fate of what it tells of.
+    async fn kept(&mut self, otherwise: usize) -> usize {
+        let applied = request::applied(self.tables, self.step);
+        // What a script has set on its session may hide it.
+        let sql = format!("{};\n{applied}", step::cleanup(self.link));
+        let answer = self.link.send(sql, ALL).await.ok();
+        answer.and_then(|answer| answer.into_value()?.parse().ok()).unwrap_or(otherwise)
+    }
+
+    /// Whether a statement that failed has left something: `DROP TABLE a, nope, c` drops two of them (tried).
+    async fn part(&mut self, sent: &Sent<'_>, cause: &mut DatabaseError, rows: Rows) -> Part {
+        if rows == Rows::Stay {
+            cause.detail = Some("rows that it changed in a table without transactions stay".to_owned());
+            return Part::Half(sent.index);
+        }
+        match left(self.script, sent.index, number(cause)) {
+            Left::Nothing => Part::Statement(sent.index),
+            Left::Unknown => Part::Half(sent.index),
+            Left::Ask(questions) => {
+                let mut found = Vec::new();
+                for question in questions.iter().filter(|question| !question.is_named_in(cause.message())) {
+                    // Without an answer the error tells less.
+                    if catalogue::ask(self.link, &question.thing).await.is_ok_and(|answer| answer == question.done) {
+                        found.push(question.to_string());
+                    }
+                }
+                if found.is_empty() {
+                    return Part::Statement(sent.index);
+                }
+                cause.detail = Some(format!("by now there is {}", found.join(", ")));
+                Part::Half(sent.index)
+            }
+        }
+    }
+}
+
+/// What a rollback leaves of the rows that were changed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Rows {
+    None,
+    Stay,
+}
+
+/// Some non-transactional changed tables couldn't be rolled back.
+const NOT_ROLLED_BACK: &str = "1196";
