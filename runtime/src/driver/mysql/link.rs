@@ -26,6 +26,8 @@ pub(crate) struct Link<'a> {
     /// The SQL that makes the session what it was.
     pub(crate) restore: String,
     leftovers: Option<String>,
+    /// Whether the table is there that tells who holds the right.
+    pub(crate) has_lock: bool,
 }
 
 /// How long the end of a run may wait for a statement that it has left behind.
@@ -67,6 +69,7 @@ impl<'a> Link<'a> {
             has_statement_time: false,
             restore: String::new(),
             leftovers: None,
+            has_lock: false,
         }
     }
 
@@ -162,6 +165,11 @@ impl<'a> Link<'a> {
             // The server ends the session in any case.
             let _ = tokio::time::timeout(RELEASE_PATIENCE, own.close()).await;
         }
+    }
+
+    /// Drops our own connection: it is broken, or an answer is due on it that may never come.
+    pub(crate) fn drop_own(&mut self) {
+        self.own = None;
     }
 
     async fn connection(&mut self) -> Result<&mut MySqlConnection, Fault> {

@@ -9,6 +9,7 @@ use crate::driver::mysql::holders::{self, Seen, Waits};
 use crate::driver::mysql::left::{Left, left};
 use crate::driver::mysql::link::Link;
 use crate::driver::mysql::request::{self, TONGUE};
+use crate::driver::mysql::right;
 use crate::driver::mysql::{catalogue, step};
 use crate::driver::{Batch, Done, Failure, Part, Stop, rows_of};
 use crate::plan::Step;
@@ -57,7 +58,10 @@ impl Run<'_, '_, '_> {
             }
             let is_inside = border == Some(Kind::Begin);
             let together = !is_inside && goes_with_progress(self.script, &statement, Dialect::Mysql);
-            let note = if index < self.step.skip { String::new() } else { self.note(index + 1) };
+            let mut note = if index < self.step.skip { String::new() } else { self.note(index + 1) };
+            if index >= self.step.skip && !is_inside {
+                note.push_str(&self.moved(index + 1));
+            }
             let around = match together {
                 true => ("START TRANSACTION READ WRITE;\n", format!("{note};\nCOMMIT")),
                 false => ("", note),
@@ -80,6 +84,12 @@ impl Run<'_, '_, '_> {
         let progress = TONGUE.progress(self.tables, self.step, self.begun, done);
         // A script may have locked tables, and ours is not among them.
         format!(";\nUNLOCK TABLES;\n{progress};\n{}", request::ONE_ROW)
+    }
+
+    /// Says in our row of the lock at which statement we are; not inside a transaction of the script's own, for whose
+    /// end our signs of life would wait.
+    fn moved(&self, done: usize) -> String {
+        format!(";\n{}", right::moves(self.tables, done + 1))
     }
 
     /// Sends a statement; again while the tables that it needs are held.

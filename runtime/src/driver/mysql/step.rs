@@ -1,16 +1,20 @@
 //! Steps, one after the other, while we hold the lock.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crate::database_error::DatabaseError;
 use crate::driver::completed::{ALL, Completed, NONE};
+use crate::driver::heart::Heart;
 use crate::driver::mysql::answer::{self, Fault, setup_error};
+use crate::driver::mysql::heart::Pulse;
 use crate::driver::mysql::link::Link;
 use crate::driver::mysql::request::{self, TONGUE};
+use crate::driver::mysql::right;
 use crate::driver::mysql::statement::Run;
 use crate::driver::{Batch, Done, Ended, Failure, Part, Resolution, Stop};
 use crate::error::{Error, ErrorKind, Result};
 use crate::plan::Step;
+use crate::runner;
 use crate::table_name::Tables;
 use whimbrel_core::{Script, Statement};
 
@@ -19,12 +23,36 @@ pub(crate) async fn run(link: &mut Link<'_>, tables: &Tables, batch: Batch<'_>) 
     let unlock = format!("DO RELEASE_LOCK({})", request::lock_name(tables));
     link.set_leftovers(Some(format!("ROLLBACK;\nUNLOCK TABLES;\n{unlock}")));
     let mut ended = Ended::default();
-    match lock(link, tables).await {
-        Ok(()) => {
-            ended = steps(link, tables, &batch).await;
-            record(link, tables, &batch, &ended).await;
-            // A broken connection has no lock any more.
-            let _ = link.send(format!("{};\n{unlock}", cleanup(link)), NONE).await;
+    let claim = batch.steps.first().filter(|_| link.has_lock).map(|step| right::claim(link, tables, &batch, step));
+    match lock(link, tables, claim).await {
+        Ok(connection) => {
+            let pulse = Pulse::new(link, tables, connection, batch.settings.lease);
+            let held = async {
+                let ended = steps(link, tables, &batch).await;
+                record(link, tables, &batch, &ended).await;
+                ended
+            };
+            ended = Heart::new(batch.settings.lease)
+                .beside(pulse, held)
+                .await
+                .unwrap_or_else(|| Ended::stopped(Vec::new(), lost()));
+            match &ended.stop {
+                // With the connection the lock is gone: perhaps somebody has ended our session.
+                Some(Stop::Broken(error)) if error.kind() == ErrorKind::Connection => {
+                    if let Some(by) = taken_over_by(link, tables, &batch).await {
+                        ended.stop =
+                            Some(Stop::Broken(runner::taken_over(&batch.steps[ended.done.len()].label(), &by)));
+                    }
+                }
+                // A broken connection has no lock any more.
+                _ => {
+                    let all = format!("{};\n{};\n{unlock}", cleanup(link), right::remove(tables));
+                    if link.send(all, NONE).await.is_err() {
+                        // No trouble with the row keeps the lock.
+                        let _ = link.send(format!("{};\n{unlock}", cleanup(link)), NONE).await;
+                    }
+                }
+            }
         }
         Err(stop) => ended.stop = Some(stop),
     }
@@ -32,9 +60,29 @@ pub(crate) async fn run(link: &mut Link<'_>, tables: &Tables, batch: Batch<'_>) 
     ended
 }
 
+/// Our session is gone, and the connection that we wait on does not say so.
+fn lost() -> Stop {
+    let help = "run it again: the history tells what took effect";
+    Stop::Broken(Error::new(ErrorKind::Connection, "the session at the database is gone").help(help))
+}
+
+/// How long the end of a run may ask what became of it.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// Who has ended our session, on a new connection; a caller's does not tell where it leads.
+async fn taken_over_by(link: &mut Link<'_>, tables: &Tables, batch: &Batch<'_>) -> Option<String> {
+    link.options()?;
+    link.drop_own();
+    let sql = format!(
+        "SELECT applied_by FROM {} WHERE what = 'taken_over' AND id > {} ORDER BY id DESC LIMIT 1",
+        tables.events, batch.history.last_event
+    );
+    tokio::time::timeout(PATIENCE, link.send(sql, ALL)).await.ok()?.ok()?.into_value()
+}
+
 /// Settles an entry while we hold the lock.
 pub(crate) async fn resolve(link: &mut Link<'_>, tables: &Tables, resolution: Resolution<'_>) -> Result<(), Stop> {
-    lock(link, tables).await?;
+    lock(link, tables, None).await?;
     let answer = link.send(request::resolve(tables, &resolution), NONE).await;
     if answer.is_err() {
         link.roll_back().await;
@@ -52,17 +100,26 @@ pub(crate) async fn resolve(link: &mut Link<'_>, tables: &Tables, resolution: Re
 }
 
 /// Takes the lock on the connection that executes, and keeps what the session has set.
-async fn lock(link: &mut Link<'_>, tables: &Tables) -> Result<(), Stop> {
-    let sql = format!("SELECT CAST(GET_LOCK({}, 0) AS CHAR);\n{}", request::lock_name(tables), request::SETTINGS);
+async fn lock(link: &mut Link<'_>, tables: &Tables, claim: Option<String>) -> Result<i64, Stop> {
+    let mut sql = format!(
+        "SELECT CAST(GET_LOCK({}, 0) AS CHAR), CAST(CONNECTION_ID() AS CHAR);\n{}",
+        request::lock_name(tables),
+        request::SETTINGS
+    );
+    // In the same request: a runner that stands still after it has given a sign of life.
+    if let Some(claim) = claim {
+        sql.push_str(&format!(";\nSTART TRANSACTION READ WRITE;\n{claim};\nCOMMIT"));
+    }
     let answer = link.send(sql, ALL).await.map_err(|fault| Stop::Broken(fault.into_error(tables)))?;
     let (taken, settings) = answer.rows.split_first().unzip();
+    let connection = taken.and_then(|row| row.get(1)?.as_deref()?.parse().ok());
     match taken.and_then(|row| row.first()?.as_deref()) {
         Some("1") => {
             link.note_settings(settings.unwrap_or_default());
             let cleanup = cleanup(link);
             let unlock = request::lock_name(tables);
             link.set_leftovers(Some(format!("{cleanup};\nDO RELEASE_LOCK({unlock})")));
-            Ok(())
+            Ok(connection.unwrap_or_default())
         }
         Some(_) => Err(Stop::Busy),
         // Manual, GET_LOCK: an error such as a killed thread, or no memory.
@@ -129,7 +186,8 @@ impl Work<'_, '_, '_> {
     /// Bounds the session's waits, and only then writes the intent: a server that refuses a bound leaves nothing
     /// running.
     async fn begin(&mut self) -> Result<(), Stop> {
-        let begin = request::begin(self.tables, self.batch, self.step, self.event);
+        let claim = right::claim(self.link, self.tables, self.batch, self.step);
+        let begin = request::begin(self.tables, self.batch, self.step, self.event, &claim);
         self.check_sizes(begin.len())?;
         let mut sql = self.limits();
         if !self.batch.history.present {
@@ -137,6 +195,9 @@ impl Work<'_, '_, '_> {
             for create in TONGUE.create(self.tables).into_iter().rev() {
                 sql.push(create.replacen("CREATE TABLE", "CREATE TABLE IF NOT EXISTS", 1));
             }
+        }
+        if !self.link.has_lock {
+            sql.push(TONGUE.create_lock(self.tables).replacen("CREATE TABLE", "CREATE TABLE IF NOT EXISTS", 1));
         }
         sql.push(begin);
         let Err(fault) = self.link.send(sql.join(";\n"), NONE).await else { return Ok(()) };
