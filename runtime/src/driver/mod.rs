@@ -22,6 +22,8 @@ use crate::settings::Settings;
 mod completed;
 #[cfg(any(feature = "_sqlite", feature = "mysql", feature = "postgres"))]
 mod entry;
+#[cfg(any(feature = "mysql", feature = "postgres"))]
+mod heart;
 #[cfg(any(feature = "_sqlite", feature = "mysql", feature = "postgres"))]
 mod request;
 

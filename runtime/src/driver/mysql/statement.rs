@@ -11,6 +11,7 @@ use crate::driver::mysql::holders::{self, Seen, Waits};
 use crate::driver::mysql::left::{Left, left};
 use crate::driver::mysql::link::Link;
 use crate::driver::mysql::request::{self, TONGUE};
+use crate::driver::mysql::right;
 use crate::driver::{Batch, Done, Failure, Part, Stop, rows_of};
 use crate::plan::Step;
 use crate::table_name::Tables;
@@ -86,12 +87,17 @@ impl Run<'_, '_, '_> {
             let is_inside = border == Some(Kind::Begin) || autocommit == Autocommit::Off && !ends;
             let together = !is_inside && goes_with_progress(self.script, &statement, Dialect::Mysql);
             let note = self.note(index + 1);
+            let moved = right::moves(self.tables, index + 2);
             let around = match (index < self.step.skip, is_inside) {
                 (true, _) => ("", String::new()),
-                _ if together => (BEGIN, format!(";\n{UNLOCK};\n{note};\nCOMMIT")),
+                _ if together => (BEGIN, format!(";\n{UNLOCK};\n{note};\n{moved};\nCOMMIT")),
+                // Our row of the lock stays as it is until the script commits: our signs of life would wait for that.
                 (_, true) => ("", format!(";\n{UNLOCK};\n{note}")),
                 // What is done is committed, and the script may have made its session read-only.
-                _ => ("", format!(";\n{UNLOCK};\n{BEGIN}{note};\nCOMMIT{}", self.of_the_next_transaction(&statement))),
+                _ => {
+                    let again = self.of_the_next_transaction(&statement);
+                    ("", format!(";\n{UNLOCK};\n{BEGIN}{note};\n{moved};\nCOMMIT{again}"))
+                }
             };
             let is_whole = together || statement.kind == Kind::Ddl;
             let repeats = if is_whole { Repeats::Yes } else { Repeats::No };

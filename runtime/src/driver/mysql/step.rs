@@ -1,27 +1,46 @@
 //! Steps, one after the other, while we hold the lock.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crate::database_error::DatabaseError;
 use crate::driver::completed::{ALL, Completed, NONE};
+use crate::driver::heart::Heart;
 use crate::driver::mysql::answer::{self, Fault, setup_error};
+use crate::driver::mysql::heart::Pulse;
 use crate::driver::mysql::link::Link;
 use crate::driver::mysql::request::{self, TONGUE};
+use crate::driver::mysql::right;
 use crate::driver::mysql::statement::Run;
 use crate::driver::{Batch, Done, Ended, Failure, Part, Resolution, Stop};
 use crate::error::{Error, ErrorKind, Result};
 use crate::plan::Step;
 use crate::report::Action;
+use crate::runner;
 use crate::table_name::Tables;
 use whimbrel_core::{Kind, Script, Statement};
 
 /// Runs the steps of a batch, while we hold the lock.
 pub(crate) async fn run(link: &mut Link<'_>, tables: &Tables, batch: Batch<'_>) -> Ended {
-    if let Err(stop) = lock(link, tables).await {
+    let claim = batch.steps.first().filter(|_| link.has_lock).map(|step| right::claim(link, tables, &batch, step));
+    if let Err(stop) = lock(link, tables, claim).await {
         return Ended::stopped(Vec::new(), stop);
     }
-    let ended = steps(link, tables, &batch).await;
-    record(link, tables, &batch, &ended).await;
+    let pulse = Pulse::new(link, tables, batch.settings.lease);
+    let held = async {
+        let ended = steps(link, tables, &batch).await;
+        record(link, tables, &batch, &ended).await;
+        ended
+    };
+    let held = Heart::new(batch.settings.lease).beside(pulse, held).await;
+    let mut ended = held.unwrap_or_else(|| Ended::stopped(Vec::new(), lost()));
+    if matches!(&ended.stop, Some(Stop::Broken(error)) if error.kind() == ErrorKind::Connection) {
+        // With the connection the lock is gone: perhaps somebody has ended our session.
+        if let Some(by) = taken_over_by(link, tables, &batch).await {
+            let label = batch.steps[ended.done.len()].label();
+            ended.stop = Some(Stop::Broken(runner::taken_over(&label, &by)));
+        }
+        return ended;
+    }
     unlock(link, tables).await;
     let ran = &batch.steps[..(ended.done.len() + 1).min(batch.steps.len())];
     if ran.iter().any(leaves_something) {
@@ -30,9 +49,29 @@ pub(crate) async fn run(link: &mut Link<'_>, tables: &Tables, batch: Batch<'_>) 
     ended
 }
 
+/// Our session is gone, and the connection that we wait on does not say so.
+fn lost() -> Stop {
+    let help = "run it again: the history tells what took effect";
+    Stop::Broken(Error::new(ErrorKind::Connection, "the session at the database is gone").help(help))
+}
+
+/// How long the end of a run may ask what became of it.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// Who has ended our session, on a new connection; a caller's does not tell where it leads.
+async fn taken_over_by(link: &mut Link<'_>, tables: &Tables, batch: &Batch<'_>) -> Option<String> {
+    link.options()?;
+    link.renew().await;
+    let sql = format!(
+        "SELECT applied_by FROM {} WHERE what = 'taken_over' AND id > {} ORDER BY id DESC LIMIT 1",
+        tables.events, batch.history.last_event
+    );
+    tokio::time::timeout(PATIENCE, link.send(sql, ALL)).await.ok()?.ok()?.into_value()
+}
+
 /// Settles an entry while we hold the lock.
 pub(crate) async fn resolve(link: &mut Link<'_>, tables: &Tables, resolution: Resolution<'_>) -> Result<(), Stop> {
-    lock(link, tables).await?;
+    lock(link, tables, None).await?;
     let answer = link.send(request::resolve(tables, &resolution), NONE).await;
     unlock(link, tables).await;
     match answer {
@@ -43,13 +82,17 @@ pub(crate) async fn resolve(link: &mut Link<'_>, tables: &Tables, resolution: Re
 }
 
 /// Takes the lock on the connection that executes, and keeps what the session has set.
-async fn lock(link: &mut Link<'_>, tables: &Tables) -> Result<(), Stop> {
+async fn lock(link: &mut Link<'_>, tables: &Tables, claim: Option<String>) -> Result<(), Stop> {
     let lock = request::lock_name(tables);
     link.set_leftovers(Some(format!("{};\nDO RELEASE_LOCK({lock})", request::CLEANUP)));
-    let sql = format!(
+    let mut sql = format!(
         "SELECT CAST(GET_LOCK({lock}, 0) AS CHAR), CURRENT_ROLE(), CAST(CONNECTION_ID() AS CHAR);\n{}",
         request::VARIABLES
     );
+    // In the same request: a runner that stands still after it has given a sign of life.
+    if let Some(claim) = claim {
+        sql.push_str(&format!(";\nSTART TRANSACTION READ WRITE;\n{claim};\nCOMMIT"));
+    }
     let answer = link.send(sql, ALL).await;
     let answer = answer.map_err(|fault| Stop::Broken(fault.into_error(tables)))?;
     let (taken, variables) = answer.rows.split_first().unzip();
@@ -70,11 +113,12 @@ async fn lock(link: &mut Link<'_>, tables: &Tables) -> Result<(), Stop> {
     Err(stop)
 }
 
-/// Gives the session back, and then the lock: a broken connection has neither any more.
+/// Removes our row, gives the session back, and then the lock, which no trouble with the row keeps: a broken connection
+/// has none of them any more.
 async fn unlock(link: &mut Link<'_>, tables: &Tables) {
-    let _ = link.send(request::CLEANUP.to_owned(), NONE).await;
+    let _ = link.send(format!("{};\n{}", request::CLEANUP, right::remove(tables)), NONE).await;
     link.restore().await;
-    let _ = link.send(format!("DO RELEASE_LOCK({})", request::lock_name(tables)), NONE).await;
+    let _ = link.send(format!("ROLLBACK;\nDO RELEASE_LOCK({})", request::lock_name(tables)), NONE).await;
     link.set_leftovers(None);
 }
 
@@ -155,7 +199,8 @@ impl Work<'_, '_, '_> {
     /// Bounds the session's waits, and only then writes the intent: a server that refuses a bound leaves nothing
     /// running.
     async fn begin(&mut self) -> Result<(), Stop> {
-        let begin = request::begin(self.tables, self.batch, self.step, self.event);
+        let claim = right::claim(self.link, self.tables, self.batch, self.step);
+        let begin = request::begin(self.tables, self.batch, self.step, self.event, &claim);
         self.check_sizes(begin.len())?;
         self.enter(begin).await
     }
@@ -167,6 +212,9 @@ impl Work<'_, '_, '_> {
             for create in TONGUE.create(self.tables).into_iter().rev() {
                 sql.push(create.replacen("CREATE TABLE", "CREATE TABLE IF NOT EXISTS", 1));
             }
+        }
+        if !self.link.has_lock {
+            sql.push(TONGUE.create_lock(self.tables).replacen("CREATE TABLE", "CREATE TABLE IF NOT EXISTS", 1));
         }
         sql.push(entry);
         let Err(fault) = self.link.send(sql.join(";\n"), NONE).await else { return Ok(()) };
