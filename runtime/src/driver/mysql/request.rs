@@ -94,16 +94,20 @@ pub(crate) fn baseline(tables: &Tables, batch: &Batch<'_>, step: &Step<'_>, even
 }
 
 /// Writes the entry of a step and the event that it has begun; that event's number asserts that the plan is not stale.
-pub(crate) fn begin(tables: &Tables, batch: &Batch<'_>, step: &Step<'_>, event: i64, claim: &str) -> String {
+pub(crate) fn begin(tables: &Tables, batch: &Batch<'_>, step: &Step<'_>, event: i64, claim: String) -> Vec<String> {
     let entered = match &step.record {
         Some(record) => TONGUE.enter(tables, step, batch.identity, &record.rank.to_string(), Standing::running(step)),
         None => TONGUE.begin_rollback(tables, step, batch.identity),
     };
     let (insert, values) = TONGUE.event(tables, &step.key, batch.identity, ("started", None));
-    format!(
-        "START TRANSACTION READ WRITE;\n{insert} SELECT {values}, {}, NULL;\n{entered};\n{ONE_ROW};\n{claim};\nCOMMIT",
-        event + 1
-    )
+    vec![
+        "START TRANSACTION READ WRITE".to_owned(),
+        format!("{insert} SELECT {values}, {}, NULL", event + 1),
+        entered,
+        ONE_ROW.to_owned(),
+        claim,
+        "COMMIT".to_owned(),
+    ]
 }
 
 /// Selects how many statements of a step are done.

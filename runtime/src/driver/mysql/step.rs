@@ -177,14 +177,27 @@ impl Work<'_, '_, '_> {
             self.baseline().await?;
             return Ok(Done { duration: started.elapsed(), ..Done::default() });
         }
-        self.begin().await?;
+        let (opening, closing) = (self.begin()?, self.end());
         let mut done = Done::default();
-        if let Some(script) = self.step.script.as_deref() {
-            let (link, tables, batch, step) = (&mut *self.link, self.tables, self.batch, self.step);
-            Run { link, tables, batch, step, script, begun: self.event + 1 }.statements(&mut done).await?;
-        }
+        let closing = match self.step.script.as_deref() {
+            Some(script) => {
+                // What is verified is not done yet.
+                let (last, kept) = if self.step.verify.is_some() { (None, closing) } else { (closing, None) };
+                let (link, tables, batch, step) = (&mut *self.link, self.tables, self.batch, self.step);
+                let run = Run { link, tables, batch, step, script, begun: self.event + 1, opening, closing: last };
+                run.statements(&mut done).await?.or(kept)
+            }
+            None => {
+                enter(self.link, self.tables, opening).await?;
+                closing
+            }
+        };
         self.verify().await?;
-        self.end().await?;
+        if let Some(closing) = closing
+            && let Err(fault) = self.link.send(closing, NONE).await
+        {
+            return Err(not_left(self.link, self.tables, self.step, fault).await);
+        }
         done.duration = started.elapsed();
         Ok(done)
     }
@@ -193,19 +206,20 @@ impl Work<'_, '_, '_> {
     async fn baseline(&mut self) -> Result<(), Stop> {
         let baseline = request::baseline(self.tables, self.batch, self.step, self.event);
         self.check_sizes(baseline.len())?;
-        self.enter(baseline).await
+        let opening = self.opening(vec![baseline]);
+        enter(self.link, self.tables, opening).await
     }
 
     /// Bounds the session's waits, and only then writes the intent: a server that refuses a bound leaves nothing
     /// running.
-    async fn begin(&mut self) -> Result<(), Stop> {
+    fn begin(&self) -> Result<Vec<String>, Stop> {
         let claim = right::claim(self.link, self.tables, self.batch, self.step);
-        let begin = request::begin(self.tables, self.batch, self.step, self.event, &claim);
-        self.check_sizes(begin.len())?;
-        self.enter(begin).await
+        let begin = request::begin(self.tables, self.batch, self.step, self.event, claim);
+        self.check_sizes(begin.iter().map(String::len).sum())?;
+        Ok(self.opening(begin))
     }
 
-    async fn enter(&mut self, entry: String) -> Result<(), Stop> {
+    fn opening(&self, entry: Vec<String>) -> Vec<String> {
         let mut sql = self.limits();
         if !self.batch.history.present {
             // The events first: without a history they mean that nothing was begun. No transaction holds the two.
@@ -216,11 +230,8 @@ impl Work<'_, '_, '_> {
         if !self.link.has_lock {
             sql.push(TONGUE.create_lock(self.tables).replacen("CREATE TABLE", "CREATE TABLE IF NOT EXISTS", 1));
         }
-        sql.push(entry);
-        let Err(fault) = self.link.send(sql.join(";\n"), NONE).await else { return Ok(()) };
-        self.link.roll_back().await;
-        let is_stale = fault.says(request::DUPLICATE) || fault.says(request::NOT_ONE_ROW);
-        Err(if is_stale { Stop::Stale } else { Stop::Broken(fault.into_error(self.tables)) })
+        sql.extend(entry);
+        sql
     }
 
     /// The server closes the connection on a request that is too large, in the middle of the script.
@@ -270,20 +281,38 @@ impl Work<'_, '_, '_> {
     }
 
     /// Commits what a script without `autocommit` has not, and completes the entry.
-    async fn end(&mut self) -> Result<(), Stop> {
+    fn end(&self) -> Option<String> {
         let leave = request::leave(self.tables, self.batch, self.step, self.event + 2);
-        let sql = format!("COMMIT;\n{};\n{leave}", request::CLEANUP);
-        let Err(fault) = self.link.send(sql, NONE).await else { return Ok(()) };
-        let is_gone = fault.says(request::NOT_ONE_ROW);
-        let Fault::Database { cause, .. } = fault else { return Err(Stop::Broken(fault.into_error(self.tables))) };
-        self.link.roll_back().await;
-        if !is_gone {
-            return Err(Stop::Broken(setup_error(cause, self.tables)));
-        }
-        let kept = self.step.script.as_deref().map_or(0, Script::len);
-        let cause = DatabaseError::entry_gone();
-        Err(Stop::Failed(Box::new(Failure { part: Part::Leave, range: None, cause, kept })))
+        Some(format!("COMMIT;\n{};\n{leave}", request::CLEANUP))
     }
+}
+
+/// Writes the entry of a step by itself.
+pub(crate) async fn enter(link: &mut Link<'_>, tables: &Tables, opening: Vec<String>) -> Result<(), Stop> {
+    match link.send(opening.join(";\n"), NONE).await {
+        Ok(_) => Ok(()),
+        Err(fault) => Err(not_entered(link, tables, fault).await),
+    }
+}
+
+/// Why the entry of a step was not written.
+pub(crate) async fn not_entered(link: &mut Link<'_>, tables: &Tables, fault: Fault) -> Stop {
+    link.roll_back().await;
+    let is_stale = fault.says(request::DUPLICATE) || fault.says(request::NOT_ONE_ROW);
+    if is_stale { Stop::Stale } else { Stop::Broken(fault.into_error(tables)) }
+}
+
+/// Why the entry of a step was not completed, all of whose statements are done.
+pub(crate) async fn not_left(link: &mut Link<'_>, tables: &Tables, step: &Step<'_>, fault: Fault) -> Stop {
+    let is_gone = fault.says(request::NOT_ONE_ROW);
+    let Fault::Database { cause, .. } = fault else { return Stop::Broken(fault.into_error(tables)) };
+    link.roll_back().await;
+    if !is_gone {
+        return Stop::Broken(setup_error(cause, tables));
+    }
+    let kept = step.script.as_deref().map_or(0, Script::len);
+    let cause = DatabaseError::entry_gone();
+    Stop::Failed(Box::new(Failure { part: Part::Leave, range: None, cause, kept }))
 }
 
 /// What our texts around a statement come to at most.
