@@ -47,10 +47,17 @@ impl<'a> Engine<'_, 'a> {
                 // The holder is read a moment before the entry: only what two looks have seen is so.
                 let seen = (entry.version.clone(), entry.started_at.clone(), entry.done());
                 let before = doubt.replace(seen.clone());
+                let is_anew = before.as_ref().is_some_and(|before| before.1 != seen.1);
+                if is_anew && history.holder == Holder::Unknown {
+                    // Somebody has taken it over, or is at the next one: whoever waited for a dead runner waits anew.
+                    backoff.reset();
+                }
                 let waiting = self.waiting_for(entry, &history.holder);
                 backoff.set_budget(waiting.budget);
                 if is_left(&history.holder, &backoff) && before.as_ref() == Some(&seen) {
                     if self.settle().await? == Settled::Not {
+                        // Of those who waited equally long, another was faster.
+                        backoff.reset();
                         self.wait(&mut backoff, report, waiting).await?;
                     }
                 } else if before.is_none() && backoff.left().is_zero() {
@@ -60,6 +67,10 @@ impl<'a> Engine<'_, 'a> {
                     self.wait(&mut backoff, report, waiting).await?;
                 }
                 continue;
+            }
+            if doubt.take().is_some() && history.holder == Holder::Unknown {
+                // What was waited for has ended; others who waited for it begin now as well.
+                backoff.reset();
             }
             let plan = self.plan(&history, &goal).await?;
             report.begin(&history, &plan);

@@ -193,14 +193,17 @@ async fn the_isolation_level_of_a_scripts_next_transaction_is_kept() {
     let Some(database) = Database::create().await else { return };
     let pool = database.pool().await;
     database.execute("CREATE TABLE a (level VARCHAR(40))").await;
+    // The server shows its transactions as they were up to 0.1 s ago.
     let script = "SET TRANSACTION ISOLATION LEVEL SERIALIZABLE;
         BEGIN;
         SELECT count(*) FROM a FOR UPDATE;
+        SELECT SLEEP(0.3);
         INSERT INTO a SELECT trx_isolation_level FROM information_schema.innodb_trx
             WHERE trx_mysql_thread_id = CONNECTION_ID();
         COMMIT;
         BEGIN;
         SELECT count(*) FROM a FOR UPDATE;
+        SELECT SLEEP(0.3);
         INSERT INTO a SELECT trx_isolation_level FROM information_schema.innodb_trx
             WHERE trx_mysql_thread_id = CONNECTION_ID();
         COMMIT;";

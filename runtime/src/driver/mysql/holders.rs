@@ -9,18 +9,14 @@ use sqlx::mysql::MySqlConnectOptions;
 
 use crate::driver::completed::{ALL, Completed, NONE};
 use crate::driver::mysql::answer::{self, Fault};
-use crate::driver::mysql::left::named;
 use crate::driver::mysql::link::{Link, open};
-use crate::literal::literal;
-use whimbrel_core::Dialect;
 
 /// A request with a statement that gives up a lock after some time.
-pub(crate) struct Waits<'w> {
+pub(crate) struct Waits {
     pub(crate) sql: String,
     pub(crate) wait: Duration,
     /// The name of the lock that we hold meanwhile.
     pub(crate) lock: String,
-    pub(crate) statement: &'w str,
 }
 
 /// Those that were seen in the way of a request, one a line.
@@ -30,14 +26,14 @@ pub(crate) type Seen = Option<String>;
 ///
 /// It looks twice in the time that a statement may wait, and connects only then. A caller's connection does not tell
 /// where it leads, so that nothing is seen beside it. Both go together when they are dropped.
-pub(crate) async fn send(link: &mut Link<'_>, waits: Waits<'_>) -> (Result<Completed, Fault>, Seen) {
+pub(crate) async fn send(link: &mut Link<'_>, waits: Waits) -> (Result<Completed, Fault>, Seen) {
     let seen = Mutex::new(None);
     let answer = {
         let options = link.options();
         // The server counts these times in whole seconds.
         let pause = waits.wait.max(Duration::from_secs(1)) / 2;
         let mut sending = pin!(link.send(waits.sql, NONE));
-        let look = |options| Box::pin(look(options, (waits.lock, waits.statement), pause, &seen));
+        let look = |options| Box::pin(look(options, waits.lock, pause, &seen));
         let mut looking = options.map(look);
         poll_fn(|context| {
             let sent = sending.as_mut().poll(context);
@@ -52,18 +48,14 @@ pub(crate) async fn send(link: &mut Link<'_>, waits: Waits<'_>) -> (Result<Compl
 }
 
 /// The sessions that hold what a statement did not get; `None` when they are gone by now.
-pub(crate) async fn holders(link: &mut Link<'_>, seen: Seen, statement: &str) -> Option<String> {
+pub(crate) async fn holders(link: &mut Link<'_>, seen: Seen) -> Option<String> {
     match seen {
         Some(seen) => Some(seen),
-        None => found(link.send(of_tables(statement, "CONNECTION_ID()"), ALL).await).or(guessed(link).await),
+        None => found(link.send(guess("CONNECTION_ID()"), ALL).await),
     }
 }
 
-async fn guessed(link: &mut Link<'_>) -> Option<String> {
-    found(link.send(guess("CONNECTION_ID()"), ALL).await)
-}
-
-async fn look(options: MySqlConnectOptions, (lock, statement): (String, &str), pause: Duration, seen: &Mutex<Seen>) {
+async fn look(options: MySqlConnectOptions, lock: String, pause: Duration, seen: &Mutex<Seen>) {
     tokio::time::sleep(pause).await;
     // Without an answer the error tells less.
     let Ok(mut connection) = open(options).await else { return };
@@ -71,7 +63,7 @@ async fn look(options: MySqlConnectOptions, (lock, statement): (String, &str), p
     let ours = format!("IS_USED_LOCK({lock})");
     loop {
         // The first that knows: not each server has each list.
-        for sql in [of_rows(&ours), of_tables(statement, &ours), guess(&ours)] {
+        for sql in [of_rows(&ours), guess(&ours)] {
             if let Some(lines) = found(answer::send(&mut connection, sql, ALL).await) {
                 *seen.lock().unwrap_or_else(PoisonError::into_inner) = Some(lines);
                 break;
@@ -97,18 +89,6 @@ fn of_rows(ours: &str) -> String {
          JOIN information_schema.innodb_trx r ON r.trx_id = w.requesting_trx_id AND r.trx_mysql_thread_id = {ours} \
          JOIN information_schema.innodb_trx b ON b.trx_id = w.blocking_trx_id \
          JOIN information_schema.processlist p ON p.id = b.trx_mysql_thread_id ORDER BY 1 LIMIT 5"
-    )
-}
-
-/// Those that hold a table which the statement names: MariaDB lists them with its plugin `metadata_lock_info`.
-fn of_tables(statement: &str, ours: &str) -> String {
-    let names: Vec<String> = named(statement).iter().map(|name| literal(Dialect::Mysql, &**name)).collect();
-    let names = names.join(", ");
-    format!(
-        "SELECT DISTINCT CONCAT('held by {WHO}) FROM information_schema.metadata_lock_info m \
-         JOIN information_schema.processlist p ON p.id = m.thread_id \
-         WHERE m.thread_id <> {ours} AND m.table_name <> '' AND m.table_name IN ({names}) \
-         AND m.table_schema IN (DATABASE(), {names}) ORDER BY 1 LIMIT 5"
     )
 }
 

@@ -5,7 +5,7 @@ use std::fmt;
 use whimbrel_core::words::words;
 use whimbrel_core::{Dialect, Kind, Script};
 
-use crate::doubt::mysql::{finding, may_name, plain};
+use crate::doubt::mysql::{finding, plain};
 use crate::doubt::{Answer, Finding, Question, Thing, fit};
 
 /// What a statement has left that failed.
@@ -73,11 +73,4 @@ impl fmt::Display for Question {
         let no = if self.done == Answer::No { "no " } else { "" };
         write!(f, "{no}{sort} {name}")
     }
-}
-
-/// The names that the beginning of a text may hold, without their quotes: those of its tables are among them.
-pub(crate) fn named(text: &str) -> Vec<String> {
-    const BEGINNING: usize = 2_000;
-    let words = words(&text[..text.floor_char_boundary(BEGINNING)], Dialect::Mysql).into_iter().filter(may_name);
-    words.map(|word| word.trim_matches('`').replace("``", "`")).collect()
 }

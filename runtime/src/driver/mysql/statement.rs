@@ -178,7 +178,7 @@ impl Run<'_, '_, '_> {
         loop {
             let lock = request::lock_name(self.tables);
             let sql = sent.within(text, &opening, closing.as_deref());
-            let (answer, seen) = holders::send(self.link, Waits { sql, wait, lock, statement: text }).await;
+            let (answer, seen) = holders::send(self.link, Waits { sql, wait, lock }).await;
             let fault = match answer {
                 Ok(answer) => return Ok(answer.statements.get(opening.len() + lead).map_or(0, |it| it.changed)),
                 Err(fault) => fault,
@@ -233,7 +233,7 @@ impl Run<'_, '_, '_> {
         let kept = self.kept(index).await;
         let part = self.part(sent, &mut cause, rows).await;
         if number(&cause) == "1205" {
-            cause.detail = holders::holders(self.link, seen, self.script.text_of(statement)).await;
+            cause.detail = holders::holders(self.link, seen).await;
             cause.hint = Some("raise `-- whimbrel:lock-timeout`, or end the session that holds the table".to_owned());
         }
         let range = statement.range();

@@ -57,6 +57,7 @@ fn fault(random: &mut Random) -> Fault {
 
 /// Beside the migrations: whatever writes into `ran` is seen, and may be refused.
 const BASE: &str = "CREATE TABLE ran (what TEXT NOT NULL);
+INSERT INTO ran VALUES ('nothing yet');
 CREATE TABLE counts (id INTEGER PRIMARY KEY, n INTEGER NOT NULL);
 INSERT INTO counts VALUES (0, 0), (1, 0), (2, 0);
 CREATE TABLE refused (what TEXT NOT NULL, how TEXT NOT NULL);

@@ -190,7 +190,8 @@ async fn converges<S: Server>(server: &S, database: &S::Database, cell: Cell, un
     server.dump(database).await.assert_equals(undisturbed, interruptions, &format!("{cell:?}"));
 }
 
-async fn runs<S: Server>(server: &S, database: &S::Database, way: Way) -> whimbrel::Result<Report> {
+/// Runs to the end, or back to the first migration.
+pub(crate) async fn runs<S: Server>(server: &S, database: &S::Database, way: Way) -> whimbrel::Result<Report> {
     let set = Migrations::from_directory(server.directory()).unwrap();
     go_on(Migrator::connect(&set, &server.url(database)).unwrap(), way).await
 }

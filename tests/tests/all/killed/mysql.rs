@@ -1,13 +1,16 @@
 //! On MariaDB.
 
 use std::path::Path;
+use std::thread;
+use std::time::Instant;
 
-use sqlx::MySqlConnection;
+use sqlx::{AssertSqlSafe, MySqlConnection};
 use tokio::sync::Mutex;
 use whimbrel_tests::mysql::Database;
+use whimbrel_tests::random::{Random, few_or, seed};
 
 use super::dump::{Dump, OWN, Queries};
-use super::matrix::{Server, block_on, matrix};
+use super::matrix::{Server, Way, block_on, matrix, runs, starter};
 
 const DIRECTORY: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/all/killed/mysql");
 
@@ -56,6 +59,22 @@ pub(super) struct Place {
     connection: Mutex<MySqlConnection>,
 }
 
+impl Place {
+    /// Ends all sessions but ours, in the middle of whatever they do.
+    async fn end_sessions(&self) {
+        let sql = "BEGIN NOT ATOMIC
+               DECLARE CONTINUE HANDLER FOR 1094 BEGIN END; -- gone by itself
+               FOR it IN (SELECT id FROM information_schema.processlist WHERE db = DATABASE() AND id <> CONNECTION_ID())
+               DO KILL CONNECTION it.id; END FOR;
+             END";
+        self.execute(sql.to_owned()).await;
+    }
+
+    async fn execute(&self, sql: String) {
+        sqlx::raw_sql(AssertSqlSafe(sql)).execute(&mut *self.connection.lock().await).await.unwrap();
+    }
+}
+
 impl Server for Mysql {
     type Database = Place;
 
@@ -70,17 +89,10 @@ impl Server for Mysql {
     }
 
     async fn empty(&self, place: &Place) {
-        let name = place.database.name();
         // What a client left behind may still be at work.
-        let sql = format!(
-            "BEGIN NOT ATOMIC
-               DECLARE CONTINUE HANDLER FOR 1094 BEGIN END; -- gone by itself
-               FOR it IN (SELECT id FROM information_schema.processlist WHERE db = '{name}' AND id <> CONNECTION_ID())
-               DO KILL CONNECTION it.id; END FOR;
-             END;
-             DROP DATABASE `{name}`; CREATE DATABASE `{name}`; USE `{name}`"
-        );
-        sqlx::raw_sql(sqlx::AssertSqlSafe(sql)).execute(&mut *place.connection.lock().await).await.unwrap();
+        place.end_sessions().await;
+        let name = place.database.name();
+        place.execute(format!("DROP DATABASE `{name}`; CREATE DATABASE `{name}`; USE `{name}`")).await;
     }
 
     fn url(&self, place: &Place) -> String {
@@ -98,4 +110,33 @@ fn a_run_that_ends_at_any_request_converges_on_mysql() {
     if let Some(server) = block_on(Mysql::new()) {
         matrix(&server, [25, 20]);
     }
+}
+
+/// At a request the server either has not begun or does all of it, also when its client is gone. What ends in between is
+/// a change of the schema whose session the server ends: it stays, and its progress is not noted.
+#[test]
+fn a_session_that_ends_at_any_time_is_gone_on_from_on_mysql() {
+    let Some(server) = block_on(Mysql::new()) else { return };
+    let (seed, begun, rounds) = (seed(), Instant::now(), few_or(20, 500));
+    let mut random = Random::of(seed);
+    block_on(async {
+        let place = server.database().await;
+        server.empty(&place).await;
+        let running = Instant::now();
+        runs(&server, &place, Way::Up).await.unwrap();
+        let (time, undisturbed) = (running.elapsed(), server.dump(&place).await);
+        for _ in 0..rounds {
+            server.empty(&place).await;
+            let mut starter = starter(Path::new(DIRECTORY), &server.url(&place), Way::Up);
+            starter.go();
+            let after = time * random.below(1000) as u32 / 1000;
+            thread::sleep(after);
+            place.end_sessions().await;
+            starter.kill(0);
+            let when = format!("after {after:?}; WHIMBREL_SEED={seed}");
+            runs(&server, &place, Way::Up).await.unwrap_or_else(|error| panic!("{when}: {error:?}"));
+            server.dump(&place).await.assert_equals(&undisturbed, 1, &when);
+        }
+    });
+    println!("{rounds} sessions ended in {:.1} s; WHIMBREL_SEED={seed}", begun.elapsed().as_secs_f64());
 }
