@@ -26,13 +26,15 @@ pub(crate) async fn run(link: &mut Link<'_>, tables: &Tables, batch: Batch<'_>) 
         return Ended::stopped(Vec::new(), stop);
     }
     let pulse = Pulse::new(link, tables, batch.settings.lease);
+    let mut done = Vec::new();
     let held = async {
-        let ended = steps(link, tables, &batch).await;
+        let stop = steps(link, tables, &batch, &mut done).await;
+        let ended = Ended { done: done.clone(), stop };
         record(link, tables, &batch, &ended).await;
         ended
     };
     let held = Heart::new(batch.settings.lease).beside(pulse, held).await;
-    let mut ended = held.unwrap_or_else(|| Ended::stopped(Vec::new(), lost()));
+    let mut ended = held.unwrap_or_else(|| Ended::stopped(done, lost()));
     if matches!(&ended.stop, Some(Stop::Broken(error)) if error.kind() == ErrorKind::Connection) {
         // With the connection the lock is gone: perhaps somebody has ended our session.
         if let Some(by) = taken_over_by(link, tables, &batch).await {
@@ -133,14 +135,18 @@ fn leaves_something(step: &Step<'_>) -> bool {
     })
 }
 
-async fn steps(link: &mut Link<'_>, tables: &Tables, batch: &Batch<'_>) -> Ended {
-    let mut done = Vec::new();
+/// Why it went no further, if something stopped it.
+async fn steps(link: &mut Link<'_>, tables: &Tables, batch: &Batch<'_>, done: &mut Vec<Done>) -> Option<Stop> {
     let mut event = batch.history.last_event;
-    for step in batch.steps {
-        let work = Work { link, tables, batch, step, event };
+    for (index, step) in batch.steps.iter().enumerate() {
+        let patience = if index == 0 { batch.patience } else { step.patience(batch.settings) };
+        let work = Work { link, tables, batch: &Batch { patience, ..*batch }, step, event };
         match work.whole().await {
-            Ok(one) => done.push(one),
-            Err(stop) => return Ended::stopped(done, stop),
+            Ok(one) => {
+                done.push(one);
+                (batch.tell)(one);
+            }
+            Err(stop) => return Some(stop),
         }
         event += if step.action == Action::Baseline { 1 } else { 2 };
         // What comes next gets a session of its own.
@@ -148,7 +154,7 @@ async fn steps(link: &mut Link<'_>, tables: &Tables, batch: &Batch<'_>) -> Ended
             break;
         }
     }
-    Ended { done, stop: None }
+    None
 }
 
 /// Records the failure that ended a batch, if one did; without a record, the error is reported all the same.
