@@ -1,6 +1,7 @@
 //! The run: read, decide, act, and again while others are in the way.
 
 use std::borrow::Cow;
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use tracing::Instrument as _;
@@ -78,11 +79,21 @@ impl<'a> Engine<'_, 'a> {
             self.refuse_shared_session(&plan).await?;
             // A repeated plan must not take two more steps.
             goal = Goal::Only(first.action, plan.steps.iter().map(|step| step.version.clone()).collect());
-            let ended = self.act(leading(&plan, &history, self, &mut backoff)).await;
+            let telling = Mutex::new((&mut *report, 0));
+            let tell = |done: Done| {
+                let mut telling = telling.lock().unwrap_or_else(PoisonError::into_inner);
+                let (report, told) = &mut *telling;
+                report.step_done(&plan, *told, done);
+                *told += 1;
+            };
+            let ended = self.act(leading(&plan, &history, self, &mut backoff, &tell)).await;
             if !ended.done.is_empty() {
                 backoff.reset();
             }
-            report.steps_done(&plan, &ended.done);
+            let (report, told) = telling.into_inner().unwrap_or_else(PoisonError::into_inner);
+            for (index, done) in ended.done.iter().enumerate().skip(told) {
+                report.step_done(&plan, index, *done);
+            }
             let rest = &plan.steps[ended.done.len()..];
             match ended.stop {
                 Some(stop) => {
@@ -468,20 +479,25 @@ fn detail(goal: &Goal) -> Detail {
     if goal.is_down() { Detail::Scripts } else { Detail::Entries }
 }
 
-/// The steps that go to the driver together: all transactions up to the first that is none, or one that is none.
-fn leading<'b>(plan: &'b Plan<'_>, history: &'b History, engine: &Engine<'b, '_>, backoff: &mut Backoff) -> Batch<'b> {
+/// The steps that go to the driver together: those up to the first of another mode.
+fn leading<'b>(
+    plan: &'b Plan<'_>,
+    history: &'b History,
+    engine: &Engine<'b, '_>,
+    backoff: &mut Backoff,
+    tell: &'b (dyn Fn(Done) + Sync),
+) -> Batch<'b> {
     let mode = plan.steps[0].mode;
     let alike = plan.steps.iter().take_while(|step| step.mode == mode).count();
-    let number = if mode == Mode::Transaction { alike } else { 1 };
-    let (steps, settings) = (&plan.steps[..number], engine.settings);
-    backoff.set_budget(longest(steps, settings));
-    Batch { steps, history, settings, identity: engine.identity, patience: backoff.left() }
+    let (steps, settings) = (&plan.steps[..alike], engine.settings);
+    // Outside a transaction each step that is done is progress, and the next one waits anew.
+    backoff.set_budget(longest(if mode == Mode::Transaction { steps } else { &steps[..1] }, settings));
+    Batch { steps, history, settings, identity: engine.identity, patience: backoff.left(), tell }
 }
 
 /// The longest time that a step of these may wait for what others hold.
 fn longest(steps: &[Step<'_>], settings: &Settings) -> Duration {
-    let waits = steps.iter().map(|step| step.script.as_deref().and_then(|script| script.options().wait));
-    waits.map(|wait| wait.unwrap_or(settings.lock_timeout)).max().unwrap_or(settings.lock_timeout)
+    steps.iter().map(|step| step.patience(settings)).max().unwrap_or(settings.lock_timeout)
 }
 
 /// How long a statement has waited for a lock, if it gave up because of that.
@@ -564,25 +580,23 @@ impl Report {
         self.current = history.current().cloned();
     }
 
-    /// Enters the steps that are done, the first ones of the plan.
-    fn steps_done(&mut self, plan: &Plan<'_>, done: &[Done]) {
-        let first = self.steps.len() - plan.steps.len();
-        for ((step, done), place) in plan.steps.iter().zip(done).zip(&mut self.steps[first..]) {
-            tracing::info!(
-                version = %step.version,
-                name = step.name,
-                statements = done.statements,
-                rows = done.rows,
-                duration_ms = done.duration.as_millis() as u64,
-                "{}",
-                step.action.past()
-            );
-            *place = line(step, Outcome::Done, *done);
-            match step.action {
-                Action::RollBack => self.versions.remove(&step.version),
-                _ => self.versions.insert(step.version.clone()),
-            };
-        }
+    /// Enters a step of the plan that is done.
+    fn step_done(&mut self, plan: &Plan<'_>, index: usize, done: Done) {
+        let (step, place) = (&plan.steps[index], self.steps.len() - plan.steps.len() + index);
+        tracing::info!(
+            version = %step.version,
+            name = step.name,
+            statements = done.statements,
+            rows = done.rows,
+            duration_ms = done.duration.as_millis() as u64,
+            "{}",
+            step.action.past()
+        );
+        self.steps[place] = line(step, Outcome::Done, done);
+        match step.action {
+            Action::RollBack => self.versions.remove(&step.version),
+            _ => self.versions.insert(step.version.clone()),
+        };
         self.applied = self.versions.len();
         self.current = self.versions.last().cloned();
     }

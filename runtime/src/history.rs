@@ -226,13 +226,6 @@ pub(crate) enum Holder {
     Session(Box<Runner>),
 }
 
-impl Holder {
-    /// Whoever has this session.
-    pub(crate) fn session(who: String) -> Self {
-        Self::Session(Box::new(Runner::of_session(who)))
-    }
-}
-
 impl History {
     pub(crate) fn completed(&self) -> impl DoubleEndedIterator<Item = &Entry> {
         self.entries.iter().filter(|entry| entry.state == State::Completed)

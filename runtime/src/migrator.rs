@@ -124,7 +124,7 @@ impl<'a> Migrator<'a> {
 
     /// Keeps the history in this table, `table` or `schema.table`, instead of `whimbrel_history` in PostgreSQL's schema
     /// `public`; the events stand beside it (`app.schema_history`, `app.schema_events`), and who is at a step outside a
-    /// transaction (`app.schema_lock`, PostgreSQL).
+    /// transaction (`app.schema_lock`).
     ///
     /// ```
     /// # #[cfg(feature = "sqlite")]
@@ -159,7 +159,7 @@ impl<'a> Migrator<'a> {
     }
 
     /// How long a runner at a step outside a transaction may give no sign of life before another one, which waits for
-    /// it, ends its session and goes on in its place; 30 seconds by default (PostgreSQL).
+    /// it, ends its session and goes on in its place; 30 seconds by default (PostgreSQL, MySQL and MariaDB).
     ///
     /// While a statement runs, a sign is given every third of this time, from a second connection that is opened for
     /// it. A program whose runtime is blocked for longer, that is paused, or that gets no second connection is taken

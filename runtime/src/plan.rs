@@ -5,6 +5,7 @@
 use std::borrow::Cow;
 use std::collections::HashSet;
 use std::fmt;
+use std::time::Duration;
 
 use whimbrel_core::read::read_stored;
 use whimbrel_core::script::{Phase, Wrapping};
@@ -112,6 +113,12 @@ impl Plan<'_> {
 }
 
 impl Step<'_> {
+    /// How long it may wait for what others hold.
+    pub(crate) fn patience(&self, settings: &Settings) -> Duration {
+        let own = self.script.as_deref().and_then(|script| script.options().wait);
+        own.unwrap_or(settings.lock_timeout)
+    }
+
     /// What would be done with the migration.
     pub fn action(&self) -> Action {
         self.action

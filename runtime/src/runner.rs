@@ -5,6 +5,8 @@ use std::time::{Duration, Instant};
 
 use whimbrel_core::Version;
 
+use crate::error::{Error, ErrorKind};
+use crate::history::Entry;
 use crate::report::{Action, Took};
 
 /// A runner that holds the right to migrate; it prints as people say it.
@@ -65,6 +67,33 @@ pub struct Work {
     pub(crate) end: String,
 }
 
+impl Work {
+    /// Reads the row of the lock: all as text, in the order of the fields, its times as milliseconds ago and as a number;
+    /// at last its session, which goes into the SQL that ends it.
+    pub(crate) fn from_row(row: Vec<Option<String>>, entries: &[Entry], end: &str) -> Option<Self> {
+        let mut columns = row.into_iter();
+        let mut next = || columns.next().flatten();
+        let (by, process, application, key) = (next()?, next()?.parse().ok()?, next()?, next()?);
+        // As its file writes it, where the history knows that.
+        let entry = entries.iter().find(|entry| entry.key == key);
+        let version = entry.map_or_else(|| key.parse().ok(), |entry| Some(entry.version.clone()))?;
+        Some(Self {
+            by,
+            process,
+            application,
+            version,
+            action: if next()? == "down" { Action::RollBack } else { Action::Apply },
+            statement: next()?.parse().ok()?,
+            statements: next()?.parse().ok()?,
+            since: next()?,
+            last_sign: next().and_then(|ms| ms.parse::<i64>().ok()).map(|ms| Duration::from_millis(ms.max(0) as u64)),
+            beat: next().and_then(|beat| beat.parse().ok()),
+            key,
+            end: end.replace("{}", &next()?),
+        })
+    }
+}
+
 impl Runner {
     /// A runner of which only the session is known.
     pub(crate) fn of_session(session: String) -> Self {
@@ -99,6 +128,14 @@ impl fmt::Display for Runner {
             None => f.write_str(", which can give no sign of life"),
         }
     }
+}
+
+/// The error of a runner that was taken over by another one.
+pub(crate) fn taken_over(label: &str, by: &str) -> Error {
+    let message = format!("{label} was taken over by {by}; this run stops");
+    let help = "this process gave no sign of life for longer than its lease: see what held it up, and run it again, or \
+                give it more time with `.lease(…)`";
+    Error::new(ErrorKind::Locked, message).help(help)
 }
 
 /// What a waiter has seen of a runner's signs of life.

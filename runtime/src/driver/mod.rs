@@ -22,6 +22,8 @@ use crate::settings::Settings;
 mod completed;
 #[cfg(any(feature = "_sqlite", feature = "mysql", feature = "postgres"))]
 mod entry;
+#[cfg(any(feature = "mysql", feature = "postgres"))]
+mod heart;
 #[cfg(any(feature = "_sqlite", feature = "mysql", feature = "postgres"))]
 mod request;
 
@@ -107,8 +109,8 @@ pub(crate) enum TakeOver {
     Refused,
 }
 
-/// Steps to run, and what they assume.
-#[derive(Debug, Clone, Copy)]
+/// Steps to run, and what they assume. Outside a transaction a driver runs as many of them as it likes, from the first.
+#[derive(Clone, Copy)]
 pub(crate) struct Batch<'a> {
     pub(crate) steps: &'a [Step<'a>],
     /// The history that the plan was made from.
@@ -117,6 +119,8 @@ pub(crate) struct Batch<'a> {
     pub(crate) identity: &'a Identity,
     /// What is left of the time that may be spent waiting for others.
     pub(crate) patience: Duration,
+    /// Told of a step as soon as it is done, so that a run that is dropped has told of it.
+    pub(crate) tell: &'a (dyn Fn(Done) + Sync),
 }
 
 /// How an entry that stands at a statement is settled.

@@ -29,8 +29,10 @@ pub(crate) struct Link<'a> {
     role: String,
     leftovers: Option<String>,
     /// The server's number of our session, once it is known.
-    number: Option<u64>,
+    pub(crate) number: Option<u64>,
     asked: Asked,
+    /// Whether the table is there that tells who holds the right.
+    pub(crate) has_lock: bool,
 }
 
 /// Whether the server is at a request of ours: one whose future was dropped is never answered.
@@ -82,6 +84,7 @@ impl<'a> Link<'a> {
             leftovers: None,
             number: None,
             asked: Asked::Nothing,
+            has_lock: false,
         }
     }
 
@@ -160,7 +163,8 @@ impl<'a> Link<'a> {
     /// Gives a caller's session back as it was; a session of our own is not used again, where a script may have left
     /// something that no list tells of.
     pub(crate) async fn restore(&mut self) {
-        if !matches!(self.source, Source::Caller(_)) {
+        // A session that was never noted was never changed.
+        if !matches!(self.source, Source::Caller(_)) || self.found.is_empty() {
             return;
         }
         // On an error the connection is broken.

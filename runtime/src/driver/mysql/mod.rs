@@ -5,21 +5,27 @@
 
 mod answer;
 mod catalogue;
+mod heart;
 mod holders;
 mod left;
 mod link;
 mod request;
+mod right;
 mod statement;
 mod step;
+
+use std::time::Duration;
 
 use whimbrel_core::{Dialect, Script};
 
 use crate::database::{Database, sealed};
 use crate::doubt::{self, Thing};
-use crate::driver::completed::{ALL, NONE, Row};
-use crate::driver::{Answer, Batch, Detail, Driver, Ended, Failure, Resolution, Stop};
+use crate::driver::completed::{ALL, NONE};
+use crate::driver::{Answer, Batch, Detail, Driver, Ended, Failure, Resolution, Stop, TakeOver};
 use crate::error::{Error, ErrorKind, Result};
-use crate::history::{Entry, Head, History, Holder};
+use crate::history::{Entry, Head, History};
+use crate::identity::Identity;
+use crate::runner::Runner;
 use crate::settings::Settings;
 use crate::table_name::{TableName, Tables};
 
@@ -104,6 +110,18 @@ impl Driver for Mysql<'_> {
         Box::pin(step::resolve(&mut self.link, &self.tables, resolution))
     }
 
+    fn take_over<'a>(
+        &'a mut self,
+        runner: &'a Runner,
+        lease: Duration,
+        identity: &'a Identity,
+    ) -> Answer<'a, Result<TakeOver>> {
+        Box::pin(async move {
+            let taken = right::take_over(&mut self.link, &self.tables, runner, (lease, identity)).await;
+            taken.map_err(|fault| fault.into_error(&self.tables))
+        })
+    }
+
     fn verify<'a>(&'a mut self, script: &'a Script, settings: &'a Settings) -> Answer<'a, Result<Option<Failure>>> {
         Box::pin(self.ask_queries(script, settings))
     }
@@ -150,20 +168,28 @@ impl Mysql<'_> {
                 if let Some(found) = session.and_then(|row| row.get(1).cloned().flatten()) {
                     return Err(foreign(&self.tables, &format!("there is {found}, but not all that belongs to it")));
                 }
-                return Ok(History { holder: holder(session), ..History::default() });
+                let column = |index| session.and_then(|row| row.get(index).cloned().flatten());
+                let (holder, lock) = (column(0), column(2));
+                self.link.has_lock = lock.is_some();
+                let holder = right::holder(&mut self.link, &self.tables, holder, &[]).await;
+                return Ok(History { holder, ..History::default() });
             }
             Err(fault) => return Err(fault.into_error(&self.tables)),
         };
         let mut rows = answer.rows.into_iter();
         let session = rows.next();
+        let column = |index| session.as_ref().and_then(|row| row.get(index).cloned().flatten());
+        let (holder, lock) = (column(0), column(2));
+        self.link.has_lock = lock.is_some();
         let last_event = rows.next().and_then(|row| row.into_iter().next().flatten());
         let entries: Result<Vec<Entry>, _> = rows.map(Entry::from_row).collect();
+        let entries =
+            entries.map_err(|column| foreign(&self.tables, &format!("column `{column}` holds no value of ours")))?;
         Ok(History {
             present: true,
             last_event: last_event.and_then(|text| text.parse().ok()).unwrap_or(0),
-            entries: entries
-                .map_err(|column| foreign(&self.tables, &format!("column `{column}` holds no value of ours")))?,
-            holder: holder(session.as_ref()),
+            holder: right::holder(&mut self.link, &self.tables, holder, &entries).await,
+            entries,
         })
     }
 
@@ -187,11 +213,4 @@ impl Mysql<'_> {
 fn foreign(tables: &Tables, why: &str) -> Error {
     let message = format!("the table {} is not a history of ours: {why}", tables.shown);
     Error::new(ErrorKind::History, message).help("name another one with `.history_table(\"database.table\")`")
-}
-
-fn holder(session: Option<&Row>) -> Holder {
-    match session.and_then(|row| row.first().cloned().flatten()) {
-        Some(who) => Holder::session(who),
-        None => Holder::Nobody,
-    }
 }

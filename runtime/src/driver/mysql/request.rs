@@ -66,12 +66,14 @@ pub(crate) fn lock_name(tables: &Tables) -> String {
 pub(crate) fn history(tables: &Tables, detail: Detail) -> String {
     let lock = lock_name(tables);
     let name = tables.shown.rsplit('.').next().unwrap_or_default();
-    let [schema, name] = [&*tables.schema, name].map(|text| literal(Dialect::Mysql, text));
+    let lock_table = tables.lock.rsplit('`').nth(1).unwrap_or_default();
+    let [schema, name, lock_table] = [&*tables.schema, name, lock_table].map(|text| literal(Dialect::Mysql, text));
     format!(
         "SELECT (SELECT CONCAT('connection ', k.id, coalesce((SELECT CONCAT(' (', p.user, ', ', p.host, ')') \
          FROM information_schema.processlist p WHERE p.id = k.id), '')) \
          FROM (SELECT IS_USED_LOCK({lock}) AS id) k WHERE k.id IS NOT NULL), \
-         (SELECT table_name FROM information_schema.tables WHERE table_schema = {schema} AND table_name = {name});\n\
+         (SELECT table_name FROM information_schema.tables WHERE table_schema = {schema} AND table_name = {name}), \
+         (SELECT table_name FROM information_schema.tables WHERE table_schema = {schema} AND table_name = {lock_table});\n\
          {};\n{}",
         TONGUE.last_event(tables),
         TONGUE.select(tables, detail),
@@ -92,16 +94,20 @@ pub(crate) fn baseline(tables: &Tables, batch: &Batch<'_>, step: &Step<'_>, even
 }
 
 /// Writes the entry of a step and the event that it has begun; that event's number asserts that the plan is not stale.
-pub(crate) fn begin(tables: &Tables, batch: &Batch<'_>, step: &Step<'_>, event: i64) -> String {
+pub(crate) fn begin(tables: &Tables, batch: &Batch<'_>, step: &Step<'_>, event: i64, claim: String) -> Vec<String> {
     let entered = match &step.record {
         Some(record) => TONGUE.enter(tables, step, batch.identity, &record.rank.to_string(), Standing::running(step)),
         None => TONGUE.begin_rollback(tables, step, batch.identity),
     };
     let (insert, values) = TONGUE.event(tables, &step.key, batch.identity, ("started", None));
-    format!(
-        "START TRANSACTION READ WRITE;\n{insert} SELECT {values}, {}, NULL;\n{entered};\n{ONE_ROW};\nCOMMIT",
-        event + 1
-    )
+    vec![
+        "START TRANSACTION READ WRITE".to_owned(),
+        format!("{insert} SELECT {values}, {}, NULL", event + 1),
+        entered,
+        ONE_ROW.to_owned(),
+        claim,
+        "COMMIT".to_owned(),
+    ]
 }
 
 /// Selects how many statements of a step are done.

@@ -1,16 +1,18 @@
 //! A script, statement by statement: each with its progress in one request, and in one transaction where it changes rows.
+//! The first one's request begins the step, and the last one's completes it, for which no answer must be looked at.
 
 use crate::backoff::Backoff;
 use crate::database_error::DatabaseError;
 use crate::doubt::mysql::is_needed_again;
 use crate::doubt::{goes_with_progress, is_border};
-use crate::driver::completed::{ALL, Completed};
+use crate::driver::completed::ALL;
 use crate::driver::mysql::answer::{self, Fault, number};
 use crate::driver::mysql::catalogue;
 use crate::driver::mysql::holders::{self, Seen, Waits};
 use crate::driver::mysql::left::{Left, left};
 use crate::driver::mysql::link::Link;
 use crate::driver::mysql::request::{self, TONGUE};
+use crate::driver::mysql::{right, step};
 use crate::driver::{Batch, Done, Failure, Part, Stop, rows_of};
 use crate::plan::Step;
 use crate::table_name::Tables;
@@ -24,9 +26,13 @@ pub(crate) struct Run<'r, 'l, 'b> {
     pub(crate) step: &'r Step<'b>,
     pub(crate) script: &'r Script,
     pub(crate) begun: i64,
+    /// What begins the step; empty once it is sent.
+    pub(crate) opening: Vec<String>,
+    /// What completes it, if the last statement may.
+    pub(crate) closing: Option<String>,
 }
 
-const BEGIN: &str = "START TRANSACTION READ WRITE;\n";
+const BEGIN: &str = "START TRANSACTION READ WRITE";
 /// A script may have locked tables, and ours is not among them.
 const UNLOCK: &str = "UNLOCK TABLES";
 
@@ -51,9 +57,25 @@ impl Autocommit {
 struct Sent<'s> {
     index: usize,
     statement: &'s Statement,
-    /// Our texts before and after it.
-    around: (&'s str, String),
+    /// The transaction that it is sent in, if it is one of ours.
+    lead: Option<&'s str>,
+    /// Our statements after it.
+    after: Vec<String>,
     repeats: Repeats,
+}
+
+impl Sent<'_> {
+    /// All of it, in what it stands.
+    fn within(&self, text: &str, opening: &[String], closing: Option<&str>) -> String {
+        let before = opening.iter().map(String::as_str).chain(self.lead);
+        let after = self.after.iter().map(String::as_str).chain(closing);
+        before.chain([text]).chain(after).collect::<Vec<_>>().join(";\n")
+    }
+
+    /// Whether the server completes it once, so that what fails after it is known: a call completes more often.
+    fn is_one(&self) -> bool {
+        matches!(self.statement.kind, Kind::Ddl | Kind::Dml | Kind::Query | Kind::Commit)
+    }
 }
 
 /// Whether what did not get a lock is sent again.
@@ -66,7 +88,8 @@ enum Repeats {
 }
 
 impl Run<'_, '_, '_> {
-    pub(crate) async fn statements(mut self, done: &mut Done) -> Result<(), Stop> {
+    /// What is left to complete the step.
+    pub(crate) async fn statements(mut self, done: &mut Done) -> Result<Option<String>, Stop> {
         // The last one that begins or ends a transaction, and whether each change begins one by itself.
         let (mut border, mut autocommit) = (None, Autocommit::On);
         for (index, statement) in self.script.statements().enumerate() {
@@ -86,60 +109,96 @@ impl Run<'_, '_, '_> {
             let is_inside = border == Some(Kind::Begin) || autocommit == Autocommit::Off && !ends;
             let together = !is_inside && goes_with_progress(self.script, &statement, Dialect::Mysql);
             let note = self.note(index + 1);
-            let around = match (index < self.step.skip, is_inside) {
-                (true, _) => ("", String::new()),
-                _ if together => (BEGIN, format!(";\n{UNLOCK};\n{note};\nCOMMIT")),
-                (_, true) => ("", format!(";\n{UNLOCK};\n{note}")),
+            let moved = right::moves(self.tables, index + 2);
+            let commit = "COMMIT".to_owned();
+            let mut after = match (index < self.step.skip, is_inside) {
+                (true, _) => Vec::new(),
+                _ if together => [vec![UNLOCK.to_owned()], note, vec![moved, commit]].concat(),
+                // Our row of the lock stays as it is until the script commits: our signs of life would wait for that.
+                (_, true) => [vec![UNLOCK.to_owned()], note].concat(),
                 // What is done is committed, and the script may have made its session read-only.
-                _ => ("", format!(";\n{UNLOCK};\n{BEGIN}{note};\nCOMMIT{}", self.of_the_next_transaction(&statement))),
+                _ => [vec![UNLOCK.to_owned(), BEGIN.to_owned()], note, vec![moved, commit]].concat(),
             };
+            after.extend(self.of_the_next_transaction(&statement).filter(|_| !after.is_empty() && !is_inside));
+            let lead = (together && !after.is_empty()).then_some(BEGIN);
             let is_whole = together || statement.kind == Kind::Ddl;
             let repeats = if is_whole { Repeats::Yes } else { Repeats::No };
-            let answer = self.send(&Sent { index, statement: &statement, around, repeats }).await?;
+            let rows = self.send(&Sent { index, statement: &statement, lead, after, repeats }).await?;
             if index < self.step.skip {
                 continue;
             }
             done.statements += 1;
-            let own = answer.statements.get(usize::from(together));
-            done.rows += rows_of(self.step, index, own.map_or(0, |it| it.changed));
+            done.rows += rows_of(self.step, index, rows);
         }
-        Ok(())
+        if !self.opening.is_empty() {
+            step::enter(self.link, self.tables, self.opening).await?;
+        }
+        Ok(self.closing)
     }
 
     /// `SET TRANSACTION` once more, where it counts for the next transaction, which was ours.
-    fn of_the_next_transaction(&self, statement: &Statement) -> String {
+    fn of_the_next_transaction(&self, statement: &Statement) -> Option<String> {
         let text = self.script.text_of(statement);
         let mut words = text.split_ascii_whitespace().map(str::to_ascii_lowercase);
         match (words.next().as_deref(), words.next().as_deref()) {
-            (Some("set"), Some("transaction")) => format!(";\n{text}"),
-            _ => String::new(),
+            (Some("set"), Some("transaction")) => Some(text.to_owned()),
+            _ => None,
         }
     }
 
     /// Notes the progress, or fails: a script may have taken its own entry away.
-    fn note(&self, done: usize) -> String {
-        let progress = TONGUE.progress(self.tables, self.step, self.begun, done);
-        format!("{progress};\n{}", request::ONE_ROW)
+    fn note(&self, done: usize) -> Vec<String> {
+        vec![TONGUE.progress(self.tables, self.step, self.begun, done), request::ONE_ROW.to_owned()]
     }
 
-    /// Sends a statement; again while the tables that it needs are held.
-    async fn send(&mut self, sent: &Sent<'_>) -> Result<Completed, Stop> {
+    /// What a statement's request begins with and ends with, if it takes them: the step's beginning, and its end.
+    async fn around(&mut self, sent: &Sent<'_>) -> Result<(Vec<String>, Option<String>), Stop> {
         let text = self.script.text_of(sent.statement);
-        let (before, after) = &sent.around;
+        let packet = self.link.packet;
+        let fits = |opening: &[String], closing: Option<&str>| sent.within(text, opening, closing).len() < packet;
+        let is_last = sent.index + 1 == self.script.len() && sent.index >= self.step.skip;
+        let closes = is_last && sent.is_one() && fits(&[], self.closing.as_deref());
+        let closing = if closes { self.closing.take() } else { None };
+        let opens = fits(&self.opening, closing.as_deref());
+        let opening = std::mem::take(&mut self.opening);
+        if opens {
+            return Ok((opening, closing));
+        }
+        step::enter(self.link, self.tables, opening).await?;
+        Ok((Vec::new(), closing))
+    }
+
+    /// Sends a statement, again while the tables that it needs are held; how many rows it has changed.
+    async fn send(&mut self, sent: &Sent<'_>) -> Result<u64, Stop> {
+        let text = self.script.text_of(sent.statement);
+        let (mut opening, closing) = self.around(sent).await?;
+        let lead = usize::from(sent.lead.is_some());
         let wait = self.script.options().lock_timeout.unwrap_or(self.batch.settings.statement_lock_timeout);
         let mut backoff = Backoff::new(self.batch.patience);
         loop {
             let lock = request::lock_name(self.tables);
-            let waits = Waits { sql: format!("{before}{text}{after}"), wait, lock };
-            let (answer, seen) = holders::send(self.link, waits).await;
-            let (cause, completed) = match answer {
-                Ok(answer) => return Ok(answer),
-                Err(Fault::Database { cause, before }) => (cause, before.statements.len()),
-                Err(fault) => return Err(Stop::Broken(fault.into_error(self.tables))),
+            let sql = sent.within(text, &opening, closing.as_deref());
+            let (answer, seen) = holders::send(self.link, Waits { sql, wait, lock }).await;
+            let fault = match answer {
+                Ok(answer) => return Ok(answer.statements.get(opening.len() + lead).map_or(0, |it| it.changed)),
+                Err(fault) => fault,
             };
+            let completed = fault.answer().statements.len();
+            let (cause, completed) = match fault {
+                Fault::Database { .. } if completed < opening.len() => {
+                    return Err(step::not_entered(self.link, self.tables, fault).await);
+                }
+                Fault::Database { .. } if closing.is_some() && completed > opening.len() + lead + sent.after.len() => {
+                    return Err(step::not_left(self.link, self.tables, self.step, fault).await);
+                }
+                Fault::Database { cause, .. } => (cause, completed - opening.len()),
+                fault => return Err(Stop::Broken(fault.into_error(self.tables))),
+            };
+            // It has committed.
+            opening.clear();
             let rows = self.roll_back().await;
             let has_waited = matches!(number(&cause), "1205" | "1213");
-            let is_nothing_done = rows == Rows::None && completed <= usize::from(!before.is_empty());
+            let is_nothing_done = rows == Rows::None && completed <= lead;
             if has_waited && is_nothing_done && sent.repeats == Repeats::Yes && backoff.sleep().await {
                 continue;
             }
@@ -160,7 +219,7 @@ impl Run<'_, '_, '_> {
     async fn failed(&mut self, sent: &Sent<'_>, error: (DatabaseError, usize), rows: Rows, seen: Seen) -> Stop {
         let (mut cause, completed) = error;
         let (index, statement) = (sent.index, sent.statement);
-        let lead = usize::from(!sent.around.0.is_empty());
+        let lead = usize::from(sent.lead.is_some());
         let is_ours = completed > lead && matches!(statement.kind, Kind::Ddl | Kind::Dml | Kind::Query)
             || completed > 2 && number(&cause) == request::NOT_ONE_ROW;
         if is_ours {

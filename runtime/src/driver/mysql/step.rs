@@ -1,27 +1,48 @@
 //! Steps, one after the other, while we hold the lock.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crate::database_error::DatabaseError;
 use crate::driver::completed::{ALL, Completed, NONE};
+use crate::driver::heart::Heart;
 use crate::driver::mysql::answer::{self, Fault, setup_error};
+use crate::driver::mysql::heart::Pulse;
 use crate::driver::mysql::link::Link;
 use crate::driver::mysql::request::{self, TONGUE};
+use crate::driver::mysql::right;
 use crate::driver::mysql::statement::Run;
 use crate::driver::{Batch, Done, Ended, Failure, Part, Resolution, Stop};
 use crate::error::{Error, ErrorKind, Result};
 use crate::plan::Step;
 use crate::report::Action;
+use crate::runner;
 use crate::table_name::Tables;
 use whimbrel_core::{Kind, Script, Statement};
 
 /// Runs the steps of a batch, while we hold the lock.
 pub(crate) async fn run(link: &mut Link<'_>, tables: &Tables, batch: Batch<'_>) -> Ended {
-    if let Err(stop) = lock(link, tables).await {
+    let claim = batch.steps.first().filter(|_| link.has_lock).map(|step| right::claim(link, tables, &batch, step));
+    if let Err(stop) = lock(link, tables, claim).await {
         return Ended::stopped(Vec::new(), stop);
     }
-    let ended = steps(link, tables, &batch).await;
-    record(link, tables, &batch, &ended).await;
+    let pulse = Pulse::new(link, tables, batch.settings.lease);
+    let mut done = Vec::new();
+    let held = async {
+        let stop = steps(link, tables, &batch, &mut done).await;
+        let ended = Ended { done: done.clone(), stop };
+        record(link, tables, &batch, &ended).await;
+        ended
+    };
+    let held = Heart::new(batch.settings.lease).beside(pulse, held).await;
+    let mut ended = held.unwrap_or_else(|| Ended::stopped(done, lost()));
+    if matches!(&ended.stop, Some(Stop::Broken(error)) if error.kind() == ErrorKind::Connection) {
+        // With the connection the lock is gone: perhaps somebody has ended our session.
+        if let Some(by) = taken_over_by(link, tables, &batch).await {
+            let label = batch.steps[ended.done.len()].label();
+            ended.stop = Some(Stop::Broken(runner::taken_over(&label, &by)));
+        }
+        return ended;
+    }
     unlock(link, tables).await;
     let ran = &batch.steps[..(ended.done.len() + 1).min(batch.steps.len())];
     if ran.iter().any(leaves_something) {
@@ -30,9 +51,29 @@ pub(crate) async fn run(link: &mut Link<'_>, tables: &Tables, batch: Batch<'_>) 
     ended
 }
 
+/// Our session is gone, and the connection that we wait on does not say so.
+fn lost() -> Stop {
+    let help = "run it again: the history tells what took effect";
+    Stop::Broken(Error::new(ErrorKind::Connection, "the session at the database is gone").help(help))
+}
+
+/// How long the end of a run may ask what became of it.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// Who has ended our session, on a new connection; a caller's does not tell where it leads.
+async fn taken_over_by(link: &mut Link<'_>, tables: &Tables, batch: &Batch<'_>) -> Option<String> {
+    link.options()?;
+    link.renew().await;
+    let sql = format!(
+        "SELECT applied_by FROM {} WHERE what = 'taken_over' AND id > {} ORDER BY id DESC LIMIT 1",
+        tables.events, batch.history.last_event
+    );
+    tokio::time::timeout(PATIENCE, link.send(sql, ALL)).await.ok()?.ok()?.into_value()
+}
+
 /// Settles an entry while we hold the lock.
 pub(crate) async fn resolve(link: &mut Link<'_>, tables: &Tables, resolution: Resolution<'_>) -> Result<(), Stop> {
-    lock(link, tables).await?;
+    lock(link, tables, None).await?;
     let answer = link.send(request::resolve(tables, &resolution), NONE).await;
     unlock(link, tables).await;
     match answer {
@@ -43,13 +84,17 @@ pub(crate) async fn resolve(link: &mut Link<'_>, tables: &Tables, resolution: Re
 }
 
 /// Takes the lock on the connection that executes, and keeps what the session has set.
-async fn lock(link: &mut Link<'_>, tables: &Tables) -> Result<(), Stop> {
+async fn lock(link: &mut Link<'_>, tables: &Tables, claim: Option<String>) -> Result<(), Stop> {
     let lock = request::lock_name(tables);
     link.set_leftovers(Some(format!("{};\nDO RELEASE_LOCK({lock})", request::CLEANUP)));
-    let sql = format!(
+    let mut sql = format!(
         "SELECT CAST(GET_LOCK({lock}, 0) AS CHAR), CURRENT_ROLE(), CAST(CONNECTION_ID() AS CHAR);\n{}",
         request::VARIABLES
     );
+    // In the same request: a runner that stands still after it has given a sign of life.
+    if let Some(claim) = claim {
+        sql.push_str(&format!(";\nSTART TRANSACTION READ WRITE;\n{claim};\nCOMMIT"));
+    }
     let answer = link.send(sql, ALL).await;
     let answer = answer.map_err(|fault| Stop::Broken(fault.into_error(tables)))?;
     let (taken, variables) = answer.rows.split_first().unzip();
@@ -70,11 +115,12 @@ async fn lock(link: &mut Link<'_>, tables: &Tables) -> Result<(), Stop> {
     Err(stop)
 }
 
-/// Gives the session back, and then the lock: a broken connection has neither any more.
+/// Removes our row, gives the session back, and then the lock, which no trouble with the row keeps: a broken connection
+/// has none of them any more.
 async fn unlock(link: &mut Link<'_>, tables: &Tables) {
-    let _ = link.send(request::CLEANUP.to_owned(), NONE).await;
+    let _ = link.send(format!("{};\n{}", request::CLEANUP, right::remove(tables)), NONE).await;
     link.restore().await;
-    let _ = link.send(format!("DO RELEASE_LOCK({})", request::lock_name(tables)), NONE).await;
+    let _ = link.send(format!("ROLLBACK;\nDO RELEASE_LOCK({})", request::lock_name(tables)), NONE).await;
     link.set_leftovers(None);
 }
 
@@ -89,14 +135,18 @@ fn leaves_something(step: &Step<'_>) -> bool {
     })
 }
 
-async fn steps(link: &mut Link<'_>, tables: &Tables, batch: &Batch<'_>) -> Ended {
-    let mut done = Vec::new();
+/// Why it went no further, if something stopped it.
+async fn steps(link: &mut Link<'_>, tables: &Tables, batch: &Batch<'_>, done: &mut Vec<Done>) -> Option<Stop> {
     let mut event = batch.history.last_event;
-    for step in batch.steps {
-        let work = Work { link, tables, batch, step, event };
+    for (index, step) in batch.steps.iter().enumerate() {
+        let patience = if index == 0 { batch.patience } else { step.patience(batch.settings) };
+        let work = Work { link, tables, batch: &Batch { patience, ..*batch }, step, event };
         match work.whole().await {
-            Ok(one) => done.push(one),
-            Err(stop) => return Ended::stopped(done, stop),
+            Ok(one) => {
+                done.push(one);
+                (batch.tell)(one);
+            }
+            Err(stop) => return Some(stop),
         }
         event += if step.action == Action::Baseline { 1 } else { 2 };
         // What comes next gets a session of its own.
@@ -104,7 +154,7 @@ async fn steps(link: &mut Link<'_>, tables: &Tables, batch: &Batch<'_>) -> Ended
             break;
         }
     }
-    Ended { done, stop: None }
+    None
 }
 
 /// Records the failure that ended a batch, if one did; without a record, the error is reported all the same.
@@ -133,14 +183,27 @@ impl Work<'_, '_, '_> {
             self.baseline().await?;
             return Ok(Done { duration: started.elapsed(), ..Done::default() });
         }
-        self.begin().await?;
+        let (opening, closing) = (self.begin()?, self.end());
         let mut done = Done::default();
-        if let Some(script) = self.step.script.as_deref() {
-            let (link, tables, batch, step) = (&mut *self.link, self.tables, self.batch, self.step);
-            Run { link, tables, batch, step, script, begun: self.event + 1 }.statements(&mut done).await?;
-        }
+        let closing = match self.step.script.as_deref() {
+            Some(script) => {
+                // What is verified is not done yet.
+                let (last, kept) = if self.step.verify.is_some() { (None, closing) } else { (closing, None) };
+                let (link, tables, batch, step) = (&mut *self.link, self.tables, self.batch, self.step);
+                let run = Run { link, tables, batch, step, script, begun: self.event + 1, opening, closing: last };
+                run.statements(&mut done).await?.or(kept)
+            }
+            None => {
+                enter(self.link, self.tables, opening).await?;
+                closing
+            }
+        };
         self.verify().await?;
-        self.end().await?;
+        if let Some(closing) = closing
+            && let Err(fault) = self.link.send(closing, NONE).await
+        {
+            return Err(not_left(self.link, self.tables, self.step, fault).await);
+        }
         done.duration = started.elapsed();
         Ok(done)
     }
@@ -149,18 +212,20 @@ impl Work<'_, '_, '_> {
     async fn baseline(&mut self) -> Result<(), Stop> {
         let baseline = request::baseline(self.tables, self.batch, self.step, self.event);
         self.check_sizes(baseline.len())?;
-        self.enter(baseline).await
+        let opening = self.opening(vec![baseline]);
+        enter(self.link, self.tables, opening).await
     }
 
     /// Bounds the session's waits, and only then writes the intent: a server that refuses a bound leaves nothing
     /// running.
-    async fn begin(&mut self) -> Result<(), Stop> {
-        let begin = request::begin(self.tables, self.batch, self.step, self.event);
-        self.check_sizes(begin.len())?;
-        self.enter(begin).await
+    fn begin(&self) -> Result<Vec<String>, Stop> {
+        let claim = right::claim(self.link, self.tables, self.batch, self.step);
+        let begin = request::begin(self.tables, self.batch, self.step, self.event, claim);
+        self.check_sizes(begin.iter().map(String::len).sum())?;
+        Ok(self.opening(begin))
     }
 
-    async fn enter(&mut self, entry: String) -> Result<(), Stop> {
+    fn opening(&self, entry: Vec<String>) -> Vec<String> {
         let mut sql = self.limits();
         if !self.batch.history.present {
             // The events first: without a history they mean that nothing was begun. No transaction holds the two.
@@ -168,11 +233,11 @@ impl Work<'_, '_, '_> {
                 sql.push(create.replacen("CREATE TABLE", "CREATE TABLE IF NOT EXISTS", 1));
             }
         }
-        sql.push(entry);
-        let Err(fault) = self.link.send(sql.join(";\n"), NONE).await else { return Ok(()) };
-        self.link.roll_back().await;
-        let is_stale = fault.says(request::DUPLICATE) || fault.says(request::NOT_ONE_ROW);
-        Err(if is_stale { Stop::Stale } else { Stop::Broken(fault.into_error(self.tables)) })
+        if !self.link.has_lock {
+            sql.push(TONGUE.create_lock(self.tables).replacen("CREATE TABLE", "CREATE TABLE IF NOT EXISTS", 1));
+        }
+        sql.extend(entry);
+        sql
     }
 
     /// The server closes the connection on a request that is too large, in the middle of the script.
@@ -222,20 +287,38 @@ impl Work<'_, '_, '_> {
     }
 
     /// Commits what a script without `autocommit` has not, and completes the entry.
-    async fn end(&mut self) -> Result<(), Stop> {
+    fn end(&self) -> Option<String> {
         let leave = request::leave(self.tables, self.batch, self.step, self.event + 2);
-        let sql = format!("COMMIT;\n{};\n{leave}", request::CLEANUP);
-        let Err(fault) = self.link.send(sql, NONE).await else { return Ok(()) };
-        let is_gone = fault.says(request::NOT_ONE_ROW);
-        let Fault::Database { cause, .. } = fault else { return Err(Stop::Broken(fault.into_error(self.tables))) };
-        self.link.roll_back().await;
-        if !is_gone {
-            return Err(Stop::Broken(setup_error(cause, self.tables)));
-        }
-        let kept = self.step.script.as_deref().map_or(0, Script::len);
-        let cause = DatabaseError::entry_gone();
-        Err(Stop::Failed(Box::new(Failure { part: Part::Leave, range: None, cause, kept })))
+        Some(format!("COMMIT;\n{};\n{leave}", request::CLEANUP))
     }
+}
+
+/// Writes the entry of a step by itself.
+pub(crate) async fn enter(link: &mut Link<'_>, tables: &Tables, opening: Vec<String>) -> Result<(), Stop> {
+    match link.send(opening.join(";\n"), NONE).await {
+        Ok(_) => Ok(()),
+        Err(fault) => Err(not_entered(link, tables, fault).await),
+    }
+}
+
+/// Why the entry of a step was not written.
+pub(crate) async fn not_entered(link: &mut Link<'_>, tables: &Tables, fault: Fault) -> Stop {
+    link.roll_back().await;
+    let is_stale = fault.says(request::DUPLICATE) || fault.says(request::NOT_ONE_ROW);
+    if is_stale { Stop::Stale } else { Stop::Broken(fault.into_error(tables)) }
+}
+
+/// Why the entry of a step was not completed, all of whose statements are done.
+pub(crate) async fn not_left(link: &mut Link<'_>, tables: &Tables, step: &Step<'_>, fault: Fault) -> Stop {
+    let is_gone = fault.says(request::NOT_ONE_ROW);
+    let Fault::Database { cause, .. } = fault else { return Stop::Broken(fault.into_error(tables)) };
+    link.roll_back().await;
+    if !is_gone {
+        return Stop::Broken(setup_error(cause, tables));
+    }
+    let kept = step.script.as_deref().map_or(0, Script::len);
+    let cause = DatabaseError::entry_gone();
+    Stop::Failed(Box::new(Failure { part: Part::Leave, range: None, cause, kept }))
 }
 
 /// What our texts around a statement come to at most.

@@ -9,9 +9,10 @@ use crate::backoff::Backoff;
 use crate::database_error::DatabaseError;
 use crate::doubt::{concurrent_index, goes_with_progress};
 use crate::driver::completed::{ALL, Completed, NONE};
+use crate::driver::heart::Heart;
 use crate::driver::postgres::answer::{Fault, setup_error};
 use crate::driver::postgres::batch::word_length;
-use crate::driver::postgres::heart::Heart;
+use crate::driver::postgres::heart::Pulse;
 use crate::driver::postgres::holders::{self, Waits, holders};
 use crate::driver::postgres::link::Link;
 use crate::driver::postgres::record;
@@ -21,6 +22,7 @@ use crate::driver::{Batch, Done, Ended, Failure, Part, Stop, rows_of};
 use crate::error::{Error, ErrorKind};
 use crate::literal::literal;
 use crate::plan::Step;
+use crate::runner;
 use crate::settings::whole_millis;
 use crate::table_name::Tables;
 use whimbrel_core::{Dialect, Kind, Script, Statement};
@@ -37,14 +39,15 @@ pub(crate) async fn run(link: &mut Link<'_>, tables: &Tables, batch: Batch<'_>) 
             return Ended::stopped(Vec::new(), stop);
         }
     };
-    let heart = Heart::new(link, tables, backend, batch.settings.lease);
+    let heart = Heart::new(batch.settings.lease);
+    let pulse = Pulse::new(link, tables, backend, batch.settings.lease);
     let held = held(link, Held { tables, batch: &batch, step, backend, heart: &heart });
-    let mut ended = heart.beside(held).await.unwrap_or_else(|| Ended::stopped(Vec::new(), lost()));
+    let mut ended = heart.beside(pulse, held).await.unwrap_or_else(|| Ended::stopped(Vec::new(), lost()));
     match &ended.stop {
         // With the connection the lock is gone: perhaps somebody has ended our session.
         Some(Stop::Broken(error)) if error.kind() == ErrorKind::Connection => {
             if let Some(by) = taken_over_by(link, tables, &batch, step).await {
-                ended.stop = Some(Stop::Broken(taken_over(step, &by)));
+                ended.stop = Some(Stop::Broken(runner::taken_over(&step.label(), &by)));
             }
         }
         // A broken connection has no lock any more.
@@ -78,13 +81,6 @@ async fn taken_over_by(link: &mut Link<'_>, tables: &Tables, batch: &Batch<'_>, 
     answer.rows.into_iter().flatten().flatten().next()
 }
 
-fn taken_over(step: &Step<'_>, by: &str) -> Error {
-    let message = format!("{} was taken over by {by}; this run stops", step.label());
-    let help = "this process gave no sign of life for longer than its lease: see what held it up, and run it again, or \
-                give it more time with `.lease(…)`";
-    Error::new(ErrorKind::Locked, message).help(help)
-}
-
 fn hint(step: &Step<'_>, failure: &Failure) -> Option<String> {
     let waited = failure.cause.code() == Some("55P03");
     let raise = waited
@@ -111,7 +107,7 @@ struct Held<'h, 'b> {
     batch: &'h Batch<'b>,
     step: &'h Step<'b>,
     backend: Backend,
-    heart: &'h Heart<'h>,
+    heart: &'h Heart,
 }
 
 async fn held(link: &mut Link<'_>, held: Held<'_, '_>) -> Ended {

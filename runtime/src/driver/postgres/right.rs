@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use crate::driver::completed::{ALL, NONE, Row};
+use crate::driver::completed::{ALL, NONE};
 use crate::driver::postgres::answer::{Fault, setup_error};
 use crate::driver::postgres::link::Link;
 use crate::driver::postgres::request::{self, TONGUE};
@@ -148,7 +148,11 @@ pub(crate) async fn holder(link: &mut Link<'_>, tables: &Tables, session: Option
         // Without the answer less is told, to a role that may not read it for instance.
         && let Ok(answer) = link.send(question(tables), ALL).await
     {
-        runner.work = answer.rows.into_iter().next().and_then(|row| work(row, entries));
+        runner.work = answer
+            .rows
+            .into_iter()
+            .next()
+            .and_then(|row| Work::from_row(row, entries, "SELECT pg_terminate_backend({})"));
     }
     Holder::Session(Box::new(runner))
 }
@@ -165,29 +169,6 @@ fn question(tables: &Tables) -> String {
         tables.lock,
         is_lock(tables.key),
     )
-}
-
-fn work(row: Row, entries: &[Entry]) -> Option<Work> {
-    let mut columns = row.into_iter();
-    let mut next = || columns.next().flatten();
-    let (by, process, application, key) = (next()?, next()?.parse().ok()?, next()?, next()?);
-    // As its file writes it, where the history knows that.
-    let entry = entries.iter().find(|entry| entry.key == key);
-    let version = entry.map_or_else(|| key.parse().ok(), |entry| Some(entry.version.clone()))?;
-    Some(Work {
-        by,
-        process,
-        application,
-        version,
-        action: if next()? == "down" { Action::RollBack } else { Action::Apply },
-        statement: next()?.parse().ok()?,
-        statements: next()?.parse().ok()?,
-        since: next()?,
-        last_sign: next().and_then(|ms| ms.parse::<i64>().ok()).map(|ms| Duration::from_millis(ms.max(0) as u64)),
-        beat: next().and_then(|micros| micros.parse().ok()),
-        key,
-        end: format!("SELECT pg_terminate_backend({})", next()?),
-    })
 }
 
 /// Ends the session of a silent runner: exactly the one that its row names, while it holds the lock, and only if it has

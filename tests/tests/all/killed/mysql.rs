@@ -108,7 +108,7 @@ impl Server for Mysql {
 #[test]
 fn a_run_that_ends_at_any_request_converges_on_mysql() {
     if let Some(server) = block_on(Mysql::new()) {
-        matrix(&server, [40, 30]);
+        matrix(&server, [25, 15]);
     }
 }
 

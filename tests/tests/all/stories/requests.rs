@@ -1,4 +1,4 @@
-//! Promise 2, and what a run costs: requests to PostgreSQL, counted by the proxy.
+//! Promise 2, and what a run costs: requests to PostgreSQL and MySQL, counted by the proxy.
 
 use std::time::{Duration, Instant};
 
@@ -8,6 +8,7 @@ use whimbrel::{Migrations, Migrator, OutOfOrder, Target};
 use whimbrel_tests::postgres::Database;
 use whimbrel_tests::{Proxy, sqlite};
 
+use crate::cases::ups;
 use crate::stories::world::{World, set, stories, three};
 
 stories! {
@@ -136,6 +137,23 @@ async fn two_hundred_pending_hardly_feel_the_distance() {
     assert!(proxy.requests() <= 5, "{:#?}", proxy.log());
     // 200 requests alone would wait for eight seconds.
     assert!(took < Duration::from_secs(6), "{took:?}");
+}
+
+/// One for each statement, the beginning and the end of its migration among them; and those that look, lock and unlock.
+#[tokio::test]
+async fn on_mysql_ten_migrations_of_three_statements_take_a_request_for_each_statement() {
+    let Some(database) = whimbrel_tests::mysql::Database::create().await else { return };
+    let script =
+        |n| format!("CREATE TABLE t{n} (id INT); INSERT INTO t{n} VALUES (1), (2); CREATE INDEX i ON t{n} (id)");
+    let set = ups("mysql", &(1..=10).map(script).collect::<Vec<_>>());
+    let proxy = Proxy::start(&database.url()).await;
+    // The proxy reads what is sent.
+    let url = format!("{}?ssl-mode=disabled", proxy.url());
+    let report = Migrator::connect(&set, &url).unwrap().up().await.unwrap();
+    assert_eq!(report.applied(), 10);
+    let up = proxy.log().len();
+    assert!(up <= 10 * 3 + 6, "{up}: {:#?}", proxy.log());
+    assert!(report.steps().iter().all(|step| (step.statements, step.rows) == (3, 2)), "{report:#?}");
 }
 
 #[tokio::test]

@@ -63,7 +63,9 @@ async fn twenty_starters(world: &World, word: &str) -> (usize, Duration) {
         starters.spawn(up_on_a_connection(set, world.url(), history.clone()));
     }
     all_succeed(world, starters, 9).await;
-    let looks = marked(&history).iter().filter(|line| line.starts_with(r#"db.statement="\n\nSELECT"#)).count();
+    // What follows a look on MySQL, who holds the right, is no other one.
+    let is_look = |line: &&String| line.starts_with(r#"db.statement="\n\nSELECT"#) && !line.contains("held_by");
+    let looks = marked(&history).iter().filter(is_look).count();
     (looks, begun.elapsed())
 }
 

@@ -80,6 +80,15 @@ impl World {
         }
     }
 
+    /// The database's name; SQLite's is its file's.
+    pub(crate) fn database(&self) -> &str {
+        match self {
+            Self::Sqlite(..) => "main",
+            Self::Postgres(_, database) => database.name(),
+            Self::Mysql(_, database) => database.name(),
+        }
+    }
+
     /// A migrator on the pool.
     pub(crate) fn migrator<'a>(&'a self, set: &'a Migrations) -> Migrator<'a> {
         let migrator = match self {
