@@ -38,7 +38,7 @@ impl<'a> Engine<'_, 'a> {
         }
         let mut goal = goal;
         let mut backoff = Backoff::new(self.settings.lock_timeout);
-        let mut doubt: Option<Doubt> = None;
+        let (mut doubt, mut in_the_way): (Option<Doubt>, Option<Doubt>) = (None, None);
         let mut watch = Watch::new(self.settings.lease);
         loop {
             let history = read(self.driver, detail(&goal), &mut backoff).await?;
@@ -46,7 +46,7 @@ impl<'a> Engine<'_, 'a> {
             self.take_over_from(&history.holder, &mut watch).await?;
             if let Some(entry) = history.running() {
                 // The holder is read a moment before the entry: only what two looks have seen is so.
-                let seen = (entry.version.clone(), entry.started_at.clone(), entry.done());
+                let seen = doubt_of(entry);
                 let before = doubt.replace(seen.clone());
                 let is_anew = before.as_ref().is_some_and(|before| before.1 != seen.1);
                 if is_anew && history.holder == Holder::Unknown {
@@ -56,9 +56,12 @@ impl<'a> Engine<'_, 'a> {
                 let waiting = self.waiting_for(entry, &history.holder);
                 backoff.set_budget(waiting.budget);
                 if is_left(&history.holder, &backoff) && before.as_ref() == Some(&seen) {
-                    if self.settle().await? == Settled::Not {
-                        // Of those who waited equally long, another was faster.
-                        backoff.reset();
+                    if self.settle(&seen).await? == Settled::Not {
+                        // Of those who waited equally long, another was faster; who is in the way for longer than that
+                        // settles nothing.
+                        if in_the_way.replace(seen.clone()) != Some(seen) {
+                            backoff.reset();
+                        }
                         self.wait(&mut backoff, report, waiting).await?;
                     }
                 } else if before.is_none() && backoff.left().is_zero() {
@@ -128,9 +131,13 @@ impl<'a> Engine<'_, 'a> {
     ///
     /// # Errors
     /// Only a person can tell.
-    async fn settle(&mut self) -> Result<Settled> {
+    async fn settle(&mut self, seen: &Doubt) -> Result<Settled> {
         let history = self.driver.history(Detail::Scripts).await?;
         let Some(entry) = history.running() else { return Ok(Settled::Well) };
+        // Somebody has settled it, and is at it.
+        if doubt_of(entry) != *seen || matches!(history.holder, Holder::Session(_)) {
+            return Ok(Settled::Not);
+        }
         let finding = match self.finding(entry) {
             Finding::Ask(questions) => self.ask(&questions).await?,
             finding => finding,
@@ -423,6 +430,10 @@ const SECOND_LOOK: Duration = Duration::from_millis(20);
 
 /// A statement that is being run, or was when its runner died.
 type Doubt = (Version, String, usize);
+
+fn doubt_of(entry: &Entry) -> Doubt {
+    (entry.version.clone(), entry.started_at.clone(), entry.done())
+}
 
 /// Whether nobody is at an entry that says *running*. Where the database cannot tell, nobody is when it has not moved
 /// until the patience is spent; a runner that lives after all is stopped by its next statement.

@@ -203,7 +203,13 @@ impl Failure {
             _ => None,
         };
         let is_half = matches!(self.part, Part::Half(_));
-        self.kept == 0 && !is_half && !statement.is_some_and(|statement| statement.needs_no_transaction(dialect))
+        // `CALL` and `DO` may have committed some of their work, unless they were not understood at all.
+        let is_understood = !self.cause.code().is_some_and(|code| code.starts_with("42"));
+        let leaves = |statement: whimbrel_core::Statement| {
+            let commits = dialect == Dialect::Postgres && statement.kind == whimbrel_core::Kind::Other;
+            statement.needs_no_transaction(dialect) || commits && is_understood
+        };
+        self.kept == 0 && !is_half && !statement.is_some_and(leaves)
     }
 }
 

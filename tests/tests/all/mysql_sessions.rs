@@ -6,6 +6,7 @@ use whimbrel_tests::mysql::Database;
 
 use crate::cases::ups;
 use crate::mysql_cases::{number, texts};
+use crate::stories::world::set_for;
 
 /// Whatever a script may set, but for what is no variable.
 const SETS: &str = "SET sql_mode = '';
@@ -160,4 +161,16 @@ async fn a_script_without_autocommit_commits_when_it_says_so_and_at_its_end() {
     assert_eq!(number(&pool, "SELECT applied FROM whimbrel_history").await, 6);
     migrate(&ups("mysql", &[script("INSERT INTO a VALUES (4)")]), &pool).await.unwrap();
     assert_eq!(texts(&pool, rows).await, ["1", "3", "4"]);
+}
+
+#[tokio::test]
+async fn what_a_verify_query_refuses_is_committed_by_then() {
+    let Some(database) = Database::create().await else { return };
+    let pool = database.pool().await;
+    let up = "CREATE TABLE a (id INT);\nSET autocommit = 0;\nINSERT INTO a VALUES (1);";
+    let set = set_for("mysql", [("0001_a.up.sql", up), ("0001_a.verify.sql", "SELECT id FROM a WHERE id = 2")]);
+    migrate(&set, &pool).await.unwrap_err();
+    database.execute("INSERT INTO a VALUES (2)").await;
+    migrate(&set, &pool).await.unwrap();
+    assert_eq!(texts(&pool, "SELECT CAST(id AS CHAR) FROM a ORDER BY id").await, ["1", "2"]);
 }

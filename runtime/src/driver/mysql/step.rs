@@ -276,7 +276,9 @@ impl Work<'_, '_, '_> {
         let Some((script, _)) = self.step.verify else { return Ok(()) };
         let kept = self.step.script.as_deref().map_or(0, Script::len);
         for (index, statement) in script.statements().enumerate() {
-            let answer = self.link.send(script.text_of(&statement).to_owned(), NONE).await;
+            // What a script without `autocommit` has not committed would be lost when the query fails.
+            let commit = if index == 0 { "COMMIT;\n" } else { "" };
+            let answer = self.link.send(format!("{commit}{}", script.text_of(&statement)), NONE).await;
             match unverified(answer, script, index, &statement, self.tables) {
                 Ok(None) => {}
                 Ok(Some(failure)) => return Err(Stop::Failed(Box::new(Failure { kept, ..failure }))),

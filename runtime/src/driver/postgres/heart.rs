@@ -10,7 +10,7 @@ use crate::driver::heart;
 use crate::driver::postgres::answer;
 use crate::driver::postgres::link::{Link, open};
 use crate::driver::postgres::request::TONGUE;
-use crate::driver::postgres::right::{Backend, is_ours, micros};
+use crate::driver::postgres::right::{Backend, is_our_session, is_ours};
 use crate::error::Result;
 use crate::settings::whole_millis;
 use crate::table_name::Tables;
@@ -52,19 +52,15 @@ impl heart::Pulse for Pulse<'_> {
 ///
 /// One that has been idle for the lease is at nothing: what we sent it, or its answer, is lost on the way, and so are we.
 fn beat(tables: &Tables, backend: Backend, lease: Duration) -> String {
-    let start = micros("a.backend_start");
+    let session = is_our_session(backend);
     format!(
-        "UPDATE {} AS r SET heartbeat = {} FROM pg_stat_activity a WHERE {} AND a.pid = {} AND {start} = {} \
+        "UPDATE {} AS r SET heartbeat = {} FROM pg_stat_activity a WHERE {} AND {session} \
          AND (coalesce(a.state, '') NOT LIKE 'idle%' \
          OR a.state_change > clock_timestamp() - interval '{} milliseconds');\n\
-         SELECT 1 FROM pg_stat_activity a WHERE a.pid = {} AND {start} = {}",
+         SELECT 1 FROM pg_stat_activity a WHERE {session}",
         tables.lock,
         TONGUE.now,
         is_ours(backend),
-        backend.pid,
-        backend.start,
         whole_millis(lease),
-        backend.pid,
-        backend.start,
     )
 }

@@ -30,7 +30,8 @@ use whimbrel_core::{Dialect, Kind, Script, Statement};
 /// Runs the first step of the batch.
 pub(crate) async fn run(link: &mut Link<'_>, tables: &Tables, batch: Batch<'_>) -> Ended {
     let Some(step) = batch.steps.first() else { return Ended::default() };
-    let unlock = format!("{};\n{}", cleanup(link), right::give_back(tables));
+    let give_back = right::give_back(tables);
+    let unlock = format!("{};\n{give_back}", cleanup(link));
     link.set_leftovers(Some(unlock.clone()));
     let backend = match right::take(link, tables, &batch, step).await {
         Ok(backend) => backend,
@@ -50,8 +51,13 @@ pub(crate) async fn run(link: &mut Link<'_>, tables: &Tables, batch: Batch<'_>) 
                 ended.stop = Some(Stop::Broken(runner::taken_over(&step.label(), &by)));
             }
         }
-        // A broken connection has no lock any more.
-        _ => drop(link.send(unlock, NONE).await),
+        // A broken connection has no lock any more; a caller's setting that cannot be set back does not keep it.
+        _ => {
+            if link.send(unlock, NONE).await.is_err() {
+                link.roll_back().await;
+                let _ = link.send(give_back, NONE).await;
+            }
+        }
     }
     link.set_leftovers(None);
     ended
@@ -241,7 +247,10 @@ impl Run<'_, '_, '_> {
             done.statements += 1;
             let changed = answer.statements.iter().map(|statement| statement.changed).sum();
             done.rows += rows_of(self.step, index, changed);
-            self.note(index + 1, opened).await?;
+            // Behind `BEGIN` and what sets its modes nothing of ours may stand before the first query.
+            if opened.is_none() || !matches!(statement.kind, Kind::Begin | Kind::Session) {
+                self.note(index + 1, opened).await?;
+            }
         }
         verify(self.link, self.tables, self.step).await
     }
@@ -254,7 +263,8 @@ impl Run<'_, '_, '_> {
         // Where no row changes nothing may be committed.
         let moved = right::moves(self.tables, self.held.backend, index + 2);
         let noted = format!("WITH moved AS ({moved}), noted AS ({update} RETURNING 1) SELECT 1 / count(*) FROM noted");
-        let after = format!(";\n{};\n{noted};\nCOMMIT", self.as_who_we_are());
+        // Constraints that are put off must not be checked while our row of the lock waits for the COMMIT.
+        let after = format!(";\nSET CONSTRAINTS ALL IMMEDIATE;\n{};\n{noted};\nCOMMIT", self.as_who_we_are());
         let answer = self.send(index, statement, Around { before: BEGIN, after: &after, kept: index }).await?;
         self.held.heart.note();
         Ok(answer.statements.get(1).map_or(0, |statement| statement.changed))
@@ -310,8 +320,8 @@ impl Run<'_, '_, '_> {
                 }
                 error.cause.detail = holders(self.link, seen, text).await;
             }
-            // The last one is our COMMIT, which speaks for the statement's deferred constraints.
-            let is_ours = completed > 1 && completed <= after.matches(";\n").count();
+            // The first one behind it, and the last, which is our COMMIT, speak for its deferred constraints.
+            let is_ours = completed > 2 && completed <= after.matches(";\n").count();
             if is_ours && error.code() == Some("22012") {
                 error.cause = DatabaseError::entry_gone();
             }

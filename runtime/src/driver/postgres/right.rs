@@ -24,7 +24,8 @@ use whimbrel_core::Dialect;
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Backend {
     pub(crate) pid: i64,
-    pub(crate) start: i64,
+    /// Not shown to a session that works as another role than it has logged in as.
+    pub(crate) start: Option<i64>,
 }
 
 /// Selects what is held of the lock, as `l` among `pg_locks`.
@@ -62,8 +63,8 @@ pub(crate) async fn take(
     let fault = match link.send(sql, ALL).await {
         Ok(answer) => {
             let mut row = answer.rows.into_iter().next_back().unwrap_or_default().into_iter();
-            let mut number = || row.next().flatten().and_then(|text| text.parse().ok()).unwrap_or_default();
-            return Ok(Backend { pid: number(), start: number() });
+            let mut number = || row.next().flatten().and_then(|text| text.parse().ok());
+            return Ok(Backend { pid: number().unwrap_or_default(), start: number() });
         }
         Err(fault) => fault,
     };
@@ -120,7 +121,8 @@ pub(crate) fn give_back(tables: &Tables) -> String {
     format!(
         "SELECT set_config('lock_timeout', '2000', true), pg_advisory_unlock({});\nDELETE FROM {} \
          WHERE backend = pg_backend_pid() \
-         AND backend_start = (SELECT backend_start FROM pg_stat_activity WHERE pid = pg_backend_pid())",
+         AND backend_start IS NOT DISTINCT FROM \
+         (SELECT backend_start FROM pg_stat_activity WHERE pid = pg_backend_pid())",
         tables.key, tables.lock
     )
 }
@@ -137,7 +139,18 @@ pub(crate) fn moves(tables: &Tables, backend: Backend, statement: usize) -> Stri
 
 /// Selects our row, as `r`.
 pub(crate) fn is_ours(Backend { pid, start }: Backend) -> String {
-    format!("r.backend = {pid} AND {} = {start}", micros("r.backend_start"))
+    match start {
+        Some(start) => format!("r.backend = {pid} AND {} = {start}", micros("r.backend_start")),
+        None => format!("r.backend = {pid} AND r.backend_start IS NULL"),
+    }
+}
+
+/// Selects our session, as `a` in `pg_stat_activity`.
+pub(crate) fn is_our_session(Backend { pid, start }: Backend) -> String {
+    match start {
+        Some(start) => format!("a.pid = {pid} AND {} = {start}", micros("a.backend_start")),
+        None => format!("a.pid = {pid}"),
+    }
 }
 
 /// Who holds the lock. Only where somebody does, and there is a table that may tell more, that is asked.

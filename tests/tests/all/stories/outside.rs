@@ -31,6 +31,8 @@ stories! {
     what_was_done_is_not_forgotten_when_a_resumed_session_fails on postgres
     a_table_that_somebody_holds_is_waited_for_outside_a_transaction on postgres
     a_procedure_that_commits_is_not_called_twice on postgres
+    a_procedure_that_has_committed_some_is_no_way_back_untaken on postgres
+    a_transaction_of_the_scripts_own_sets_its_modes_first on postgres
     what_is_done_but_not_completed_is_no_step_to_skip_in_a_rollback on postgres
     the_role_of_the_login_writes_the_progress on postgres
     limits_without_end_are_no_error on sqlite, postgres, mysql
@@ -144,6 +146,27 @@ async fn a_statement_outside_a_transaction_goes_with_its_progress(world: World) 
     assert_eq!(error.to_string(), expected);
     let entry = world.migrator(&set).history().await.unwrap().remove(1);
     assert_eq!((entry.applied, entry.statements), (1, 4));
+}
+
+async fn a_procedure_that_has_committed_some_is_no_way_back_untaken(world: World) {
+    let procedure = "CREATE TABLE a (id INTEGER);
+        CREATE PROCEDURE undo() LANGUAGE plpgsql AS 'BEGIN INSERT INTO a VALUES (1); COMMIT; PERFORM 1 / 0; END'";
+    let set = set_for(
+        "postgres",
+        [("0001_a.up.sql", procedure), ("0001_a.down.sql", "-- whimbrel:no-transaction\nCALL undo();\nSELECT 1;")],
+    );
+    world.up(&set).await.unwrap();
+    world.migrator(&set).down(Rollback::Steps(1)).await.unwrap_err();
+    let entry = world.migrator(&set).history().await.unwrap().remove(0);
+    assert_eq!((entry.state.name(), entry.undone, world.count("a").await), ("failed", Some(0), 1));
+}
+
+async fn a_transaction_of_the_scripts_own_sets_its_modes_first(world: World) {
+    let text = "-- whimbrel:no-transaction\nCREATE TABLE a (b TEXT);\nBEGIN;\n\
+                SET TRANSACTION ISOLATION LEVEL SERIALIZABLE;\n\
+                INSERT INTO a SELECT current_setting('transaction_isolation');\nCOMMIT;";
+    assert_eq!(world.up(&set_for("postgres", [("0001_a.sql", text)])).await.unwrap().applied(), 1);
+    assert_eq!(world.texts("SELECT b FROM a").await, ["serializable"]);
 }
 
 async fn an_edit_may_remove_what_has_not_run(world: World) {

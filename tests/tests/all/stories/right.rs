@@ -24,6 +24,7 @@ stories! {
     a_runner_that_stands_still_is_taken_over_and_writes_no_more on postgres, mysql
     a_builder_that_stands_still_is_taken_over_and_writes_no_more on postgres
     of_two_who_wait_one_takes_over on postgres, mysql
+    who_works_as_another_role_than_it_logs_in_as_goes_on on postgres
     a_slow_runner_is_not_taken_over on postgres, mysql
     who_gets_no_second_connection_says_so_and_goes_on on postgres
     who_may_not_end_a_session_says_what_to_run on postgres
@@ -262,6 +263,20 @@ async fn a_slow_runner_is_not_taken_over(world: World) {
     assert!(ended.iter().all(|runner| runner.status.success()), "{ended:?}");
     assert_eq!(events(&world, "taken_over").await.len(), 0);
     all_is_well(&world, ["1", "3"]).await;
+}
+
+/// Such a session does not see since when it is there itself.
+async fn who_works_as_another_role_than_it_logs_in_as_goes_on(world: World) {
+    let World::Postgres(_, database) = &world else { return };
+    let ((login, url), (owner, _)) = (database.role().await, database.role().await);
+    let sql = format!(
+        "GRANT \"{owner}\" TO \"{login}\"; ALTER ROLE \"{login}\" SET role = '{owner}'; \
+         GRANT CREATE, USAGE ON SCHEMA public TO \"{owner}\""
+    );
+    world.run(sql).await;
+    let set = set_for("postgres", [("0001_a.sql", "-- whimbrel:no-transaction\nSELECT pg_sleep(3)")]);
+    assert_eq!(Migrator::connect(&set, &url).unwrap().lease(LEASE).up().await.unwrap().applied(), 1);
+    assert_eq!(world.count("whimbrel_lock").await, 0);
 }
 
 async fn who_gets_no_second_connection_says_so_and_goes_on(world: World) {
