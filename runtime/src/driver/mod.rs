@@ -195,6 +195,12 @@ pub(crate) struct Failure {
 }
 
 impl Failure {
+    /// Whether PostgreSQL does not run the statement inside a transaction (25001, active SQL transaction).
+    #[cfg(feature = "postgres")]
+    fn refuses_transactions(&self) -> bool {
+        matches!(self.part, Part::Statement(_)) && self.cause.code() == Some("25001")
+    }
+
     /// Whether a rollback outside a transaction failed before it took anything back: at its first statement, and that is
     /// none which may leave something although it fails.
     pub(crate) fn took_nothing_back(&self, step: &Step<'_>, dialect: Dialect) -> bool {

@@ -33,6 +33,7 @@ stories! {
     a_procedure_that_commits_is_not_called_twice on postgres
     a_procedure_that_has_committed_some_is_no_way_back_untaken on postgres
     a_transaction_of_the_scripts_own_sets_its_modes_first on postgres
+    what_an_extension_runs_outside_a_transaction_only_is_sent_alone on postgres
     what_is_done_but_not_completed_is_no_step_to_skip_in_a_rollback on postgres
     the_role_of_the_login_writes_the_progress on postgres
     limits_without_end_are_no_error on sqlite, postgres, mysql
@@ -167,6 +168,20 @@ async fn a_transaction_of_the_scripts_own_sets_its_modes_first(world: World) {
                 INSERT INTO a SELECT current_setting('transaction_isolation');\nCOMMIT;";
     assert_eq!(world.up(&set_for("postgres", [("0001_a.sql", text)])).await.unwrap().applied(), 1);
     assert_eq!(world.texts("SELECT b FROM a").await, ["serializable"]);
+}
+
+async fn what_an_extension_runs_outside_a_transaction_only_is_sent_alone(world: World) {
+    let extension = "CREATE FUNCTION refuse() RETURNS event_trigger LANGUAGE plpgsql AS $$ BEGIN
+        IF current_query() LIKE 'BEGIN%' THEN RAISE EXCEPTION 'not in a transaction' USING ERRCODE = '25001'; END IF;
+        END $$;
+        CREATE EVENT TRIGGER refuse ON ddl_command_start WHEN TAG IN ('CREATE MATERIALIZED VIEW')
+        EXECUTE FUNCTION refuse()";
+    world.run(extension).await;
+    let text = "-- whimbrel:no-transaction\nCREATE TABLE a (id INTEGER);\n\
+                CREATE MATERIALIZED VIEW b AS SELECT * FROM a;\nINSERT INTO a VALUES (1);";
+    let report = world.up(&set_for("postgres", [("0001_a.sql", text)])).await.unwrap();
+    assert_eq!((report.applied(), report.steps()[0].statements), (1, 3));
+    assert!(world.has("b").await);
 }
 
 async fn an_edit_may_remove_what_has_not_run(world: World) {
