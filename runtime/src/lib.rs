@@ -59,6 +59,7 @@ mod doubt;
 mod engine;
 mod plan;
 mod refusal;
+mod settle;
 mod stale;
 
 // What a database is told and asked.

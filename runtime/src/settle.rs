@@ -1,0 +1,152 @@
+//! What became of the statement at which a runner has died: asked of the database, or told by a person.
+
+use whimbrel_core::read::read_stored;
+use whimbrel_core::{Direction, Version};
+
+use crate::backoff::Backoff;
+use crate::doubt::{self, Finding, Question};
+use crate::driver::{Detail, Resolution, Stop};
+use crate::engine::{Engine, read};
+use crate::error::{Error, ErrorKind, Result};
+use crate::history::{Entry, Holder, State};
+use crate::target::Resolve;
+
+/// A statement that is being run, or was when its runner died.
+pub(crate) type Doubt = (Version, String, usize);
+
+pub(crate) fn doubt_of(entry: &Entry) -> Doubt {
+    (entry.version.clone(), entry.started_at.clone(), entry.done())
+}
+
+/// Whether an entry could be settled, or somebody else was in the way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Settled {
+    Well,
+    Not,
+}
+
+impl Engine<'_, '_> {
+    /// Finds out what became of the statement at which a runner has died, and records it: then it is as if that
+    /// statement had failed.
+    ///
+    /// # Errors
+    /// Only a person can tell.
+    pub(crate) async fn settle(&mut self, seen: &Doubt) -> Result<Settled> {
+        let history = self.driver.history(Detail::Scripts).await?;
+        let Some(entry) = history.running() else { return Ok(Settled::Well) };
+        // Somebody has settled it, and is at it.
+        if doubt_of(entry) != *seen || matches!(history.holder, Holder::Session(_)) {
+            return Ok(Settled::Not);
+        }
+        let finding = match self.finding(entry) {
+            Finding::Ask(questions) => self.ask(&questions).await?,
+            finding => finding,
+        };
+        let done = match finding {
+            Finding::Again => entry.done(),
+            Finding::Done => entry.done() + 1,
+            Finding::Ask(_) | Finding::Unknown => return Err(in_doubt(entry, &history.holder)),
+        };
+        let at = entry.done() + 1;
+        let found = if done < at { "not done" } else { "done" };
+        let why = format!("interrupted {}, which was found to be {found}", place_of(entry));
+        tracing::warn!(version = %entry.version, name = entry.name, "{why}");
+        let (last_event, identity) = (history.last_event, self.identity);
+        match self.driver.resolve(Resolution { entry, done, why, last_event, identity }).await {
+            Ok(()) => Ok(Settled::Well),
+            Err(Stop::Broken(error)) => Err(error),
+            Err(_) => Ok(Settled::Not),
+        }
+    }
+
+    async fn ask(&mut self, questions: &[Question]) -> Result<Finding> {
+        let mut answers = Vec::new();
+        for Question { thing, done } in questions {
+            answers.push((*done, self.driver.ask(thing).await?));
+        }
+        Ok(doubt::concluded(&answers))
+    }
+
+    fn finding(&self, entry: &Entry) -> Finding {
+        let (direction, text) = match entry.undone {
+            Some(_) => (Direction::Down, entry.down.clone()),
+            None => (Direction::Up, entry.up.clone()),
+        };
+        // What this binary does not know, it cannot finish.
+        let is_known = entry.undone.is_some() || self.set.get(&entry.version).is_some();
+        let script = text.filter(|_| is_known).and_then(|text| {
+            let script = read_stored(direction, self.driver.dialect(), &entry.path, text);
+            script.ok().filter(|script| script.len() == entry.statements)
+        });
+        script.map_or(Finding::Unknown, |script| doubt::finding(&script, entry.done(), self.driver.dialect()))
+    }
+
+    /// Records what a person says of the statement at which an entry stands.
+    pub(crate) async fn resolve(&mut self, version: &Version, resolve: Resolve) -> Result<()> {
+        let history = read(self.driver, Detail::Entries, &mut Backoff::new(self.settings.lock_timeout)).await?;
+        let stands = |entry: &&Entry| matches!(entry.state, State::Running | State::Failed);
+        let Some(entry) = history.get(version).filter(stands) else {
+            let message = format!("{version} stands at no statement; nothing was changed");
+            return Err(Error::new(ErrorKind::Refused, message).help("`status` lists what is running or has failed"));
+        };
+        let (statement, done, found) = match resolve {
+            Resolve::Done(statement) => (statement, statement, "done"),
+            Resolve::Again(statement) => (statement, statement.saturating_sub(1), "not done"),
+        };
+        if statement != entry.done() + 1 || statement > entry.statements {
+            let message = format!(
+                "{} stands {}, not at statement {statement}; nothing was changed",
+                entry.work(),
+                place_of(entry)
+            );
+            return Err(Error::new(ErrorKind::Refused, message).help("look at that statement, and name it"));
+        }
+        let why = format!("interrupted {}, which is {found}, as {} says", place_of(entry), self.identity.by);
+        let (last_event, identity) = (history.last_event, self.identity);
+        match self.driver.resolve(Resolution { entry, done, why, last_event, identity }).await {
+            Ok(()) => Ok(()),
+            Err(Stop::Broken(error)) => Err(error),
+            Err(_) => {
+                let who = match &history.holder {
+                    Holder::Session(runner) => format!(": {runner}"),
+                    Holder::Unknown | Holder::Nobody => String::new(),
+                };
+                let message = format!("somebody is at {}{who}; nothing was changed", entry.work());
+                Err(Error::new(ErrorKind::Locked, message).help("wait until they are done; if nobody is, try again"))
+            }
+        }
+    }
+}
+
+/// Where an entry stands.
+fn place_of(entry: &Entry) -> String {
+    match (entry.done() + 1, entry.statements) {
+        (at, of) if at > of => "after its last statement".to_owned(),
+        (at, of) => format!("at statement {at} of {of}"),
+    }
+}
+
+/// Only a person can see whether the statement at which an entry stands took effect.
+pub(crate) fn in_doubt(entry: &Entry, holder: &Holder) -> Error {
+    let (work, part, by, since) = (entry.work(), place_of(entry), &entry.applied_by, &entry.started_at);
+    let (at, key) = (entry.done() + 1, &entry.key);
+    let settle = format!(
+        "look whether it took effect; then `.resolve(&\"{key}\".parse()?, Resolve::Done({at}))` if so, \
+         `Resolve::Again({at})` if not; and run it again"
+    );
+    let (message, help) = match holder {
+        Holder::Unknown if at > entry.statements => {
+            let message = format!("{work} stands {part}, run by {by} since {since}; nothing was run");
+            (message, "wait longer with `.lock_timeout(…)`".to_owned())
+        }
+        Holder::Unknown => {
+            let message = format!("{work} stands {part}, run by {by} since {since}; nothing was run");
+            (
+                message,
+                format!("wait longer with `.lock_timeout(…)` if that process lives; only if it is dead, {settle}"),
+            )
+        }
+        _ => (format!("{work} was interrupted {part}, by {by} at {since}; nothing was run"), settle),
+    };
+    Error::new(ErrorKind::InDoubt, message).help(help)
+}
