@@ -10,6 +10,7 @@ use whimbrel_core::Digest;
 use crate::driver::scylla::answer::{Fault, Rows};
 use crate::driver::scylla::client::{Client, Request};
 use crate::driver::scylla::record;
+use crate::schema::Effect;
 
 /// The tables that tell of a keyspace.
 const TABLES: [&str; 10] = [
@@ -24,6 +25,17 @@ const TABLES: [&str; 10] = [
     "aggregates",
     "triggers",
 ];
+
+/// The keyspaces that a statement may change something in.
+pub(crate) fn keyspaces(effect: &Effect, keyspace: &str) -> Vec<String> {
+    let mut keyspaces: Vec<String> = effect.objects().into_iter().map(|name| name.keyspace).collect();
+    if keyspaces.is_empty() {
+        keyspaces.push(keyspace.to_owned());
+    }
+    keyspaces.sort();
+    keyspaces.dedup();
+    keyspaces
+}
 
 /// A digest of all that a node knows of some keyspaces; equal ones mean that no schema change was made in between.
 pub(crate) async fn digest(client: &Client<'_>, node: &Arc<Node>, keyspaces: &[String]) -> Result<String, Fault> {

@@ -117,6 +117,11 @@ impl<'a> Client<'a> {
         &self.session
     }
 
+    /// The keyspace of names without one.
+    pub(crate) fn keyspace(&self) -> String {
+        self.session.get_keyspace().map_or_else(String::new, |keyspace| keyspace.as_str().to_owned())
+    }
+
     pub(crate) async fn send(&self, request: Request<'_>) -> Result<Rows, Fault> {
         let mut statement = Statement::new(request.text);
         statement.set_execution_profile_handle(Some(self.profile.clone()));
