@@ -35,6 +35,9 @@ impl<'a> Engine<'_, 'a> {
         if self.is_up_to_date(&goal, report).await? {
             return Ok(());
         }
+        if let (Goal::Up(_), Some(by)) = (&goal, &self.settings.forbidden_by) {
+            return self.refuse_pending(by, &goal, report).await;
+        }
         let mut goal = goal;
         let mut backoff = Backoff::new(self.settings.lock_timeout);
         let (mut doubt, mut in_the_way): (Option<Doubt>, Option<Doubt>) = (None, None);
@@ -122,6 +125,17 @@ impl<'a> Engine<'_, 'a> {
                 tracing::warn!("may not take over from {runner}: its session belongs to another role");
             }
         }
+        Ok(())
+    }
+
+    /// Looks only: what is pending is an error, whoever may be at it.
+    async fn refuse_pending(&mut self, by: &str, goal: &Goal, report: &mut Report) -> Result<()> {
+        let history = read(self.driver, detail(goal), &mut Backoff::new(self.settings.lock_timeout)).await?;
+        let plan = self.plan(&history, goal).await?;
+        if !plan.is_empty() {
+            return Err(refusal::may_not_apply(&plan, &history.holder, by));
+        }
+        report.begin(&history, &plan);
         Ok(())
     }
 
