@@ -167,13 +167,14 @@ impl<'a> Engine<'_, 'a> {
     /// Plans; a refusal that tells of scripts reads them first.
     async fn plan(&mut self, history: &History, goal: &Goal) -> Result<Plan<'a>> {
         let (set, dialect, settings) = (self.set, self.driver.dialect(), self.settings);
-        match plan::plan(Facts { set, dialect, history, settings }, goal) {
+        let application = &self.identity.application;
+        match plan::plan(Facts { set, dialect, history, settings, application }, goal) {
             Err(error)
                 if matches!(error.kind(), ErrorKind::Changed | ErrorKind::Newer) && detail(goal) == Detail::Entries =>
             {
                 let mut backoff = Backoff::new(settings.lock_timeout);
                 let history = &read(self.driver, Detail::Scripts, &mut backoff).await?;
-                plan::plan(Facts { set, dialect, history, settings }, goal)
+                plan::plan(Facts { set, dialect, history, settings, application }, goal)
             }
             decided => decided,
         }

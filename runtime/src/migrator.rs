@@ -620,7 +620,8 @@ async fn validate(engine: &mut Engine<'_, '_>) -> Result<Validation> {
     let history = engine::read(driver, Detail::Scripts, &mut Backoff::new(settings.lock_timeout)).await?;
     let dialect = driver.dialect();
     let mut validation = Validation { compared: history.completed().count(), ..Validation::default() };
-    let facts = Facts { set, dialect, history: &history, settings };
+    let application = &engine.identity.application;
+    let facts = Facts { set, dialect, history: &history, settings, application };
     let pending: Vec<_> = plan::pending(facts).collect();
     // It was not going to run anything.
     let told = |fault: Error| fault.to_string().replacen("; nothing was run", "", 1);

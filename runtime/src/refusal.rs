@@ -285,11 +285,20 @@ fn check_minimum(facts: Facts<'_, '_>) -> Result<()> {
     let (Some(minimum), Some(current)) = (facts.set.minimum_supported(), facts.history.current()) else {
         return Ok(());
     };
-    if current >= minimum {
+    if current >= minimum || is_first_run(facts) {
         return Ok(());
     }
-    let message = format!("the database is at {current}, this binary takes over from {minimum} on; nothing was run");
-    Err(Error::new(ErrorKind::Refused, message).help("deploy a release between the two first"))
+    let message = format!("the database is at {current}, this binary supports {minimum} and newer; nothing was run");
+    let help = format!("deploy a release between the two first, one that takes {current} to {minimum}; then this one");
+    Err(Error::new(ErrorKind::Refused, message).help(help))
+}
+
+/// Whether this very release has applied all that there is: its first run was cut short below the minimum, and goes on.
+/// A name without a version is the name of older releases as well.
+fn is_first_run(facts: Facts<'_, '_>) -> bool {
+    let last = facts.application.rsplit(' ').next().unwrap_or_default();
+    let names_a_version = last.len() < facts.application.len() && last.starts_with(|c: char| c.is_ascii_digit());
+    names_a_version && facts.history.completed().all(|entry| entry.application == facts.application)
 }
 
 /// What is pending where this process may not apply it.
