@@ -41,6 +41,7 @@ mod versions;
 // The model.
 pub mod dialect;
 pub mod digest;
+pub mod duration;
 pub mod migrations;
 pub mod nearest;
 pub mod problem;

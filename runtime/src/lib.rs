@@ -46,6 +46,7 @@ mod cluster;
 mod database;
 mod database_error;
 mod embed;
+mod environment;
 #[cfg(feature = "include_dir")]
 mod from_include_dir;
 mod migrator;
@@ -88,7 +89,7 @@ pub use migrator::{Migrator, migrate};
 pub use plan::{Mode, Plan, Step};
 pub use report::{Action, Failed, Outcome, Report, StepReport};
 pub use runner::{Runner, Work};
-pub use settings::{Missing, Newer, OutOfOrder};
+pub use settings::{AutoMigrate, Missing, Newer, OutOfOrder, Settings, ValidateSchema};
 pub use status::{MigrationStatus, Standing, Status, Validation};
 pub use target::{Resolve, Rollback, Target};
 

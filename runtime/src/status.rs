@@ -15,6 +15,8 @@ use crate::runner::Runner;
 pub struct Status {
     /// The highest applied version.
     pub current: Option<Version>,
+    /// The oldest version that this binary takes over from.
+    pub minimum_supported: Option<Version>,
     /// All migrations that the set or the history knows, lowest version first.
     pub migrations: Vec<MigrationStatus>,
     /// The history table.
@@ -105,7 +107,13 @@ impl Status {
             Holder::Session(runner) => Some((**runner).clone()),
             Holder::Nobody | Holder::Unknown => None,
         };
-        Self { current: history.current().cloned(), migrations: all, history_table: table.to_owned(), holder }
+        Self {
+            current: history.current().cloned(),
+            minimum_supported: set.minimum_supported().cloned(),
+            migrations: all,
+            history_table: table.to_owned(),
+            holder,
+        }
     }
 
     /// The migrations that stand like this.
@@ -132,6 +140,11 @@ impl fmt::Display for Status {
             }
         }
         write!(f, " (history {})", self.history_table)?;
+        if let (Some(current), Some(minimum)) = (&self.current, &self.minimum_supported)
+            && current < minimum
+        {
+            write!(f, "\n  below {minimum}, the oldest that this binary supports")?;
+        }
         if let Some(runner) = &self.holder {
             write!(f, "\n  held by {runner}")?;
         }
