@@ -5,7 +5,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use tracing::Instrument as _;
-use whimbrel_core::{Dialect, Direction, Migrations, Place};
+use whimbrel_core::{Dialect, Direction, Migrations};
 
 use crate::backoff::Backoff;
 use crate::database_error::DatabaseError;
@@ -274,7 +274,7 @@ impl<'a> Engine<'_, 'a> {
             _ => (step.script.as_deref(), step.path.as_str()),
         };
         let place = match (script, &failure.range) {
-            (Some(script), Some(range)) => Some(Place::in_text(path, script.text(), range.clone())),
+            (Some(script), Some(range)) => Some(script.place(path, range.clone())),
             _ => None,
         };
         let part = name_of(failure.part, step);

@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 use std::time::{Duration, Instant};
 
-use whimbrel_core::{Dialect, Direction, Migrations, Place, Version};
+use whimbrel_core::{Dialect, Direction, Migrations, Version};
 
 use crate::backoff::Backoff;
 use crate::cluster::Cluster;
@@ -643,8 +643,7 @@ async fn validate(engine: &mut Engine<'_, '_>) -> Result<Validation> {
         let Some(script) = migration.script(Direction::Verify, dialect) else { continue };
         validation.verified += 1;
         if let Some(failure) = driver.verify(script, settings).await? {
-            let path = set.path_of(script);
-            let place = failure.range.map(|range| Place::in_text(path, script.text(), range));
+            let place = failure.range.map(|range| script.place(set.path_of(script), range));
             let place = place.map_or_else(String::new, |place| format!("\n{place}"));
             let label = format!("{} {}", migration.version(), migration.name());
             validation.problems.push(format!("{label}: {}{place}", failure.cause));
