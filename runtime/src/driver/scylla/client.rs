@@ -117,6 +117,13 @@ impl<'a> Client<'a> {
         &self.session
     }
 
+    /// The same, for whoever outlives the caller's borrow.
+    pub(crate) fn to_shared(&self) -> Option<Client<'static>> {
+        let Handle::Shared(session) = &self.session else { return None };
+        let session = Handle::Shared(Arc::clone(session));
+        Some(Client { session, profile: self.profile.clone(), level: self.level })
+    }
+
     /// The keyspace of names without one.
     pub(crate) fn keyspace(&self) -> String {
         self.session.get_keyspace().map_or_else(String::new, |keyspace| keyspace.as_str().to_owned())

@@ -274,6 +274,7 @@ fn seen_of(row: &[Option<String>]) -> Seen {
     Seen {
         fence: number(row, "fence"),
         owner: column(row, "owner").map(str::to_owned),
+        write_id: column(row, "write_id").map(str::to_owned),
         beat: number(row, "beat"),
         last_event: number(row, "last_event"),
         last_write_time: number(row, "last_write_time").unwrap_or(0),

@@ -13,6 +13,7 @@ use crate::driver::scylla::client::Request;
 use crate::driver::scylla::nodes::Need;
 use crate::driver::scylla::record::Mark;
 use crate::driver::scylla::step::{Steps, refused, too_late};
+use crate::error::Result;
 use crate::plan::Step;
 use crate::schema::{Effect, Repeat};
 
@@ -52,10 +53,16 @@ impl Run<'_, '_, '_, '_, '_> {
         let text = self.script.text_of(statement);
         let effect = Effect::of(text, &self.steps.known.client.keyspace());
         let need = need(&effect);
-        if let Some(need) = need {
-            self.steps.agree(need).await.map_err(Stop::Broken)?;
-        }
-        let mark = self.mark(index, &effect).await?;
+        let mark = match self.prepare(index, &effect, need).await {
+            Ok(mark) => mark,
+            Err(error) => {
+                // Otherwise whoever comes next would have to settle the statement before this one.
+                if index > self.step.skip {
+                    self.steps.pause(self.step, index, &error.to_string()).await;
+                }
+                return Err(Stop::Broken(error));
+            }
+        };
         let write_time = mark.write_time;
         if index == self.step.skip {
             self.steps.enter(self.step, mark).await?;
@@ -69,10 +76,18 @@ impl Run<'_, '_, '_, '_, '_> {
         Ok(())
     }
 
+    /// Waits for the nodes to agree, and notes what a statement will meet.
+    async fn prepare(&self, index: usize, effect: &Effect, need: Option<Need>) -> Result<Mark> {
+        if let Some(need) = need {
+            self.steps.agree(need).await?;
+        }
+        self.mark(index, effect).await
+    }
+
     /// What whoever comes after us must know of a statement.
-    async fn mark(&self, index: usize, effect: &Effect) -> Result<Mark, Stop> {
+    async fn mark(&self, index: usize, effect: &Effect) -> Result<Mark> {
         let (client, at) = (self.steps.known.client, self.steps.coordinator);
-        let broken = |fault: Fault| Stop::Broken(fault.into_error(self.steps.known.table));
+        let broken = |fault: Fault| fault.into_error(self.steps.known.table);
         let mark = Mark { statement: Some(index), coordinator: Some(at.host_id.clone()), ..Mark::default() };
         Ok(match effect {
             Effect::Schema(_) | Effect::Unknown => {

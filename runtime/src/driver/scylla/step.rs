@@ -130,9 +130,6 @@ pub(crate) struct Steps<'s, 'k, 'a, 'b> {
 impl<'b> Steps<'_, '_, '_, 'b> {
     /// Why it went no further, if something stopped it.
     async fn run(&mut self, done: &mut Vec<Done>) -> Option<Stop> {
-        if let Err(error) = self.agree(Need::Everyone).await {
-            return Some(Stop::Broken(error));
-        }
         for step in self.batch.steps {
             match self.step(step).await {
                 Ok(one) => {
@@ -223,6 +220,14 @@ impl<'b> Steps<'_, '_, '_, 'b> {
         }
     }
 
+    /// Records that a step stopped between two statements: nothing of it is in doubt. What cannot be recorded is settled
+    /// by the next run.
+    pub(crate) async fn pause(&mut self, step: &Step<'b>, done: usize, why: &str) {
+        let set = Set::default().text("state", "failed").text("error", why).and(Mark::default().set());
+        let set = set.number(record::progress_column(step), done as i64);
+        let _ = self.write(step, done, set, Some(("failed", Some(why), None))).await;
+    }
+
     /// How many statements of its up script the entry of a step said to be applied.
     fn applied_before(&self, step: &Step<'_>) -> usize {
         self.batch.history.get(&step.version).map_or(0, |entry| entry.applied)
@@ -285,7 +290,7 @@ impl<'b> Steps<'_, '_, '_, 'b> {
     /// How long a statement may take.
     pub(crate) fn limit(&self, step: &Step<'_>) -> Duration {
         let own = step.script.as_deref().and_then(|script| script.options().timeout);
-        own.or(self.batch.settings.statement_timeout).unwrap_or(self.right.lease() / 3 * 2)
+        own.or(self.batch.settings.statement_timeout).unwrap_or(self.right.lease() / 2)
     }
 
     /// A server closes the connection, or refuses the write of the history, when it is too large.
