@@ -2,7 +2,8 @@
 
 use crate::error::{Error, ErrorKind, Result};
 
-/// A database that can be migrated: `&SqlitePool`, `&PgPool`, `&MySqlPool`, or a `&mut` connection outside a transaction.
+/// A database that can be migrated: `&SqlitePool`, `&PgPool`, `&MySqlPool`, or a `&mut` connection outside a transaction;
+/// `&Session` of the crate scylla, or `&Arc<Session>`.
 ///
 /// The trait is sealed: drivers are in this crate, each behind the feature of its name.
 #[diagnostic::on_unimplemented(
@@ -41,6 +42,8 @@ const SCHEMES: &[Scheme] = &[
     Scheme { names: &["mysql", "mariadb"], open: crate::driver::mysql::from_url },
     #[cfg(feature = "postgres")]
     Scheme { names: &["postgres", "postgresql"], open: crate::driver::postgres::from_url },
+    #[cfg(feature = "scylla")]
+    Scheme { names: &["scylla", "cassandra"], open: crate::driver::scylla::from_url },
 ];
 
 /// The driver for a URL, which is never echoed: it may hold a password.
@@ -56,7 +59,7 @@ pub(crate) fn open(url: &str) -> Result<Box<dyn crate::driver::Driver>> {
                 (
                     format!("no driver for URLs that begin with `{scheme}:`"),
                     format!(
-                        "this build knows {known}; of whimbrel's features, `sqlite`, `postgres` and `mysql` are databases"
+                        "this build knows {known}; of whimbrel's features, `sqlite`, `postgres`, `mysql` and `scylla` are databases"
                     ),
                 )
             } else {

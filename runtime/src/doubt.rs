@@ -4,6 +4,7 @@
 use whimbrel_core::words::words;
 use whimbrel_core::{Dialect, Kind, Script, Statement};
 
+pub(crate) mod cql;
 pub(crate) mod mysql;
 
 /// What is known of a statement at which a runner died.
@@ -41,6 +42,11 @@ pub(crate) enum Thing {
         sort: mysql::Sort,
         name: String,
         table: Option<String>,
+    },
+    /// What a statement of CQL changes, of which the entry with that key says what was there before.
+    Statement {
+        key: String,
+        text: String,
     },
     /// Rows that were changed without their progress, by a statement of these words: there are none where all tables
     /// that it names have transactions.

@@ -242,6 +242,14 @@ impl<'a> Engine<'_, 'a> {
                 let otherwise = Some(contended(rest, cause));
                 Ok(Waiting { what: "the tables that a statement needs".into(), otherwise, budget, tried })
             }
+            Stop::Lost(cause) => {
+                let what = "the answer to a statement, which is lost";
+                let message = format!("the servers do not answer to a statement of {}", rest[0].label());
+                let help =
+                    "look at the cluster; then run it again: it finds out what became of the statement, and goes on";
+                let otherwise = Some(Error::new(ErrorKind::Connection, message).source(cause).help(help));
+                Ok(Waiting { what: what.into(), otherwise, budget: self.settings.lock_timeout, tried: Duration::ZERO })
+            }
             Stop::Broken(error) => Err(error),
             Stop::Failed(failure) => Err(self.failed(rest, *failure, report)),
         }

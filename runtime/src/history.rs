@@ -59,7 +59,7 @@ pub struct Entry {
     pub name: String,
     /// The task that it belongs to.
     pub task: Option<String>,
-    /// `sql` or `baseline`.
+    /// `sql`, `cql` or `baseline`.
     pub kind: String,
     /// The up script's file.
     pub path: String,

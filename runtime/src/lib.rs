@@ -28,16 +28,21 @@
 //! | `sqlite-unbundled` | SQLite, the system's library; needs libclang to build, and `default-features = false` |
 //! | `postgres` | PostgreSQL 12 and newer; tested on 15 |
 //! | `mysql` | MySQL and MariaDB; tried on MariaDB 10.11 |
+//! | `scylla` | ScyllaDB and Cassandra; tested on Cassandra 5.0 |
 //! | `tls-rustls`, `tls-native-tls` | TLS, forwarded to sqlx; none is chosen for you |
 //! | `include_dir` | [`from_include_dir`](https://docs.rs/whimbrel/latest/whimbrel/fn.from_include_dir.html) |
 //!
 //! It runs on tokio. sqlx is part of the API and re-exported; its major versions are ours.
 
 // A build for one database uses only its part of what all drivers share.
-#![cfg_attr(not(all(feature = "_sqlite", feature = "mysql", feature = "postgres")), allow(dead_code))]
+#![cfg_attr(
+    not(all(feature = "_sqlite", feature = "mysql", feature = "postgres", feature = "scylla")),
+    allow(dead_code)
+)]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 // What a user sees.
+mod cluster;
 mod database;
 mod database_error;
 mod embed;
@@ -60,6 +65,8 @@ mod doubt;
 mod engine;
 mod plan;
 mod refusal;
+#[allow(dead_code, unused_imports, reason = "the driver that needs it is being written")]
+mod schema;
 mod settle;
 mod stale;
 
@@ -73,6 +80,7 @@ mod table_name;
 #[doc(hidden)]
 pub mod __private;
 
+pub use cluster::{Cluster, SerialLevel, SilentNodes};
 pub use database::Database;
 pub use database_error::DatabaseError;
 pub use error::{Error, ErrorKind, Result};
@@ -94,6 +102,9 @@ pub use from_include_dir::from_include_dir;
 /// The crate whose directories [`from_include_dir`] takes.
 #[cfg(feature = "include_dir")]
 pub use include_dir;
+/// The version of the driver that sessions must come from.
+#[cfg(feature = "scylla")]
+pub use scylla;
 /// The version of sqlx that pools and connections must come from.
 #[cfg(any(feature = "_sqlite", feature = "mysql", feature = "postgres"))]
 pub use sqlx;

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use whimbrel_core::{Dialect, Direction, Migrations, Place, Version};
 
 use crate::backoff::Backoff;
+use crate::cluster::Cluster;
 use crate::database::{self, Database};
 use crate::driver::{Answer, Detail, Driver};
 use crate::engine::{self, Engine};
@@ -240,6 +241,14 @@ impl<'a> Migrator<'a> {
     /// What to do when an applied migration is missing in this binary; refuse by default.
     pub fn missing(mut self, policy: Missing) -> Self {
         self.settings.missing = policy;
+        self
+    }
+
+    /// How a cluster of ScyllaDB or Cassandra is treated; other databases know nothing of it.
+    pub fn cluster(mut self, cluster: Cluster) -> Self {
+        if let Ok(driver) = &mut self.driver {
+            driver.use_cluster(cluster);
+        }
         self
     }
 

@@ -274,7 +274,7 @@ fn apply<'a>(facts: Facts<'a, '_>, migration: &'a Migration) -> Step<'a> {
         record: Some(Record {
             rank: 0,
             folder: migration.folder(),
-            kind: "sql",
+            kind: if facts.dialect == Dialect::Cql { "cql" } else { "sql" },
             path: script.map_or_else(String::new, |script| script.path().to_owned()),
             checksum: migration.checksum(facts.dialect),
             chain: Digest::ZERO,

@@ -61,6 +61,8 @@ pub struct Work {
     pub last_sign: Option<Duration>,
     /// That sign, to tell it from the next one.
     pub(crate) beat: Option<i64>,
+    /// How long it may give none, where no clock of the database's counts that.
+    pub(crate) lease: Option<Duration>,
     /// The version as the table has it.
     pub(crate) key: String,
     /// The SQL that ends its session.
@@ -88,6 +90,7 @@ impl Work {
             since: next()?,
             last_sign: next().and_then(|ms| ms.parse::<i64>().ok()).map(|ms| Duration::from_millis(ms.max(0) as u64)),
             beat: next().and_then(|beat| beat.parse().ok()),
+            lease: None,
             key,
             end: end.replace("{}", &next()?),
         })
@@ -106,6 +109,13 @@ impl Runner {
             None => "see what it is doing; if it hangs, end that session; then run it again".to_owned(),
             Some(work) if work.last_sign.is_some_and(|ago| ago < lease) => {
                 "it is at work: wait longer with `.lock_timeout(…)`; then run it again".to_owned()
+            }
+            Some(work) if work.end.is_empty() => {
+                let lease = Took(work.lease.unwrap_or(lease));
+                format!(
+                    "wait longer with `.lock_timeout(…)`, and run it again: whoever gives no sign of life for {lease} is \
+                     taken over"
+                )
             }
             Some(work) => {
                 format!("if that process is dead or stands still, end its session: `{}`; then run it again", work.end)
@@ -154,14 +164,16 @@ impl Watch {
 
     /// Whether a runner has given no sign of life for the lease, by the database's clock, and for half of it while we
     /// have looked, by ours: a clock that is set makes nobody dead. A live runner gives one every third.
+    ///
+    /// Of a cluster there is no clock to ask; there, for all of the lease that the runner has told of.
     pub(crate) fn finds_silent(&mut self, runner: &Runner) -> bool {
-        let Some((beat, ago)) = runner.work.as_ref().and_then(|work| work.beat.zip(work.last_sign)) else {
-            return false;
-        };
+        let Some(work) = &runner.work else { return false };
+        let Some((beat, ago)) = work.beat.zip(work.last_sign) else { return false };
         match self.seen {
-            Some((seen, first)) if seen == beat => {
-                !self.given_up && ago > self.lease && first.elapsed() > self.lease / 2
-            }
+            Some((seen, first)) if seen == beat => match work.lease {
+                Some(lease) => !self.given_up && first.elapsed() > lease,
+                None => !self.given_up && ago > self.lease && first.elapsed() > self.lease / 2,
+            },
             _ => {
                 self.seen = Some((beat, Instant::now()));
                 false
@@ -191,6 +203,7 @@ mod tests {
             since: "2025-03-01 12:00:04.128Z".to_owned(),
             last_sign,
             beat,
+            lease: None,
             key: "7".to_owned(),
             end: "SELECT pg_terminate_backend(4712)".to_owned(),
         };

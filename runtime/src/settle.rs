@@ -1,7 +1,7 @@
 //! What became of the statement at which a runner has died: asked of the database, or told by a person.
 
 use whimbrel_core::read::read_stored;
-use whimbrel_core::{Direction, Version};
+use whimbrel_core::{Dialect, Direction, Version};
 
 use crate::backoff::Backoff;
 use crate::doubt::{self, Finding, Question};
@@ -78,7 +78,11 @@ impl Engine<'_, '_> {
             let script = read_stored(direction, self.driver.dialect(), &entry.path, text);
             script.ok().filter(|script| script.len() == entry.statements)
         });
-        script.map_or(Finding::Unknown, |script| doubt::finding(&script, entry.done(), self.driver.dialect()))
+        let Some(script) = script else { return Finding::Unknown };
+        match self.driver.dialect() {
+            Dialect::Cql => doubt::cql::finding(&script, entry.done(), &entry.key),
+            dialect => doubt::finding(&script, entry.done(), dialect),
+        }
     }
 
     /// Records what a person says of the statement at which an entry stands.

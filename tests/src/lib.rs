@@ -1,5 +1,6 @@
 //! What the stories share: a database for each test, a proxy that counts, delays and cuts, and second opinions.
 
+pub mod cassandra;
 pub mod corpora;
 pub mod log;
 pub mod mysql;

@@ -22,7 +22,7 @@ use crate::settings::Settings;
 mod completed;
 #[cfg(any(feature = "_sqlite", feature = "mysql", feature = "postgres"))]
 mod entry;
-#[cfg(any(feature = "mysql", feature = "postgres"))]
+#[cfg(any(feature = "mysql", feature = "postgres", feature = "scylla"))]
 mod heart;
 #[cfg(any(feature = "_sqlite", feature = "mysql", feature = "postgres"))]
 mod request;
@@ -31,6 +31,8 @@ mod request;
 pub(crate) mod mysql;
 #[cfg(feature = "postgres")]
 pub(crate) mod postgres;
+#[cfg(feature = "scylla")]
+pub(crate) mod scylla;
 #[cfg(feature = "_sqlite")]
 pub(crate) mod sqlite;
 
@@ -47,6 +49,9 @@ pub(crate) trait Driver: Send {
 
     /// Uses this history table instead of the default one.
     fn use_history_table(&mut self, table: crate::table_name::TableName);
+
+    /// Treats a cluster so; for other databases there is none.
+    fn use_cluster(&mut self, _: crate::cluster::Cluster) {}
 
     /// The fast path: one request, no write; `key` is the version whose chain is asked for.
     fn head<'a>(&'a mut self, key: &'a str) -> Answer<'a, Result<Head>>;
@@ -177,6 +182,8 @@ pub(crate) enum Stop {
     Stale,
     /// A statement did not get a table in time, or met a deadlock; its step is rolled back.
     Contended(DatabaseError),
+    /// The answer to a statement is lost; what became of it is to be found out.
+    Lost(DatabaseError),
     /// The step after the last one done failed.
     Failed(Box<Failure>),
     /// The connection, the rights or the history are at fault; not a migration.

@@ -1,7 +1,7 @@
 //! The helpers themselves.
 
 use sqlx::{AssertSqlSafe, Connection, PgConnection};
-use whimbrel_tests::{mysql, postgres, sqlite};
+use whimbrel_tests::{cassandra, mysql, postgres, sqlite};
 
 #[tokio::test]
 async fn a_dropped_postgres_database_is_gone_with_its_connections_and_roles() {
@@ -72,4 +72,23 @@ async fn a_sqlite_file_is_fresh_and_gone_afterwards() {
     assert!(path.exists());
     drop(database);
     assert!(!path.exists());
+}
+
+#[tokio::test]
+async fn a_keyspace_is_gone_when_it_is_dropped_and_after_a_panic() {
+    let Some(outer) = cassandra::Keyspace::create().await else { return };
+    outer.execute(&format!("CREATE TABLE {}.a (b int PRIMARY KEY, c text)", outer.name())).await;
+    outer.execute(&format!("INSERT INTO {}.a (b, c) VALUES (1, 'x')", outer.name())).await;
+    assert_eq!(outer.tables().await, ["a"]);
+    assert_eq!(outer.strings(&format!("SELECT b, c FROM {}.a", outer.name())).await, ["1 x"]);
+
+    let dropped = cassandra::Keyspace::create().await.unwrap().name().to_owned();
+    let panicking = tokio::spawn(async {
+        let keyspace = cassandra::Keyspace::create().await.unwrap();
+        std::panic::panic_any(keyspace.name().to_owned());
+    });
+    let lost = *panicking.await.unwrap_err().into_panic().downcast::<String>().unwrap();
+    let there = outer.strings("SELECT keyspace_name FROM system_schema.keyspaces").await;
+    assert!(there.contains(&outer.name().to_owned()), "{there:?}");
+    assert!(!there.contains(&dropped) && !there.contains(&lost), "{there:?}");
 }

@@ -58,7 +58,9 @@ fn question(thing: &Thing, database: &str) -> String {
                 .replace("{account}", &text(&account(&own)))
         }
         // What nothing of this dialect asks for.
-        Thing::ValidIndex { .. } | Thing::Relation(_) | Thing::Tablespace(_) => return "SELECT NULL".to_owned(),
+        Thing::ValidIndex { .. } | Thing::Relation(_) | Thing::Tablespace(_) | Thing::Statement { .. } => {
+            return "SELECT NULL".to_owned();
+        }
     };
     format!("SELECT CAST(count(*) AS CHAR) FROM information_schema.{list}")
 }

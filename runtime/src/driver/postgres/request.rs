@@ -269,7 +269,7 @@ pub(crate) fn question(thing: &Thing) -> String {
             format!("SELECT EXISTS (SELECT FROM pg_tablespace WHERE spcname = (parse_ident({}))[1])::text", text(name))
         }
         // What nothing of this dialect asks for.
-        Thing::Object { .. } | Thing::Rows(_) => "SELECT NULL".to_owned(),
+        Thing::Object { .. } | Thing::Rows(_) | Thing::Statement { .. } => "SELECT NULL".to_owned(),
     }
 }
 

@@ -35,7 +35,7 @@ pub(crate) async fn run(link: &mut Link<'_>, tables: &Tables, batch: Batch<'_>) 
         match one_transaction(link, tables, Turn { batch, before: 0 }, patience).await {
             Ok(done) => return Ended { done, stop: None },
             Err(stop @ (Stop::Busy | Stop::Stale)) => return Ended::stopped(Vec::new(), stop),
-            Err(Stop::Failed(_) | Stop::Contended(_) | Stop::Broken(_)) => {}
+            Err(Stop::Failed(_) | Stop::Contended(_) | Stop::Broken(_) | Stop::Lost(_)) => {}
         }
     }
     let mut done = Vec::new();

@@ -1,0 +1,142 @@
+//! Requests, on the caller's session or one of our own: never prepared, never repeated behind our back.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use scylla::client::execution_profile::{ExecutionProfile, ExecutionProfileHandle};
+use scylla::client::session::Session;
+use scylla::cluster::Node;
+use scylla::policies::load_balancing::{NodeIdentifier, SingleTargetLoadBalancingPolicy};
+use scylla::policies::retry::FallthroughRetryPolicy;
+use scylla::statement::unprepared::Statement;
+use scylla::statement::{Consistency, SerialConsistency};
+
+use crate::cluster::SerialLevel;
+use crate::database_error::DatabaseError;
+use crate::driver::scylla::answer::{self, Fault, Rows};
+
+/// A session, and how we use it.
+#[derive(Clone)]
+pub(crate) struct Client<'a> {
+    session: Handle<'a>,
+    profile: ExecutionProfileHandle,
+    level: SerialLevel,
+}
+
+/// A session: borrowed from the caller, or shared.
+#[derive(Clone)]
+pub(crate) enum Handle<'a> {
+    Borrowed(&'a Session),
+    Shared(Arc<Session>),
+}
+
+impl std::ops::Deref for Handle<'_> {
+    type Target = Session;
+
+    fn deref(&self) -> &Session {
+        match self {
+            Self::Borrowed(session) => session,
+            Self::Shared(session) => session,
+        }
+    }
+}
+
+/// One request.
+pub(crate) struct Request<'n> {
+    text: String,
+    node: Option<&'n Arc<Node>>,
+    timeout: Duration,
+    timestamp: Option<i64>,
+    reads: Reads,
+}
+
+/// What a read must have seen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Reads {
+    /// What a majority has.
+    Majority,
+    /// All conditional writes before it, also those whose answer was lost: they are completed by it, or never.
+    Serial,
+    /// What the node itself has.
+    Own,
+}
+
+/// How long a request of ours may take: a conditional write takes five seconds when a replica has just died (tried).
+pub(crate) const TIMEOUT: Duration = Duration::from_secs(10);
+
+impl<'n> Request<'n> {
+    /// To whichever node is near.
+    pub(crate) fn new(text: impl Into<String>) -> Self {
+        Self { text: text.into(), node: None, timeout: TIMEOUT, timestamp: None, reads: Reads::Majority }
+    }
+
+    /// Reads with all conditional writes before it settled.
+    pub(crate) fn serial(text: impl Into<String>) -> Self {
+        Self { reads: Reads::Serial, ..Self::new(text) }
+    }
+
+    /// Reads what a node keeps for itself.
+    pub(crate) fn own(text: impl Into<String>, node: &'n Arc<Node>) -> Self {
+        Self { reads: Reads::Own, ..Self::new(text).to(node) }
+    }
+
+    /// To that node only.
+    pub(crate) fn to(self, node: &'n Arc<Node>) -> Self {
+        Self { node: Some(node), ..self }
+    }
+
+    pub(crate) fn within(self, timeout: Duration) -> Self {
+        Self { timeout, ..self }
+    }
+
+    /// With that time for what it writes, in microseconds since 1970.
+    pub(crate) fn at(self, timestamp: Option<i64>) -> Self {
+        Self { timestamp, ..self }
+    }
+}
+
+impl<'a> Client<'a> {
+    pub(crate) fn new(session: Handle<'a>, level: SerialLevel) -> Self {
+        let (regular, serial) = match level {
+            SerialLevel::Global => (Consistency::Quorum, SerialConsistency::Serial),
+            SerialLevel::Local => (Consistency::LocalQuorum, SerialConsistency::LocalSerial),
+        };
+        let policies = session.get_default_execution_profile_handle().to_profile();
+        let profile = ExecutionProfile::builder()
+            .consistency(regular)
+            .serial_consistency(Some(serial))
+            .retry_policy(Arc::new(FallthroughRetryPolicy::new()))
+            .speculative_execution_policy(None)
+            .load_balancing_policy(policies.get_load_balancing_policy().clone())
+            .build()
+            .into_handle();
+        Self { session, profile, level }
+    }
+
+    pub(crate) fn session(&self) -> &Session {
+        &self.session
+    }
+
+    pub(crate) async fn send(&self, request: Request<'_>) -> Result<Rows, Fault> {
+        let mut statement = Statement::new(request.text);
+        statement.set_execution_profile_handle(Some(self.profile.clone()));
+        statement.set_request_timeout(Some(request.timeout));
+        statement.set_timestamp(request.timestamp);
+        statement.set_load_balancing_policy(
+            request.node.map(|node| SingleTargetLoadBalancingPolicy::new(NodeIdentifier::Node(Arc::clone(node)), None)),
+        );
+        match (request.reads, self.level) {
+            (Reads::Majority, _) => {}
+            (Reads::Serial, SerialLevel::Global) => statement.set_consistency(Consistency::Serial),
+            (Reads::Serial, SerialLevel::Local) => statement.set_consistency(Consistency::LocalSerial),
+            (Reads::Own, _) => statement.set_consistency(Consistency::One),
+        }
+        // The caller's session may wait for agreement by itself, which its timeout for requests does not cover.
+        let limit = request.timeout + Duration::from_secs(1);
+        match tokio::time::timeout(limit, self.session.query_unpaged(statement, &[])).await {
+            Ok(Ok(result)) => answer::rows(result),
+            Ok(Err(error)) => answer::fault_of(error).map_or(Ok(Rows::new()), Err),
+            Err(_) => Err(Fault::Unknown(DatabaseError::new(format!("no answer within {limit:?}")))),
+        }
+    }
+}

@@ -1,0 +1,123 @@
+//! The session: the caller's, or one of our own.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use scylla::client::session::Session;
+use scylla::client::session_builder::SessionBuilder;
+
+use crate::cluster::Cluster;
+use crate::driver::scylla::answer::{self, Fault};
+use crate::driver::scylla::client::{Client, Handle, Request};
+use crate::driver::scylla::nodes::{Coordinator, Need, agree};
+use crate::driver::scylla::table::Table;
+use crate::driver::scylla::url::Address;
+use crate::error::{Error, ErrorKind, Result};
+use crate::literal::literal;
+use crate::table_name::TableName;
+use whimbrel_core::Dialect;
+
+pub(crate) struct Link<'a> {
+    source: Source<'a>,
+    pub(crate) name: TableName,
+    pub(crate) cluster: Cluster,
+    met: Option<(Client<'a>, Table)>,
+}
+
+pub(crate) enum Source<'a> {
+    Session(Handle<'a>),
+    Address(Box<Address>),
+}
+
+/// How long a server may take to accept a connection.
+const CONNECTION_TIMEOUT: Duration = Duration::from_secs(5);
+
+impl<'a> Link<'a> {
+    pub(crate) fn new(source: Source<'a>) -> Result<Self> {
+        let mut cluster = Cluster::default();
+        if let Source::Address(address) = &source {
+            cluster.replication = address.replication.clone();
+            cluster.level = address.level.unwrap_or_default();
+        }
+        Ok(Self { source, name: TableName::parse(TableName::DEFAULT)?, cluster, met: None })
+    }
+
+    /// The session, opened if it is not yet, and the table.
+    pub(crate) async fn meet(&mut self) -> Result<(&Client<'a>, &Table)> {
+        if self.met.is_none() {
+            self.met = Some(self.open().await?);
+        }
+        match &self.met {
+            Some((client, table)) => Ok((client, table)),
+            None => Err(Error::new(ErrorKind::Connection, "no connection to the cluster")),
+        }
+    }
+
+    async fn open(&self) -> Result<(Client<'a>, Table)> {
+        let level = self.cluster.level;
+        match &self.source {
+            Source::Session(session) => {
+                let keyspace = session.get_keyspace();
+                let table = Table::new(&self.name, keyspace.as_deref().map(String::as_str))?;
+                let client = Client::new(session.clone(), level);
+                self.provide_keyspace(&client, &table.keyspace).await.map_err(|fault| fault.into_error(&table))?;
+                Ok((client, table))
+            }
+            Source::Address(address) => {
+                let table = Table::new(&self.name, address.keyspace.as_deref())?;
+                let session = Arc::new(connect(address).await?);
+                let client = Client::new(Handle::Shared(Arc::clone(&session)), level);
+                let keyspace = address.keyspace.as_deref().unwrap_or(&table.keyspace);
+                self.provide_keyspace(&client, keyspace).await.map_err(|fault| fault.into_error(&table))?;
+                // What scripts do not qualify is in it.
+                session.use_keyspace(keyspace, true).await.map_err(|error| {
+                    let message = format!("the keyspace {keyspace} cannot be used");
+                    let help = "create it, or let it be created: `.create_keyspace(\"{'class': 'NetworkTopologyStrategy', …}\")`";
+                    Error::new(ErrorKind::Connection, message).details(error.to_string()).help(help)
+                })?;
+                Ok((client, table))
+            }
+        }
+    }
+
+    /// Creates the keyspace if it is missing and we may.
+    async fn provide_keyspace(&self, client: &Client<'a>, keyspace: &str) -> Result<(), Fault> {
+        let Some(replication) = &self.cluster.replication else { return Ok(()) };
+        let name = literal(Dialect::Cql, keyspace);
+        let there = format!("SELECT keyspace_name FROM system_schema.keyspaces WHERE keyspace_name = {name}");
+        if !client.send(Request::new(there.clone())).await?.is_empty() {
+            return Ok(());
+        }
+        let at = Coordinator::near(client).await?;
+        agree(client, &at, &self.cluster, Need::Everyone).await.map_err(Fault::Error)?;
+        // Until 2025.4 ScyllaDB refuses conditional writes to a table on tablets, which are its default since 6.0.
+        let options = if at.server.must_avoid_tablets() { " AND tablets = {'enabled': false}" } else { "" };
+        let create = format!("CREATE KEYSPACE IF NOT EXISTS \"{keyspace}\" WITH replication = {replication}{options}");
+        match client.send(Request::new(create).to(&at.node).within(DDL_TIMEOUT)).await {
+            // The look afterwards tells.
+            Ok(_) | Err(Fault::Unknown(_) | Fault::Later(_)) => {}
+            Err(fault) => return Err(fault),
+        }
+        agree(client, &at, &self.cluster, Need::Everyone).await.map_err(Fault::Error)
+    }
+}
+
+/// How long a schema change of our own tables may take: ScyllaDB's may wait for a minute (`group0_raft_op_timeout_in_ms`).
+pub(crate) const DDL_TIMEOUT: Duration = Duration::from_secs(65);
+
+async fn connect(address: &Address) -> Result<Session> {
+    let mut builder = SessionBuilder::new()
+        .known_nodes(&address.hosts)
+        .connection_timeout(CONNECTION_TIMEOUT)
+        // We wait by ourselves, for every node.
+        .auto_await_schema_agreement(false)
+        .fetch_schema_metadata(false)
+        .fetch_full_schema_metadata(false);
+    if let Some((user, password)) = &address.user {
+        builder = builder.user(user, password);
+    }
+    if let Some(datacenter) = &address.datacenter {
+        builder = builder.prefer_datacenter(datacenter.clone());
+    }
+    builder.build().await.map_err(|error| answer::no_session(&error))
+}

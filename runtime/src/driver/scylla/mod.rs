@@ -1,0 +1,324 @@
+//! ScyllaDB and Cassandra: no transactions, and a schema that each node learns by itself.
+//!
+//! Tried on Cassandra 5.0.8, on one node and on three. One partition holds the history and the right to migrate, which
+//! conditional writes move; all schema changes of a run go through one node, and after each of them every node must
+//! have the same schema before the next. A statement whose answer is lost is settled by what that node then says.
+
+mod answer;
+mod catalogue;
+mod client;
+mod creation;
+mod doubt;
+mod link;
+mod nodes;
+mod query;
+mod record;
+mod right;
+mod server;
+mod statement;
+mod step;
+mod table;
+mod url;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use scylla::client::session::Session;
+use whimbrel_core::{Dialect, Script};
+
+use crate::cluster::Cluster;
+use crate::database::{Database, sealed};
+use crate::doubt::{Answer as Finding, Thing};
+use crate::driver::scylla::client::{Handle, Request};
+use crate::driver::scylla::link::{Link, Source};
+use crate::driver::scylla::record::{Mark, STATICS};
+use crate::driver::scylla::right::{Denied, Seen};
+use crate::driver::scylla::step::Known;
+use crate::driver::scylla::table::Table;
+use crate::driver::scylla::url::Address;
+use crate::driver::{Answer, Batch, Detail, Driver, Ended, Failure, Resolution, Stop, TakeOver};
+use crate::error::{Error, ErrorKind, Result};
+use crate::history::{Entry, Head, History, Holder};
+use crate::identity::Identity;
+use crate::report::Action;
+use crate::runner::{Runner, Work};
+use crate::settings::Settings;
+use crate::table_name::TableName;
+
+pub(crate) struct Scylla<'a> {
+    link: Link<'a>,
+    /// For messages.
+    shown: String,
+    seen: Seen,
+    /// Of the entries that are neither completed nor rolled back.
+    marks: BTreeMap<String, Mark>,
+}
+
+impl<'a> Scylla<'a> {
+    fn new(source: Source<'a>) -> Result<Self> {
+        let link = Link::new(source)?;
+        Ok(Self { link, shown: TableName::DEFAULT.to_owned(), seen: Seen::default(), marks: BTreeMap::new() })
+    }
+}
+
+impl<'a> Database<'a> for &'a Session {}
+
+impl<'a> sealed::IntoDriver<'a> for &'a Session {
+    fn into_driver(self) -> Result<sealed::Ready<'a>> {
+        Ok(sealed::Ready(Box::new(Scylla::new(Source::Session(Handle::Borrowed(self)))?)))
+    }
+}
+
+impl<'a> Database<'a> for &'a Arc<Session> {}
+
+impl<'a> sealed::IntoDriver<'a> for &'a Arc<Session> {
+    fn into_driver(self) -> Result<sealed::Ready<'a>> {
+        Ok(sealed::Ready(Box::new(Scylla::new(Source::Session(Handle::Shared(Arc::clone(self))))?)))
+    }
+}
+
+/// The driver behind a `scylla://` or `cassandra://` URL.
+pub(crate) fn from_url(url: &str) -> Result<Box<dyn Driver + 'static>> {
+    Ok(Box::new(Scylla::new(Source::Address(Box::new(Address::parse(url)?)))?))
+}
+
+impl Driver for Scylla<'_> {
+    fn dialect(&self) -> Dialect {
+        Dialect::Cql
+    }
+
+    fn history_table(&self) -> &str {
+        &self.shown
+    }
+
+    fn use_history_table(&mut self, table: TableName) {
+        self.link.name = table;
+    }
+
+    fn use_cluster(&mut self, cluster: Cluster) {
+        self.link.cluster = cluster;
+    }
+
+    fn head<'a>(&'a mut self, key: &'a str) -> Answer<'a, Result<Head>> {
+        Box::pin(self.read_head(key))
+    }
+
+    fn history(&mut self, detail: Detail) -> Answer<'_, Result<History>> {
+        Box::pin(self.read_history(detail))
+    }
+
+    // Only a baseline.
+    fn transactional<'a>(&'a mut self, batch: Batch<'a>) -> Answer<'a, Ended> {
+        self.outside(batch)
+    }
+
+    fn outside<'a>(&'a mut self, batch: Batch<'a>) -> Answer<'a, Ended> {
+        Box::pin(async move {
+            let (seen, marks) = (&self.seen, &self.marks);
+            let cluster = self.link.cluster.clone();
+            match self.link.meet().await {
+                Ok((client, table)) => step::run(Known { client, table, cluster: &cluster, seen, marks }, batch).await,
+                Err(error) => Ended::stopped(Vec::new(), Stop::Broken(error)),
+            }
+        })
+    }
+
+    fn ask<'a>(&'a mut self, thing: &'a Thing) -> Answer<'a, Result<Finding>> {
+        Box::pin(async move {
+            let Thing::Statement { key, text } = thing else { return Ok(Finding::Unknown) };
+            let mark = self.marks.get(key).cloned().unwrap_or_default();
+            let cluster = self.link.cluster.clone();
+            let (client, table) = self.link.meet().await?;
+            doubt::ask((client, table), &cluster, &mark, text).await
+        })
+    }
+
+    fn resolve<'a>(&'a mut self, resolution: Resolution<'a>) -> Answer<'a, Result<(), Stop>> {
+        Box::pin(self.write_resolution(resolution))
+    }
+
+    fn take_over<'a>(
+        &'a mut self,
+        runner: &'a Runner,
+        _: Duration,
+        identity: &'a Identity,
+    ) -> Answer<'a, Result<TakeOver>> {
+        Box::pin(async move {
+            let coordinator = runner.work.as_ref().and_then(|work| self.marks.get(&work.key)?.coordinator.clone());
+            let cluster = self.link.cluster.clone();
+            let seen = self.seen.clone();
+            let (client, table) = self.link.meet().await?;
+            if let Some(host_id) = coordinator {
+                doubt::coordinator(client, &cluster, &host_id).await?;
+            }
+            right::take_over((client, table), &seen, runner, identity).await
+        })
+    }
+
+    fn verify<'a>(&'a mut self, script: &'a Script, settings: &'a Settings) -> Answer<'a, Result<Option<Failure>>> {
+        Box::pin(async move {
+            let (client, table) = self.link.meet().await?;
+            query::unverified(client, script, settings).await.map_err(|fault| fault.into_error(table))
+        })
+    }
+
+    fn release(&mut self) -> Answer<'_, ()> {
+        Box::pin(std::future::ready(()))
+    }
+}
+
+impl Scylla<'_> {
+    async fn read_head(&mut self, key: &str) -> Result<Head> {
+        let (client, table) = self.link.meet().await?;
+        self.shown.clone_from(&table.shown);
+        let rows = match client.send(Request::new(record::head(table))).await {
+            Ok(rows) => rows,
+            Err(fault) if fault.is_invalid() => return Ok(Head::Absent),
+            Err(fault) => return Err(fault.into_error(table)),
+        };
+        let Some(row) = rows.into_iter().next() else { return Ok(Head::Absent) };
+        let mut row = row.into_iter();
+        let mut next = || row.next().flatten();
+        let number = |text: Option<String>| text.and_then(|text| text.parse().ok()).unwrap_or(0);
+        let (head, chain) = (next(), next());
+        let chain = chain.filter(|_| head.as_deref() == Some(key));
+        Ok(Head::Present { completed: number(next()), unfinished: number(next()), chain })
+    }
+
+    async fn read_history(&mut self, detail: Detail) -> Result<History> {
+        (self.seen, self.marks) = Default::default();
+        let (client, table) = self.link.meet().await?;
+        self.shown.clone_from(&table.shown);
+        let rows = match client.send(Request::serial(record::history(table, detail))).await {
+            Ok(rows) => rows,
+            Err(fault) if fault.is_invalid() => return self.without_table(fault).await,
+            Err(fault) => return Err(fault.into_error(table)),
+        };
+        let mut history = History { present: true, holder: Holder::Nobody, ..History::default() };
+        let mut found = None;
+        for mut row in rows {
+            let rest = row.split_off(2 + STATICS.len());
+            let statics = row;
+            if rest.first().and_then(Option::as_deref).is_some_and(str::is_empty) {
+                found = Some(statics);
+                continue;
+            }
+            let mark = mark_of(&statics);
+            found.get_or_insert(statics);
+            let rest = if detail == Detail::Entries { [rest, vec![None, None]].concat() } else { rest };
+            let entry = Entry::from_row(rest)
+                .map_err(|column| foreign(table, &format!("column `{column}` holds no value of ours")))?;
+            if !matches!(entry.state, crate::history::State::Completed | crate::history::State::RolledBack) {
+                self.marks.insert(entry.key.clone(), mark);
+            }
+            history.entries.push(entry);
+        }
+        history.entries.sort_by(|one, other| (one.rank, &one.key).cmp(&(other.rank, &other.key)));
+        if let Some(statics) = found {
+            self.seen = seen_of(&statics);
+            history.last_event = self.seen.last_event.unwrap_or(0);
+            if self.seen.owner.is_some() {
+                history.holder = Holder::Session(Box::new(runner_of(&statics, &history.entries)));
+            }
+        }
+        Ok(history)
+    }
+
+    /// Tells a table that is missing from one that is not ours.
+    async fn without_table(&mut self, fault: answer::Fault) -> Result<History> {
+        let (client, table) = self.link.meet().await?;
+        let keyspace = record::text(&*table.keyspace);
+        let select = format!("SELECT keyspace_name FROM system_schema.keyspaces WHERE keyspace_name = {keyspace}");
+        let keyspaces = client.send(Request::new(select)).await.map_err(|fault| fault.into_error(table))?;
+        if keyspaces.is_empty() {
+            let message = format!("there is no keyspace {}; nothing was run", table.keyspace);
+            let help = "create it with the replication that it needs, or let it be created: \
+                        `.cluster(Cluster::default().create_keyspace(\"{'class': 'NetworkTopologyStrategy', …}\"))`";
+            return Err(Error::new(ErrorKind::Refused, message).help(help));
+        }
+        let found = client.send(Request::new(record::id(table))).await.map_err(|fault| fault.into_error(table))?;
+        if found.is_empty() {
+            return Ok(History { holder: Holder::Nobody, ..History::default() });
+        }
+        let why = fault.cause().map(ToString::to_string).unwrap_or_default();
+        Err(foreign(table, &why))
+    }
+
+    async fn write_resolution(&mut self, resolution: Resolution<'_>) -> Result<(), Stop> {
+        let (seen, key) = (self.seen.clone(), resolution.entry.key.clone());
+        // A statement that may have been done is done again with the same time; all else is begun anew.
+        let mark = self.marks.get(&key).filter(|_| resolution.done == resolution.entry.done());
+        let mark = Mark { schema_before: None, coordinator: None, ..mark.cloned().unwrap_or_default() };
+        let (client, table) = self.link.meet().await.map_err(Stop::Broken)?;
+        let set = record::settle(&resolution, mark);
+        match right::settle((client, table), &seen, resolution.identity, (&key, &resolution.why), set).await {
+            Ok(()) => Ok(()),
+            Err(Denied::Broken(error)) => Err(Stop::Broken(error)),
+            Err(_) => Err(Stop::Stale),
+        }
+    }
+}
+
+/// The value of one of [`STATICS`], which stand behind two others.
+fn column<'r>(row: &'r [Option<String>], name: &str) -> Option<&'r str> {
+    let at = STATICS.iter().position(|known| *known == name)?;
+    row.get(at + 2)?.as_deref()
+}
+
+fn number(row: &[Option<String>], name: &str) -> Option<i64> {
+    column(row, name)?.parse().ok()
+}
+
+fn seen_of(row: &[Option<String>]) -> Seen {
+    Seen {
+        fence: number(row, "fence"),
+        owner: column(row, "owner").map(str::to_owned),
+        beat: number(row, "beat"),
+        last_event: number(row, "last_event"),
+        last_write_time: number(row, "last_write_time").unwrap_or(0),
+    }
+}
+
+fn mark_of(row: &[Option<String>]) -> Mark {
+    Mark {
+        statement: number(row, "at_statement").and_then(|statement| statement.try_into().ok()),
+        coordinator: column(row, "coordinator").map(str::to_owned),
+        schema_before: column(row, "schema_before").map(str::to_owned),
+        write_time: number(row, "write_time"),
+    }
+}
+
+/// Who has the right, in their own words.
+fn runner_of(row: &[Option<String>], entries: &[Entry]) -> Runner {
+    let own = |name: &str| column(row, name).unwrap_or_default().to_owned();
+    let session = format!("{} (fence {})", own("held_by"), own("fence"));
+    let (now, written) = (row.first().cloned().flatten(), row.get(1).cloned().flatten());
+    let millis = |text: Option<String>, per: i64| text.and_then(|text| text.parse::<i64>().ok()).map(|time| time / per);
+    let ago = millis(now, 1).zip(millis(written, 1000)).map(|(now, written)| (now - written).max(0) as u64);
+    let key = own("work_version");
+    let version =
+        entries.iter().find(|entry| entry.key == key).map(|entry| entry.version.clone()).or_else(|| key.parse().ok());
+    let work = version.map(|version| Work {
+        by: own("held_by"),
+        process: own("process").parse().unwrap_or(0),
+        application: own("held_application"),
+        version,
+        action: if own("work_direction") == "down" { Action::RollBack } else { Action::Apply },
+        statement: own("work_statement").parse().unwrap_or(0),
+        statements: own("work_statements").parse().unwrap_or(0),
+        since: own("held_since"),
+        last_sign: ago.map(Duration::from_millis),
+        // Of another fence it is another sign.
+        beat: number(row, "beat").zip(number(row, "fence")).map(|(beat, fence)| fence << 32 | beat & 0xffff_ffff),
+        lease: number(row, "lease_ms").map(|ms| Duration::from_millis(ms.max(0) as u64)),
+        key,
+        end: String::new(),
+    });
+    Runner { session, work }
+}
+
+fn foreign(table: &Table, why: &str) -> Error {
+    let message = format!("the table {} is not a history of ours: {why}", table.shown);
+    Error::new(ErrorKind::History, message).help("name another one with `.history_table(\"keyspace.table\")`")
+}

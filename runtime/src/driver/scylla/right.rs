@@ -1,0 +1,321 @@
+//! The right to migrate: a lease that is held by compare-and-set, and counted on each runner's own clock.
+//!
+//! Every write under it asserts `fence` and `owner`, so that a runner that was taken over writes nothing more. No
+//! server asserts them for a schema change; so the right must last longer than a statement may take before that is
+//! sent, and whoever takes over looks what became of it (`ask`).
+
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use uuid::Uuid;
+
+use crate::database_error::DatabaseError;
+use crate::driver::heart::Pulse;
+use crate::driver::scylla::answer::Fault;
+use crate::driver::scylla::client::{Client, Request};
+use crate::driver::scylla::record::{self, Event, Set};
+use crate::driver::scylla::table::Table;
+use crate::driver::{Answer, Batch, TakeOver};
+use crate::error::{Error, ErrorKind, Result};
+use crate::identity::Identity;
+use crate::plan::Step;
+use crate::report::{Action, Took};
+use crate::runner::{self, Runner};
+
+/// What the history says of the right, as the last read found it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Seen {
+    pub(crate) fence: Option<i64>,
+    pub(crate) owner: Option<String>,
+    pub(crate) beat: Option<i64>,
+    pub(crate) last_event: Option<i64>,
+    pub(crate) last_write_time: i64,
+}
+
+/// The right, while we have it.
+pub(crate) struct Right<'c, 'a> {
+    client: &'c Client<'a>,
+    table: &'c Table,
+    owner: String,
+    fence: i64,
+    lease: Duration,
+    beat: AtomicI64,
+    /// When the last write under it that was done was sent.
+    sent: Mutex<Instant>,
+}
+
+/// Why the right was not had.
+#[derive(Debug)]
+pub(crate) enum Denied {
+    /// Somebody else has it.
+    Busy,
+    /// The history is not what it was.
+    Stale,
+    Broken(Error),
+}
+
+/// Why a write under the right was not done.
+#[derive(Debug)]
+pub(crate) enum Lost {
+    /// Somebody else has taken over.
+    Right,
+    /// The replicas did not answer while the lease lasted.
+    Answer(DatabaseError),
+    Error(Error),
+}
+
+/// Between tries.
+const BETWEEN: Duration = Duration::from_millis(100);
+
+/// `column = value`, or `column = null`.
+fn is<T: std::fmt::Display>(column: &str, value: Option<T>) -> String {
+    value.map_or_else(|| format!("{column} = null"), |value| format!("{column} = {value}"))
+}
+
+fn has(column: &str, value: Option<&str>) -> String {
+    format!("{column} = {}", record::text(value))
+}
+
+/// Whether a conditional write was done: the first column, on all servers.
+fn was_applied(rows: &[Vec<Option<String>>]) -> bool {
+    rows.first()
+        .and_then(|row| row.first())
+        .and_then(Option::as_deref)
+        .is_some_and(|text| text.eq_ignore_ascii_case("true"))
+}
+
+/// What a conditional write came to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Outcome {
+    Done,
+    NotDone,
+}
+
+/// Writes under a condition, and asserts by `token` whether a write was done whose answer was lost.
+async fn write(
+    (client, table): (&Client<'_>, &Table),
+    text: &str,
+    token: &str,
+    deadline: Instant,
+) -> Result<Outcome, Fault> {
+    loop {
+        let fault = match client.send(Request::new(text)).await {
+            Ok(rows) if was_applied(&rows) => return Ok(Outcome::Done),
+            Ok(_) => None,
+            Err(fault @ (Fault::Refused(_) | Fault::Error(_))) => return Err(fault),
+            Err(fault) => Some(fault),
+        };
+        // The read settles what is under way: it is done by now, or never. What was not done may also be a second try
+        // of what was.
+        match client.send(Request::serial(record::right(table))).await {
+            Ok(rows) => {
+                let found = rows.into_iter().next().and_then(|row| row.into_iter().nth(2).flatten());
+                match fault {
+                    _ if found.as_deref() == Some(token) => return Ok(Outcome::Done),
+                    None => return Ok(Outcome::NotDone),
+                    Some(fault) if Instant::now() >= deadline => return Err(fault),
+                    Some(_) => {}
+                }
+            }
+            Err(fault) if Instant::now() >= deadline => return Err(fault),
+            Err(_) => {}
+        }
+        tokio::time::sleep(BETWEEN).await;
+    }
+}
+
+/// Takes the right for the first step of a batch, if nobody has it and nothing has happened since the history was read.
+pub(crate) async fn acquire<'c, 'a>(
+    (client, table): (&'c Client<'a>, &'c Table),
+    seen: &Seen,
+    batch: &Batch<'_>,
+    step: &Step<'_>,
+) -> Result<Right<'c, 'a>, Denied> {
+    let (owner, fence, lease) = (Uuid::new_v4().to_string(), seen.fence.unwrap_or(0) + 1, batch.settings.lease);
+    let identity = batch.identity;
+    let set = Set::default()
+        .number("fence", fence)
+        .text("owner", &*owner)
+        .text("write_id", &*owner)
+        .number("beat", 0)
+        .number("lease_ms", lease.as_millis() as i64)
+        .text("held_by", &*identity.by)
+        .number("process", i64::from(identity.process))
+        .text("held_application", &*identity.application)
+        .now("held_since")
+        .and(work(step, step.skip));
+    let condition = format!("owner = null AND {} AND {}", is("fence", seen.fence), is("last_event", seen.last_event));
+    let sent = Instant::now();
+    let text = record::guarded(table, set, &condition, &[record::first_row(table)]);
+    match write((client, table), &text, &owner, sent + lease).await {
+        Ok(Outcome::Done) => {}
+        Ok(Outcome::NotDone) => {
+            let now = client.send(Request::serial(record::right(table))).await;
+            let now = now.map_err(|fault| Denied::Broken(fault.into_error(table)))?;
+            let owner = now.into_iter().next().and_then(|row| row.into_iter().nth(1).flatten());
+            return Err(if owner.is_some() { Denied::Busy } else { Denied::Stale });
+        }
+        Err(fault) => return Err(Denied::Broken(fault.into_error(table))),
+    }
+    Ok(Right { client, table, owner, fence, lease, beat: AtomicI64::new(0), sent: Mutex::new(sent) })
+}
+
+/// What is being done, for those who wait.
+fn work(step: &Step<'_>, done: usize) -> Set {
+    Set::default()
+        .text("work_version", &*step.key)
+        .text("work_direction", if step.action == Action::RollBack { "down" } else { "up" })
+        .number("work_statement", done as i64 + 1)
+        .number("work_statements", step.statement_count() as i64)
+}
+
+impl Right<'_, '_> {
+    fn condition(&self) -> String {
+        format!("fence = {} AND {}", self.fence, has("owner", Some(&self.owner)))
+    }
+
+    /// What is left of the lease, by our clock: it began when the last write was sent that others have seen.
+    pub(crate) fn left(&self) -> Duration {
+        let sent = *self.sent.lock().unwrap_or_else(PoisonError::into_inner);
+        self.lease.saturating_sub(sent.elapsed())
+    }
+
+    /// How long it lasts from one sign of life to the next.
+    pub(crate) fn lease(&self) -> Duration {
+        self.lease
+    }
+
+    fn note(&self, sent: Instant) {
+        let mut last = self.sent.lock().unwrap_or_else(PoisonError::into_inner);
+        *last = sent.max(*last);
+    }
+
+    fn next_beat(&self) -> i64 {
+        self.beat.fetch_add(1, Ordering::Relaxed) + 1
+    }
+
+    /// Writes the progress of a step, with rows that belong to it, while the right is ours; that is a sign of life.
+    pub(crate) async fn write(&self, step: &Step<'_>, done: usize, set: Set, rows: &[String]) -> Result<(), Lost> {
+        let token = Uuid::new_v4().to_string();
+        let set = set.and(work(step, done)).text("write_id", &*token).number("beat", self.next_beat());
+        let sent = Instant::now();
+        let text = record::guarded(self.table, set, &self.condition(), rows);
+        match write((self.client, self.table), &text, &token, sent + self.left()).await {
+            Ok(Outcome::Done) => {
+                self.note(sent);
+                Ok(())
+            }
+            Ok(Outcome::NotDone) => Err(Lost::Right),
+            Err(Fault::Later(cause) | Fault::Unknown(cause)) => Err(Lost::Answer(cause)),
+            Err(fault) => Err(Lost::Error(fault.into_error(self.table))),
+        }
+    }
+
+    /// Gives the right back; what cannot be given back ends by itself.
+    pub(crate) async fn release(&self) {
+        let set = Set::default().text("owner", None);
+        let text = record::guarded(self.table, set, &self.condition(), &[]);
+        if let Err(fault) = self.client.send(Request::new(text)).await {
+            let why = fault.cause().map(ToString::to_string).unwrap_or_default();
+            tracing::warn!(why, lease = %Took(self.lease), "the right to migrate could not be given back; it ends with its lease");
+        }
+    }
+
+    /// The error of a write that was not done.
+    pub(crate) async fn lost(&self, lost: Lost, label: &str, since: i64) -> Error {
+        match lost {
+            Lost::Right => runner::taken_over(label, &self.taken_over_by(since).await),
+            Lost::Answer(cause) => {
+                let message =
+                    format!("the progress of {label} could not be written: the replicas of the history did not answer");
+                let help = "look at the cluster (`nodetool status`), and run it again: it looks what became of its last \
+                            statement, and goes on";
+                Error::new(ErrorKind::Connection, message).source(cause).help(help)
+            }
+            Lost::Error(error) => error,
+        }
+    }
+
+    async fn taken_over_by(&self, since: i64) -> String {
+        let rows = self.client.send(Request::serial(record::takeovers(self.table, since))).await.unwrap_or_default();
+        let is_takeover = |row: &&Vec<Option<String>>| row.first().and_then(Option::as_deref) == Some("taken_over");
+        let by = rows.iter().rev().find(is_takeover).and_then(|row| row.get(1).cloned().flatten());
+        by.unwrap_or_else(|| "another runner".to_owned())
+    }
+}
+
+/// Signs of life beside the work.
+pub(crate) struct Signs<'r, 'c, 'a>(pub(crate) &'r Right<'c, 'a>);
+
+impl Pulse for Signs<'_, '_, '_> {
+    fn beat(&mut self) -> Answer<'_, Result<bool>> {
+        Box::pin(async move {
+            let right = self.0;
+            let text =
+                record::guarded(right.table, Set::default().number("beat", right.next_beat()), &right.condition(), &[]);
+            let sent = Instant::now();
+            let rows = right.client.send(Request::new(text)).await.map_err(|fault| fault.into_error(right.table))?;
+            let is_ours = was_applied(&rows);
+            if is_ours {
+                right.note(sent);
+            }
+            Ok(is_ours)
+        })
+    }
+
+    fn reset(&mut self) {}
+}
+
+/// Takes the right from a runner that has given no sign of life for its lease, for nobody: it is then had as ever.
+pub(crate) async fn take_over(
+    (client, table): (&Client<'_>, &Table),
+    seen: &Seen,
+    runner: &Runner,
+    identity: &Identity,
+) -> Result<TakeOver> {
+    let Some(owner) = &seen.owner else { return Ok(TakeOver::Gone) };
+    let (token, number) = (Uuid::new_v4().to_string(), seen.last_event.unwrap_or(0) + 1);
+    let set = Set::default()
+        .number("fence", seen.fence.unwrap_or(0) + 1)
+        .text("owner", None)
+        .text("write_id", &*token)
+        .number("last_event", number);
+    let condition = format!(
+        "{} AND {} AND {} AND {}",
+        is("fence", seen.fence),
+        has("owner", Some(owner)),
+        is("beat", seen.beat),
+        is("last_event", seen.last_event)
+    );
+    let key = runner.work.as_ref().map_or("", |work| &*work.key);
+    let detail = format!("from {runner}");
+    let event = Event { number, what: "taken_over", key, detail: Some(&detail), took: None };
+    let text = record::guarded(table, set, &condition, &[record::event(table, identity, event)]);
+    match write((client, table), &text, &token, Instant::now() + BETWEEN * 50).await {
+        Ok(Outcome::Done) => Ok(TakeOver::Done),
+        Ok(Outcome::NotDone) => Ok(TakeOver::Gone),
+        Err(fault) => Err(fault.into_error(table)),
+    }
+}
+
+/// Settles an entry, unless somebody has the right or anything has happened since the history was read.
+pub(crate) async fn settle(
+    (client, table): (&Client<'_>, &Table),
+    seen: &Seen,
+    identity: &Identity,
+    (key, why): (&str, &str),
+    set: Set,
+) -> Result<(), Denied> {
+    let (token, number) = (Uuid::new_v4().to_string(), seen.last_event.unwrap_or(0) + 1);
+    let condition = format!("owner = null AND {} AND {}", is("fence", seen.fence), is("last_event", seen.last_event));
+    let statics = Set::default().text("write_id", &*token).number("last_event", number);
+    let event = Event { number, what: "resolved", key, detail: Some(why), took: None };
+    let rows = [record::entry(table, key, set), record::event(table, identity, event)];
+    let text = record::guarded(table, statics, &condition, &rows);
+    match write((client, table), &text, &token, Instant::now() + BETWEEN * 50).await {
+        Ok(Outcome::Done) => Ok(()),
+        Ok(Outcome::NotDone) => Err(Denied::Stale),
+        Err(fault) => Err(Denied::Broken(fault.into_error(table))),
+    }
+}

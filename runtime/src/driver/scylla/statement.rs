@@ -1,0 +1,166 @@
+//! The statements of a script, each once: its progress is written under the right, before and after it.
+
+use std::time::Duration;
+
+use whimbrel_core::{Kind, Script, Statement};
+
+use crate::database_error::DatabaseError;
+use crate::doubt::cql::{Nature, Reach, Repeated, nature};
+use crate::driver::Stop;
+use crate::driver::scylla::answer::Fault;
+use crate::driver::scylla::catalogue;
+use crate::driver::scylla::client::Request;
+use crate::driver::scylla::nodes::Need;
+use crate::driver::scylla::record::Mark;
+use crate::driver::scylla::step::{Steps, refused, too_late};
+use crate::plan::Step;
+
+/// A script at work.
+pub(crate) struct Run<'r, 's, 'k, 'a, 'b> {
+    pub(crate) steps: &'r mut Steps<'s, 'k, 'a, 'b>,
+    pub(crate) step: &'r Step<'b>,
+    pub(crate) script: &'r Script,
+}
+
+/// How often a statement is sent that the servers did not run.
+const TRIES: u32 = 10;
+/// How often one is sent whose repetition changes nothing, when its answer is lost.
+const REPEATS: u32 = 3;
+
+/// Milliseconds before the next try: more each time, and not the same for all.
+fn pause(tries: u32) -> Duration {
+    let random = u64::from(uuid::Uuid::new_v4().as_bytes()[0]);
+    Duration::from_millis((50 << tries.min(6)) + random)
+}
+
+impl Run<'_, '_, '_, '_, '_> {
+    /// Runs what is not done yet; the number of statements that were.
+    pub(crate) async fn statements(mut self) -> Result<usize, Stop> {
+        let (first, all) = (self.step.skip, self.script.len());
+        if first >= all {
+            self.steps.enter(self.step, Mark::default()).await?;
+        }
+        for index in first..all {
+            let Some(statement) = self.script.statement(index) else { break };
+            self.statement(index, &statement).await?;
+        }
+        Ok(all - first.min(all))
+    }
+
+    async fn statement(&mut self, index: usize, statement: &Statement) -> Result<(), Stop> {
+        let text = self.script.text_of(statement);
+        let nature = nature(text, &self.steps.known.table.keyspace);
+        if let Nature::Schema { reach, .. } = &nature {
+            self.steps.agree(need(*reach)).await.map_err(Stop::Broken)?;
+        }
+        let mark = self.mark(index, &nature).await?;
+        let write_time = mark.write_time;
+        if index == self.step.skip {
+            self.steps.enter(self.step, mark).await?;
+        } else {
+            self.steps.progress(self.step, index, mark).await?;
+        }
+        self.execute(index, (text, statement.kind), &nature, write_time).await?;
+        if let Nature::Schema { reach, .. } = &nature {
+            self.steps.agree(need(*reach)).await.map_err(Stop::Broken)?;
+        }
+        Ok(())
+    }
+
+    /// What whoever comes after us must know of a statement.
+    async fn mark(&self, index: usize, nature: &Nature) -> Result<Mark, Stop> {
+        let (client, at) = (self.steps.known.client, self.steps.coordinator);
+        let broken = |fault: Fault| Stop::Broken(fault.into_error(self.steps.known.table));
+        let mark = Mark { statement: Some(index), coordinator: Some(at.host_id.clone()), ..Mark::default() };
+        Ok(match nature {
+            Nature::Schema { keyspaces, .. } => {
+                let digest = catalogue::digest(client, &at.node, keyspaces).await.map_err(broken)?;
+                Mark { schema_before: Some(digest), ..mark }
+            }
+            Nature::Rows(Repeated::Pinned) => {
+                let before = self.steps.known.marks.get(&self.step.key).filter(|it| it.statement == Some(index));
+                // What may have been written once is written with the same time again: that changes nothing.
+                let write_time = match before.and_then(|mark| mark.write_time) {
+                    Some(time) => time,
+                    None => self.write_time().await.map_err(broken)?,
+                };
+                Mark { write_time: Some(write_time), ..mark }
+            }
+            _ => mark,
+        })
+    }
+
+    /// A time after all that migrations have written, and after the schema change before it: the database's, since the
+    /// time of dropping a column is, too.
+    async fn write_time(&self) -> Result<i64, Fault> {
+        let select = "SELECT toUnixTimestamp(now()) FROM system.local WHERE key='local'";
+        let rows = self.steps.known.client.send(Request::own(select, &self.steps.coordinator.node)).await?;
+        let now = rows.into_iter().next().and_then(|row| row.into_iter().next()?).and_then(|ms| ms.parse::<i64>().ok());
+        Ok((now.unwrap_or(0) * 1000).max(self.steps.last_write_time + 1000))
+    }
+
+    /// Sends a statement until it is known what became of it.
+    async fn execute(
+        &self,
+        index: usize,
+        (text, kind): (&str, Kind),
+        nature: &Nature,
+        write_time: Option<i64>,
+    ) -> Result<(), Stop> {
+        let limit = self.steps.limit(self.step);
+        let (mut tries, mut repeats) = (1, 1);
+        loop {
+            self.wait_for_right(limit).await?;
+            let request = Request::new(text).to(&self.steps.coordinator.node).within(limit).at(write_time);
+            match self.steps.known.client.send(request).await {
+                Ok(_) => return Ok(()),
+                Err(Fault::Refused(cause)) => return Err(self.failed(index, cause)),
+                Err(Fault::Error(error)) => return Err(Stop::Broken(error)),
+                // A write that reads first may have been done although its read was not answered.
+                Err(Fault::Later(cause)) if kind == Kind::Query || !is_of_read(&cause) => {
+                    if tries >= TRIES {
+                        return Err(self.failed(index, cause));
+                    }
+                    tracing::info!(cause = %cause, tries, "the statement was not run; trying again");
+                    tokio::time::sleep(pause(tries)).await;
+                    tries += 1;
+                }
+                Err(Fault::Later(cause) | Fault::Unknown(cause)) => {
+                    if !nature.is_harmless_again() || repeats >= REPEATS {
+                        return Err(Stop::Lost(cause));
+                    }
+                    tracing::info!(cause = %cause, repeats, "the answer is lost; writing the same again");
+                    tokio::time::sleep(pause(repeats)).await;
+                    repeats += 1;
+                }
+            }
+        }
+    }
+
+    /// Sends nothing that the right may not outlast.
+    async fn wait_for_right(&self, limit: Duration) -> Result<(), Stop> {
+        while self.steps.right.left() < limit {
+            if self.steps.right.left().is_zero() {
+                return Err(too_late(self.step));
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        Ok(())
+    }
+
+    fn failed(&self, index: usize, cause: DatabaseError) -> Stop {
+        Stop::Failed(Box::new(refused(self.script, index, cause)))
+    }
+}
+
+fn need(reach: Reach) -> Need {
+    match reach {
+        Reach::Anything => Need::Everyone,
+        Reach::Adds => Need::Additive,
+    }
+}
+
+/// Whether replicas did not answer a read.
+fn is_of_read(cause: &DatabaseError) -> bool {
+    matches!(cause.code(), Some("0x1200" | "0x1300"))
+}

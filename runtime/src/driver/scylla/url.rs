@@ -1,0 +1,144 @@
+//! `scylla://user:password@host1,host2:9042/keyspace?…`
+
+use percent_encoding::percent_decode_str;
+
+use crate::cluster::SerialLevel;
+use crate::error::{Error, ErrorKind, Result};
+
+/// What a URL says; it never goes into a message, since it may hold a password.
+pub(crate) struct Address {
+    /// Each with its port.
+    pub(crate) hosts: Vec<String>,
+    pub(crate) user: Option<(String, String)>,
+    pub(crate) keyspace: Option<String>,
+    pub(crate) datacenter: Option<String>,
+    pub(crate) replication: Option<String>,
+    pub(crate) level: Option<SerialLevel>,
+}
+
+const PORT: u16 = 9042;
+
+fn refuse(message: impl Into<String>, help: &str) -> Error {
+    Error::new(ErrorKind::Refused, message).help(help)
+}
+
+const SHAPE: &str = "write it as `scylla://user:password@host1,host2:9042/keyspace`";
+
+impl Address {
+    pub(crate) fn parse(url: &str) -> Result<Self> {
+        let rest = url.split_once("://").map(|(_, rest)| rest).ok_or_else(|| refuse("the URL names no host", SHAPE))?;
+        let (rest, query) = rest.split_once('?').unwrap_or((rest, ""));
+        let (authority, keyspace) = rest.split_once('/').unwrap_or((rest, ""));
+        let (user, hosts) = match authority.rsplit_once('@') {
+            Some((user, hosts)) => (Some(user), hosts),
+            None => (None, authority),
+        };
+        let user = match user.map(|user| user.split_once(':').unwrap_or((user, ""))) {
+            Some((user, password)) => Some((decoded(user, "user")?, decoded(password, "password")?)),
+            None => None,
+        };
+        let keyspace = decoded(keyspace.trim_end_matches('/'), "keyspace")?;
+        let mut address = Self {
+            hosts: hosts_of(hosts)?,
+            user,
+            keyspace: (!keyspace.is_empty()).then_some(keyspace),
+            datacenter: None,
+            replication: None,
+            level: None,
+        };
+        for option in query.split('&').filter(|option| !option.is_empty()) {
+            address.take(option)?;
+        }
+        Ok(address)
+    }
+
+    fn take(&mut self, option: &str) -> Result<()> {
+        let (key, value) = option.split_once('=').unwrap_or((option, ""));
+        let value = decoded(value, key)?;
+        match key {
+            "datacenter" => self.datacenter = Some(value),
+            "create_keyspace" => self.replication = Some(value),
+            "serial_level" if value == "global" => self.level = Some(SerialLevel::Global),
+            "serial_level" if value == "local" => self.level = Some(SerialLevel::Local),
+            "serial_level" => {
+                return Err(refuse("`serial_level` in the URL is neither `global` nor `local`", "correct it"));
+            }
+            _ => {
+                let help = "the URL takes `datacenter`, `create_keyspace` and `serial_level`";
+                return Err(refuse(format!("the URL has an option `{key}`, which is none of ours"), help));
+            }
+        }
+        Ok(())
+    }
+}
+
+fn decoded(text: &str, what: &str) -> Result<String> {
+    let text = percent_decode_str(text).decode_utf8();
+    text.map(Into::into)
+        .map_err(|_| refuse(format!("the {what} in the URL is not UTF-8"), "write `%` and two digits for each byte"))
+}
+
+/// Hosts without a port take that of the last one, or the usual one.
+fn hosts_of(hosts: &str) -> Result<Vec<String>> {
+    let split = |host: &str| -> Result<(String, Option<u16>)> {
+        let bad_port = || refuse("a port in the URL is no number from 1 to 65535", SHAPE);
+        // An IPv6 address stands in brackets (RFC 3986, 3.2.2).
+        let end = host.rfind(']').map_or(0, |at| at + 1);
+        match host[end..].rsplit_once(':') {
+            Some((before, port)) => {
+                let port = port.parse().ok().filter(|port| *port != 0).ok_or_else(bad_port)?;
+                Ok((format!("{}{before}", &host[..end]), Some(port)))
+            }
+            None => Ok((host.to_owned(), None)),
+        }
+    };
+    let hosts: Vec<_> = hosts.split(',').map(split).collect::<Result<_>>()?;
+    if hosts.iter().any(|(host, _)| host.is_empty()) {
+        return Err(refuse("the URL names no host", SHAPE));
+    }
+    let last = hosts.last().and_then(|(_, port)| *port).unwrap_or(PORT);
+    Ok(hosts.into_iter().map(|(host, port)| format!("{host}:{}", port.unwrap_or(last))).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_url_is_read() {
+        let url = "scylla://deploy:p%40ss%2F@a,b:9043,c:9044/shop?datacenter=dc1&serial_level=local\
+                   &create_keyspace=%7B'class':'SimpleStrategy'%7D";
+        let address = Address::parse(url).unwrap();
+        assert_eq!(address.hosts, ["a:9044", "b:9043", "c:9044"]);
+        assert_eq!(address.user, Some(("deploy".to_owned(), "p@ss/".to_owned())));
+        assert_eq!(address.keyspace.as_deref(), Some("shop"));
+        assert_eq!(address.datacenter.as_deref(), Some("dc1"));
+        assert_eq!(address.replication.as_deref(), Some("{'class':'SimpleStrategy'}"));
+        assert_eq!(address.level, Some(SerialLevel::Local));
+        let address = Address::parse("cassandra://[::1]").unwrap();
+        assert_eq!(address.hosts, ["[::1]:9042"]);
+        assert!(address.user.is_none() && address.keyspace.is_none());
+        assert_eq!(Address::parse("scylla://[::1]:1,h/ks/").unwrap().hosts, ["[::1]:1", "h:9042"]);
+    }
+
+    #[test]
+    fn what_is_wrong_with_a_url_is_said_without_it() {
+        let urls = [
+            "scylla:x",
+            "scylla://",
+            "scylla://secret@,b/",
+            "scylla://h:0/",
+            "scylla://h:secret/",
+            "scylla://%ff@h/",
+            "scylla://h/?serial_level=secret",
+            "scylla://h/?secrets=1",
+        ];
+        for url in urls {
+            let error = Address::parse(url).err().map(|error| format!("{error:?}"));
+            assert!(
+                error.as_ref().is_some_and(|error| !error.contains("secret@") && error.contains("help:")),
+                "{url}: {error:?}"
+            );
+        }
+    }
+}
