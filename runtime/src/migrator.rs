@@ -1,9 +1,8 @@
 //! The API.
 
-use std::collections::HashSet;
 use std::time::{Duration, Instant};
 
-use whimbrel_core::{Dialect, Direction, Migrations, Version};
+use whimbrel_core::{Dialect, Migrations, Version};
 
 use crate::backoff::Backoff;
 use crate::cluster::Cluster;
@@ -11,15 +10,15 @@ use crate::database::{self, Database};
 use crate::driver::{Answer, Detail, Driver};
 use crate::engine::{self, Engine};
 use crate::error::{Error, ErrorKind, Result};
-use crate::history::{Entry, History, State};
+use crate::history::{Entry, History};
 use crate::identity::Identity;
-use crate::plan::{self, Facts, Goal, Plan};
-use crate::refusal;
-use crate::report::{Report, Took, count};
+use crate::plan::{Goal, Plan};
+use crate::report::{Report, Took};
 use crate::settings::{AutoMigrate, Missing, Newer, OutOfOrder, Settings, ValidateSchema};
 use crate::stale::refuse_stale;
-use crate::status::{Status, Validation};
+use crate::status::Status;
 use crate::target::{Resolve, Rollback, Target};
+use crate::validation::{Validation, check_valid, validate};
 
 /// Applies everything that is pending: the 95 % case, for the start of a service.
 ///
@@ -609,47 +608,6 @@ fn took_too_long(limit: Duration, dialect: Dialect) -> Error {
         }
     };
     Error::new(ErrorKind::Timeout, format!("the run took longer than {}", Took(limit))).help(help)
-}
-
-/// The validation as an error, when something is wrong.
-fn check_valid(validation: &Validation) -> Result<()> {
-    if validation.is_valid() {
-        return Ok(());
-    }
-    let told = validation.problems.iter().map(|problem| format!("  {}", problem.replace('\n', "\n  ")));
-    let problems = count(validation.problems.len(), "problem");
-    let message = format!("all that was asked for is applied, but the database is not valid: {problems}");
-    Err(Error::new(ErrorKind::Invalid, message)
-        .details(told.collect::<Vec<_>>().join("\n"))
-        .help("find out what changed it, and mend it, by hand or with a new migration"))
-}
-
-async fn validate(engine: &mut Engine<'_, '_>) -> Result<Validation> {
-    let (set, settings, driver) = (engine.set, engine.settings, &mut *engine.driver);
-    let history = engine::read(driver, Detail::Scripts, &mut Backoff::new(settings.lock_timeout)).await?;
-    let dialect = driver.dialect();
-    let mut validation = Validation { compared: history.completed().count(), ..Validation::default() };
-    let application = &engine.identity.application;
-    let facts = Facts { set, dialect, history: &history, settings, application };
-    let pending: Vec<_> = plan::pending(facts).collect();
-    // It was not going to run anything.
-    let told = |fault: Error| fault.to_string().replacen("; nothing was run", "", 1);
-    validation.problems.extend(refusal::faults(facts, &pending).into_iter().map(told));
-    for entry in history.entries.iter().filter(|entry| matches!(entry.state, State::Failed | State::Running)) {
-        validation.problems.push(format!("{} is {}", entry.label(), entry.state));
-    }
-    let applied: HashSet<&Version> = history.completed().map(|entry| &entry.version).collect();
-    for migration in set.iter().filter(|migration| applied.contains(migration.version())) {
-        let Some(script) = migration.script(Direction::Verify, dialect) else { continue };
-        validation.verified += 1;
-        if let Some(failure) = driver.verify(script, settings).await? {
-            let place = failure.range.map(|range| script.place(set.path_of(script), range));
-            let place = place.map_or_else(String::new, |place| format!("\n{place}"));
-            let label = format!("{} {}", migration.version(), migration.name());
-            validation.problems.push(format!("{label}: {}{place}", failure.cause));
-        }
-    }
-    Ok(validation)
 }
 
 /// The driver, when it could be made and the set is written for it.

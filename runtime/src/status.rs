@@ -6,7 +6,7 @@ use std::fmt;
 use whimbrel_core::{Migrations, Version};
 
 use crate::history::{Entry, History, Holder, State};
-use crate::report::{Took, migrations};
+use crate::report::Took;
 use crate::runner::Runner;
 
 /// Where a database stands beside this binary's set; printing it shows a table.
@@ -167,40 +167,5 @@ impl fmt::Display for Status {
             }
         }
         Ok(())
-    }
-}
-
-/// What [`Migrator::validate`](crate::Migrator::validate) found.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-#[non_exhaustive]
-pub struct Validation {
-    /// How many applied migrations were compared with this binary's.
-    pub compared: usize,
-    /// How many verify scripts were asked.
-    pub verified: usize,
-    /// What is wrong, each with its place where it has one.
-    pub problems: Vec<String>,
-}
-
-impl Validation {
-    /// Whether nothing is wrong.
-    pub fn is_valid(&self) -> bool {
-        self.problems.is_empty()
-    }
-}
-
-impl fmt::Display for Validation {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let verify = crate::report::count(self.verified, "verify script");
-        if self.is_valid() {
-            return write!(f, "valid: {} compared, {verify} asked", migrations(self.compared));
-        }
-        write!(
-            f,
-            "not valid: {} in {} compared, {verify} asked",
-            crate::report::count(self.problems.len(), "problem"),
-            migrations(self.compared)
-        )?;
-        self.problems.iter().try_for_each(|problem| write!(f, "\n  {}", problem.replace('\n', "\n  ")))
     }
 }

@@ -24,9 +24,8 @@ pub(crate) mod rows;
 mod took_effect;
 
 pub(crate) use change::Change;
-pub(crate) use compare::{Difference, compare};
-pub(crate) use derive::{Derived, Unchecked, derive};
+pub(crate) use compare::compare;
+pub(crate) use derive::derive;
 pub(crate) use effect::Effect;
 pub(crate) use model::Schema;
-pub(crate) use name::Name;
 pub(crate) use repeat::Repeat;

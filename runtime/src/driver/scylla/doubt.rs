@@ -42,7 +42,13 @@ pub(crate) async fn ask(
     if seen.as_ref() == Some(before) {
         return Ok(Answer::No);
     }
-    Ok(Answer::Unknown)
+    // Something has changed: this, or what somebody else has done.
+    let found = catalogue::found(client, &at.node, &keyspaces).await.map_err(|fault| fault.into_error(table))?;
+    Ok(match effect.took_effect(&found) {
+        Some(true) => Answer::Yes,
+        Some(false) => Answer::No,
+        None => Answer::Unknown,
+    })
 }
 
 /// The node that a statement was sent to, which alone knows what became of it; any other one if it is gone for good.

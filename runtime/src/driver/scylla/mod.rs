@@ -20,12 +20,13 @@ mod step;
 mod table;
 mod url;
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use scylla::client::session::Session;
-use whimbrel_core::{Dialect, Script};
+use whimbrel_core::{Dialect, Script, Version};
 
 use crate::cluster::Cluster;
 use crate::database::{Database, sealed};
@@ -37,7 +38,7 @@ use crate::driver::scylla::right::{Denied, Seen};
 use crate::driver::scylla::step::Known;
 use crate::driver::scylla::table::Table;
 use crate::driver::scylla::url::Address;
-use crate::driver::{Answer, Batch, Detail, Driver, Ended, Failure, Resolution, Stop, TakeOver};
+use crate::driver::{Answer, Batch, Compared, Detail, Driver, Ended, Failure, Resolution, Stop, TakeOver};
 use crate::error::{Error, ErrorKind, Result};
 use crate::history::{Entry, Head, History, Holder};
 use crate::identity::Identity;
@@ -160,6 +161,13 @@ impl Driver for Scylla<'_> {
         Box::pin(async move {
             let (client, table) = self.link.meet().await?;
             query::unverified(client, script, settings).await.map_err(|fault| fault.into_error(table))
+        })
+    }
+
+    fn compare<'a>(&'a mut self, scripts: &'a [(Version, Cow<'a, Script>)]) -> Answer<'a, Result<Compared>> {
+        Box::pin(async move {
+            let (client, table) = self.link.meet().await?;
+            catalogue::compare(client, scripts).await.map_err(|fault| fault.into_error(table))
         })
     }
 
