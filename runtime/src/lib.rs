@@ -59,7 +59,7 @@ mod doubt;
 mod engine;
 mod plan;
 mod refusal;
-#[allow(dead_code, unused_imports, reason = "the driver that needs it is being written")]
+#[allow(dead_code, reason = "the driver that needs it is being written")]
 mod schema;
 mod settle;
 mod stale;
