@@ -72,9 +72,9 @@ fn at_word(words: &[&str], at: usize) -> Option<String> {
     match word {
         // After a name it is a subscript.
         "[" if kept(before).is_none() => Some("writes a list".to_owned()),
-        "[" if is_in_selection(words, at) && is_list_index(&words[at + 1..]) => {
-            Some("deletes an element of a list".to_owned())
-        }
+        // Where an application has deleted one before it, the place is another element's, and the same timestamp is newer
+        // than that (tried with Cassandra 5.0.8).
+        "[" if is_list_index(&words[at + 1..]) => Some("changes an element of a list by its place".to_owned()),
         "(" => called(words, at),
         _ => None,
     }
@@ -85,13 +85,6 @@ fn json(words: &[&str]) -> Option<String> {
     let speaks = words.iter().any(|word| is_one_of(word, &["json", "fromjson", "from_json"]));
     let has_list = speaks && words.iter().any(|word| word.starts_with(['\'', '$']) && word.contains('['));
     has_list.then(|| "may write a list (as JSON)".to_owned())
-}
-
-/// Whether a place is between `DELETE` and `FROM`.
-fn is_in_selection(words: &[&str], at: usize) -> bool {
-    // These are reserved, so no column has such a name.
-    let verb = words[..at].iter().rev().find(|word| is_one_of(word, &["delete", "from", "set", "where"]));
-    verb.is_some_and(|verb| verb.eq_ignore_ascii_case("delete"))
 }
 
 /// Whether a subscript may be that of a list; the keys of maps that look like one are taken for it too.
