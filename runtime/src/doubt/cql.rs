@@ -3,7 +3,9 @@
 use whimbrel_core::Script;
 
 use super::{Answer, Finding, Question, Thing};
-use crate::schema::{Change, Effect, Repeat};
+use crate::schema::change::Change;
+use crate::schema::effect::Effect;
+use crate::schema::repeat::Repeat;
 
 /// Whether a statement may be sent again although it may have been done.
 pub(crate) fn is_harmless_again(effect: &Effect) -> bool {

@@ -182,7 +182,9 @@ fn put<T: Clone>(entry: Entry<String, T>, value: &T, guard: Guard) {
 
 #[cfg(test)]
 pub(super) mod tests {
-    use crate::schema::{Effect, Schema, compare};
+    use crate::schema::compare::compare;
+    use crate::schema::effect::Effect;
+    use crate::schema::model::Schema;
 
     /// What statements make of nothing, in the keyspace `app`.
     pub(in crate::schema) fn made(statements: &str) -> Schema {

@@ -5,27 +5,22 @@
 //! `compare(&derive(scripts, keyspace).schema, &found)` names the differences, `unchecked` what was not understood.
 
 // One statement.
+pub(crate) mod change;
+pub(crate) mod effect;
+pub(crate) mod name;
+pub(crate) mod repeat;
+
 mod alter;
-mod change;
 mod column_type;
 mod create;
 mod drop;
-mod effect;
-mod name;
 mod reader;
-mod repeat;
 
 // A schema.
-mod apply;
-mod compare;
-mod derive;
-mod model;
+pub(crate) mod compare;
+pub(crate) mod derive;
+pub(crate) mod model;
 pub(crate) mod rows;
-mod took_effect;
 
-pub(crate) use change::Change;
-pub(crate) use compare::compare;
-pub(crate) use derive::derive;
-pub(crate) use effect::Effect;
-pub(crate) use model::Schema;
-pub(crate) use repeat::Repeat;
+mod apply;
+mod took_effect;

@@ -186,3 +186,6 @@ fn signature((name, arguments): &FunctionRow) -> Signature {
     let arguments = arguments.iter().flatten().map(|text| ColumnType::found(text, Within::Frozen)).collect();
     Signature { name: name.clone(), arguments }
 }
+
+#[cfg(test)]
+mod tests;

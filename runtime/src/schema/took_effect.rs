@@ -226,4 +226,23 @@ mod tests {
             assert_eq!(Effect::of(text, "app").took_effect(&found), expected, "{text}");
         }
     }
+
+    #[test]
+    fn a_statement_that_is_applied_took_effect() {
+        let script = include_str!("rows/cassandra.cql");
+        let mut schema = made("CREATE KEYSPACE app");
+        for text in script.split(";\n").filter(|text| !text.is_empty()) {
+            let effect = Effect::of(text, "app");
+            assert_eq!(effect.took_effect(&schema), Some(false), "{text}");
+            let Effect::Schema(change) = &effect else { panic!("{text}") };
+            schema.apply(change).unwrap();
+            let expected = match text {
+                _ if text.contains("OR REPLACE") => None,
+                // There is one on that column.
+                _ if text.starts_with("CREATE INDEX IF NOT EXISTS again") => Some(false),
+                _ => Some(true),
+            };
+            assert_eq!(effect.took_effect(&schema), expected, "{text}");
+        }
+    }
 }

@@ -13,7 +13,11 @@ use crate::driver::scylla::answer::{Fault, Rows};
 use crate::driver::scylla::client::{Client, Request};
 use crate::driver::scylla::nodes::Coordinator;
 use crate::driver::scylla::record;
-use crate::schema::{Effect, Schema, compare as differences, derive, rows};
+use crate::schema::compare::compare as differences;
+use crate::schema::derive::derive;
+use crate::schema::effect::Effect;
+use crate::schema::model::Schema;
+use crate::schema::rows;
 
 /// The tables that tell of a keyspace.
 const TABLES: [&str; 10] = [

@@ -11,7 +11,7 @@ use crate::driver::scylla::record::Mark;
 use crate::driver::scylla::table::Table;
 use crate::error::{Error, ErrorKind, Result};
 use crate::report::Took;
-use crate::schema::Effect;
+use crate::schema::effect::Effect;
 
 /// How often the schema is looked at until two looks find the same.
 const LOOKS: usize = 4;

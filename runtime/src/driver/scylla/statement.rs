@@ -15,7 +15,8 @@ use crate::driver::scylla::record::Mark;
 use crate::driver::scylla::step::{Steps, refused, too_late};
 use crate::error::Result;
 use crate::plan::Step;
-use crate::schema::{Effect, Repeat};
+use crate::schema::effect::Effect;
+use crate::schema::repeat::Repeat;
 
 /// A script at work.
 pub(crate) struct Run<'r, 's, 'k, 'a, 'b> {

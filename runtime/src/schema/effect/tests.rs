@@ -1,7 +1,7 @@
 use super::*;
 use crate::schema::change::{Gone, Guard, TableChange, Thing, TypeChange};
 use crate::schema::column_type::{ColumnType, Within};
-use crate::schema::model::{Column, ColumnKind, Index, IndexKind, Order, Selected, Signature, View};
+use crate::schema::model::{Column, ColumnKind, Index, IndexKind, Order, Schema, Selected, Signature, View};
 
 fn of_type(text: &str) -> ColumnType {
     ColumnType::found(text, Within::Open)
@@ -235,6 +235,7 @@ fn nothing_panics() {
         (seed % below as u64) as usize
     };
     let schema = "CREATE TABLE ks.users (id int, b text static, PRIMARY KEY (id))";
+    let mut made = Schema::default();
     for _ in 0..50_000 {
         let length = random(24);
         let mut text: String = (0..length).map(|_| [words[random(words.len())], " "].concat()).collect();
@@ -242,6 +243,10 @@ fn nothing_panics() {
             text = [&schema[..random(schema.len())], " ", &text].concat();
         }
         let effect = Effect::of(&text, "app");
+        if let Effect::Schema(change) = &effect {
+            made.apply(change);
+        }
+        effect.took_effect(&made);
         effect.objects();
         effect.is_additive();
     }
