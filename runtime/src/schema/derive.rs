@@ -51,7 +51,7 @@ pub(crate) fn derive<'a>(scripts: impl IntoIterator<Item = (&'a Version, &'a Scr
 
 impl fmt::Display for Unchecked {
     fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
-        write!(f, "statement {} of {} is not checked: {} …", self.statement, self.version, self.words)
+        write!(f, "statement {} of migration {} is not checked: {} …", self.statement, self.version, self.words)
     }
 }
 
@@ -79,8 +79,8 @@ mod tests {
         assert_eq!(derived.schema, made("CREATE TABLE users (id int PRIMARY KEY, email text)"));
         let unchecked: Vec<String> = derived.unchecked.iter().map(ToString::to_string).collect();
         let expected = [
-            "statement 1 of 3 is not checked: CREATE TABLE copy LIKE old WITH …",
-            "statement 2 of 3 is not checked: ALTER TABLE strange ADD a int …",
+            "statement 1 of migration 3 is not checked: CREATE TABLE copy LIKE old WITH …",
+            "statement 2 of migration 3 is not checked: ALTER TABLE strange ADD a int …",
         ];
         assert_eq!(unchecked, expected);
     }
