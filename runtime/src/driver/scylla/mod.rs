@@ -98,7 +98,7 @@ impl Driver for Scylla<'_> {
     }
 
     fn use_cluster(&mut self, cluster: Cluster) {
-        self.link.cluster = cluster;
+        self.link.treat(cluster);
     }
 
     fn head<'a>(&'a mut self, key: &'a str) -> Answer<'a, Result<Head>> {

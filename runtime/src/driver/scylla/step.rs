@@ -104,6 +104,13 @@ impl Tally {
         self.unfinished.insert(step.version.clone());
     }
 
+    /// It is as it was before the step began.
+    fn go_on(&mut self, history: &History, step: &Step<'_>) {
+        self.unfinished.remove(&step.version);
+        let before = Self::of(history).completed.remove_entry(&step.version);
+        self.completed.extend(before);
+    }
+
     fn end(&mut self, step: &Step<'_>) {
         self.unfinished.remove(&step.version);
         let Some(record) = &step.record else { return };
@@ -210,7 +217,7 @@ impl<'b> Steps<'_, '_, '_, 'b> {
         let cause = failure.cause.to_string();
         let applied = self.applied_before(step);
         if step.action == Action::RollBack && failure.took_nothing_back(step, whimbrel_core::Dialect::Cql) {
-            self.tally = Tally::of(self.batch.history);
+            self.tally.go_on(self.batch.history, step);
         }
         let set = record::fail(step, failure, applied);
         if let Err(Stop::Broken(error)) =
