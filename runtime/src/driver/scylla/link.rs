@@ -19,7 +19,7 @@ use whimbrel_core::Dialect;
 
 pub(crate) struct Link<'a> {
     source: Source<'a>,
-    pub(crate) name: TableName,
+    name: TableName,
     pub(crate) cluster: Cluster,
     met: Option<(Client<'a>, Table)>,
 }
@@ -47,6 +47,10 @@ impl<'a> Link<'a> {
             cluster.level = address.level.unwrap_or(cluster.level);
         }
         (self.cluster, self.met) = (cluster, None);
+    }
+
+    pub(crate) fn rename(&mut self, name: TableName) {
+        (self.name, self.met) = (name, None);
     }
 
     /// The session, opened if it is not yet, and the table.

@@ -94,7 +94,7 @@ impl Driver for Scylla<'_> {
     }
 
     fn use_history_table(&mut self, table: TableName) {
-        self.link.name = table;
+        self.link.rename(table);
     }
 
     fn use_cluster(&mut self, cluster: Cluster) {
