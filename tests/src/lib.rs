@@ -2,6 +2,7 @@
 
 pub mod cassandra;
 pub mod corpora;
+pub mod guarded;
 pub mod log;
 pub mod mysql;
 pub mod oracle;

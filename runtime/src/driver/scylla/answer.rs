@@ -2,12 +2,17 @@
 
 use chrono::DateTime;
 use scylla::deserialize::row::DeserializeRow;
-use scylla::errors::{DbError, ExecutionError, NewSessionError, RequestAttemptError};
+use scylla::errors::{
+    BrokenConnectionErrorKind, ConnectionError, ConnectionPoolError, ConnectionSetupRequestErrorKind, DbError,
+    ExecutionError, FrameHeaderParseError, MetadataError, NewSessionError, RequestAttemptError, UseKeyspaceError,
+};
 use scylla::response::query_result::QueryResult;
 use scylla::value::{CqlValue, Row};
 
 use crate::database_error::DatabaseError;
 use crate::driver::scylla::table::Table;
+use crate::driver::scylla::tls;
+use crate::driver::scylla::url::{Address, Tls};
 use crate::error::{Error, ErrorKind, Passing};
 
 /// The rows of an answer, each value as text.
@@ -56,8 +61,8 @@ impl Fault {
             }
         };
         if cause.code() == Some(UNAUTHORIZED) {
-            let (keyspace, message) = (&table.keyspace, format!("no right to the table {}", table.shown));
-            let help = format!("GRANT ALL PERMISSIONS ON KEYSPACE {keyspace} to the role that migrates");
+            let message = format!("a right is missing for the history {}", table.shown);
+            let help = rights(&table.keyspace, &cause);
             return Error::new(ErrorKind::History, message).source(cause).help(help);
         }
         let message = format!("the history {} cannot be used", table.shown);
@@ -70,6 +75,35 @@ impl Fault {
 pub(crate) const INVALID: &str = "0x2200";
 const UNAUTHORIZED: &str = "0x2100";
 const BOOTSTRAPPING: &str = "0x1002";
+
+/// What a role needs, so that we can work; the server says one right at a time.
+fn rights(keyspace: &str, cause: &DatabaseError) -> String {
+    let keyspace = as_in_cql(keyspace);
+    let role = missing(cause.message()).map_or_else(|| "ROLE".to_owned(), |(_, _, role)| role);
+    format!(
+        "`GRANT ALL PERMISSIONS ON KEYSPACE {keyspace} TO {role}`, so that it may migrate; `GRANT SELECT ON KEYSPACE \
+         {keyspace} TO {role}`, so that it may look"
+    )
+}
+
+/// The right, on what, and the role of `User x has no SELECT permission on <table a.b> or any of its parents`, as
+/// `GRANT` has them.
+fn missing(text: &str) -> Option<(&str, String, String)> {
+    let (role, rest) = text.strip_prefix("User ")?.split_once(" has no ")?;
+    let (right, rest) = rest.split_once(" permission on <")?;
+    let (of, _) = rest.split_once('>')?;
+    let of = match of.split_once(' ')? {
+        ("keyspace", name) => format!("KEYSPACE {}", as_in_cql(name)),
+        ("table", name) => {
+            let (keyspace, table) = name.split_once('.')?;
+            format!("TABLE {}.{}", as_in_cql(keyspace), as_in_cql(table))
+        }
+        ("all", "keyspaces") => "ALL KEYSPACES".to_owned(),
+        ("all", tables) => format!("KEYSPACE {}", as_in_cql(tables.strip_prefix("tables in ")?)),
+        _ => return None,
+    };
+    Some((right, of, as_in_cql(role)))
+}
 
 /// What the driver's error means; `None` when the statement was done, and only what the driver does afterwards failed.
 pub(crate) fn fault_of(error: ExecutionError) -> Option<Fault> {
@@ -121,22 +155,171 @@ fn of_server(error: &DbError, message: String) -> Option<Fault> {
     };
     let mut cause = DatabaseError::new(if message.is_empty() { error.to_string() } else { message });
     cause.code = (!code.is_empty()).then(|| code.to_owned());
+    if matches!(error, DbError::Unauthorized) {
+        cause.hint = missing(&cause.message).map(|(right, of, role)| format!("`GRANT {right} ON {of} TO {role}`"));
+    }
     Some(fault(cause))
 }
 
-/// Why no session could be opened.
-pub(crate) fn no_session(error: &NewSessionError) -> Error {
-    let text = error.to_string();
-    let is_password = text.to_ascii_lowercase().contains("authenticat");
-    let (passing, help) = if is_password {
-        (Passing::Never, "check the user and the password in the URL")
-    } else {
-        (Passing::Soon, "check host and port in the URL, and that the server runs")
+/// Why no session could be opened; of several hosts, why the last one did not do.
+pub(crate) fn no_session(error: &NewSessionError, address: &Address) -> Error {
+    let at = address.hosts.join(", ");
+    let unreachable = |cause: String| {
+        Error::new(ErrorKind::Connection, format!("the cluster cannot be reached ({at})"))
+            .source(DatabaseError::new(cause))
+            .passes(Passing::Soon)
+            .help("check that it runs, and in the URL the hosts, the port and TLS")
     };
-    Error::new(ErrorKind::Connection, "no connection to the cluster")
-        .source(DatabaseError::new(text))
+    let pool = match error {
+        NewSessionError::FailedToResolveAnyHostname(_) => {
+            return Error::new(ErrorKind::Connection, format!("no host in the URL has an address ({at})"))
+                .passes(Passing::Soon)
+                .help("check how they are spelt, and that this machine can ask its name server");
+        }
+        NewSessionError::MetadataError(MetadataError::ConnectionPoolError(pool)) => pool,
+        error => return unreachable(error.to_string()),
+    };
+    let ConnectionPoolError::Broken { last_connection_error: error } = pool else {
+        return unreachable(pool.to_string());
+    };
+    if let ConnectionError::ConnectionSetupRequestError(refused) = error
+        && let Some(refused) = not_let_in(refused.get_error(), address)
+    {
+        return refused;
+    }
+    let ((message, help), cause, passing) = match (&address.tls, broken_by(error)) {
+        // It may be about to end.
+        (None, Some(Broken::Server(cause))) => (NOT_CQL, cause.to_string(), Passing::Soon),
+        (Some(Tls { identity: None, .. }), Some(Broken::Server(cause))) => {
+            (NOT_ACCEPTED, cause.to_string(), Passing::Soon)
+        }
+        (Some(_), Some(Broken::Io(cause))) => match tls::refusal(cause) {
+            Some(refusal) => (refusal, cause.to_string(), Passing::Never),
+            None => return unreachable(cause.to_string()),
+        },
+        _ => return unreachable(error.to_string()),
+    };
+    Error::new(ErrorKind::Connection, format!("{message} ({at})"))
+        .source(DatabaseError::new(cause))
         .passes(passing)
         .help(help)
+}
+
+const NOT_CQL: (&str, &str) = (
+    "the server does not speak CQL on this port, or only with TLS",
+    "check the port in the URL; if the server wants TLS, write `tls=on` behind a `?`",
+);
+
+/// What the server says to our name, where it says something.
+fn not_let_in(refused: &ConnectionSetupRequestErrorKind, address: &Address) -> Option<Error> {
+    let at = address.hosts.join(", ");
+    let user = address.user.as_ref().map_or("", |(user, _)| user);
+    let (message, cause, passing, help) = match refused {
+        ConnectionSetupRequestErrorKind::MissingAuthentication => {
+            let message = format!("the cluster asks for a user and a password, and the URL has none ({at})");
+            let help = "write them into the URL: `scylla://user:password@host:9042/keyspace`";
+            return Some(Error::new(ErrorKind::Connection, message).help(help));
+        }
+        // Cassandra cannot look, when it has no majority of those who know the passwords.
+        ConnectionSetupRequestErrorKind::DbError(DbError::AuthenticationError, text)
+            if text.starts_with("Unable to perform authentication") =>
+        {
+            let message = format!("the cluster cannot look whether it may let {user} in ({at})");
+            let help = "look at the nodes that hold the keyspace system_auth (`nodetool status system_auth`)";
+            (message, text, Passing::Soon, help)
+        }
+        ConnectionSetupRequestErrorKind::DbError(DbError::AuthenticationError, text) => {
+            let help = "check the user and the password in the URL, each `%` and `@` in them as `%25` and `%40`, and \
+                        that the role has LOGIN";
+            (format!("the cluster does not let {user} in ({at})"), text, Passing::Never, help)
+        }
+        ConnectionSetupRequestErrorKind::DbError(error, text) => {
+            let passing = match error {
+                DbError::IsBootstrapping | DbError::Overloaded => Passing::Later,
+                _ => Passing::Soon,
+            };
+            let help = "look at the cluster (`nodetool status`), and run it again";
+            (format!("the cluster does not accept the connection ({at})"), text, passing, help)
+        }
+        _ => return None,
+    };
+    let cause = DatabaseError::new(cause.clone());
+    Some(Error::new(ErrorKind::Connection, message).source(cause).passes(passing).help(help))
+}
+
+/// What broke a connection before it was one.
+enum Broken<'e> {
+    /// The socket, or TLS on it.
+    Io(&'e std::io::Error),
+    /// A server that ends it, or says what is not CQL.
+    Server(&'e BrokenConnectionErrorKind),
+}
+
+fn broken_by(error: &ConnectionError) -> Option<Broken<'_>> {
+    let broken = match error {
+        ConnectionError::IoError(error) => return Some(Broken::Io(error)),
+        ConnectionError::BrokenConnection(broken) => broken,
+        ConnectionError::ConnectionSetupRequestError(request) => match request.get_error() {
+            ConnectionSetupRequestErrorKind::BrokenConnection(broken) => broken,
+            _ => return None,
+        },
+        _ => return None,
+    };
+    match broken.downcast_ref::<BrokenConnectionErrorKind>()? {
+        // TLS says so, of what it cannot decrypt, or was told by the other side.
+        BrokenConnectionErrorKind::FrameHeaderParseError(FrameHeaderParseError::HeaderIoError(error))
+            if error.kind() == std::io::ErrorKind::InvalidData =>
+        {
+            Some(Broken::Io(error))
+        }
+        kind => Some(Broken::Server(kind)),
+    }
+}
+
+/// Of a server that ends what TLS has begun: from TLS 1.3 on the client has done its part before the server has looked.
+pub(crate) const NOT_ACCEPTED: (&str, &str) = (
+    "the server does not accept our side of TLS",
+    "if it asks for a certificate of clients, name one that it trusts in the URL: \
+     `tls_cert=/path/client.pem&tls_key=/path/client.key`",
+);
+
+/// Why a session of ours is not in its keyspace.
+pub(crate) fn not_used(keyspace: &str, error: &UseKeyspaceError) -> Error {
+    if let UseKeyspaceError::RequestError(RequestAttemptError::DbError(DbError::Invalid, _)) = error {
+        return no_keyspace(keyspace);
+    }
+    Error::new(ErrorKind::Connection, format!("the keyspace {keyspace} cannot be used"))
+        .source(DatabaseError::new(error.to_string()))
+        .passes(Passing::Soon)
+        .help("look at the cluster (`nodetool status`), and run it again")
+}
+
+pub(crate) fn no_keyspace(keyspace: &str) -> Error {
+    let help = format!(
+        "`CREATE KEYSPACE {} WITH replication = {{'class': 'NetworkTopologyStrategy', 'DATACENTER': 3}}`, or let it be \
+         created: `.cluster(Cluster::default().create_keyspace(\"{{'class': …}}\"))`, `create_keyspace={{'class': …}}` in \
+         the URL",
+        as_in_cql(keyspace)
+    );
+    Error::new(ErrorKind::Refused, format!("there is no keyspace {keyspace}; nothing was run")).help(help)
+}
+
+/// Why a keyspace that is missing could not be created.
+pub(crate) fn not_created(keyspace: &str, fault: Fault, table: &Table) -> Error {
+    let Fault::Refused(cause) = fault else { return fault.into_error(table) };
+    let help = match cause.hint() {
+        Some(grant) => format!("{grant}, or let a role create it that may"),
+        None => "correct the replication, such as `{'class': 'NetworkTopologyStrategy', 'DATACENTER': 3}`".to_owned(),
+    };
+    let message = format!("the keyspace {keyspace} cannot be created; nothing was run");
+    Error::new(ErrorKind::Refused, message).source(cause).help(help)
+}
+
+/// A name as a statement has it: quoted where it must be.
+pub(crate) fn as_in_cql(name: &str) -> String {
+    let is_plain = name.starts_with(|c: char| c.is_ascii_lowercase())
+        && name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_');
+    if is_plain { name.to_owned() } else { format!("\"{}\"", name.replace('"', "\"\"")) }
 }
 
 /// The rows of a result, as text; none where it has none.

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use scylla::client::session::Session;
+use scylla::client::session::{Session, TlsContext};
 use scylla::client::session_builder::SessionBuilder;
 
 use crate::cluster::Cluster;
@@ -26,7 +26,7 @@ pub(crate) struct Link<'a> {
 
 pub(crate) enum Source<'a> {
     Session(Handle<'a>),
-    Address(Box<Address>),
+    Address { address: Box<Address>, tls: Option<TlsContext> },
 }
 
 /// How long a server may take to accept a connection.
@@ -42,7 +42,7 @@ impl<'a> Link<'a> {
 
     /// What the URL says wins.
     pub(crate) fn treat(&mut self, mut cluster: Cluster) {
-        if let Source::Address(address) = &self.source {
+        if let Source::Address { address, .. } = &self.source {
             cluster.replication = address.replication.clone().or(cluster.replication);
             cluster.level = address.level.unwrap_or(cluster.level);
         }
@@ -71,55 +71,54 @@ impl<'a> Link<'a> {
                 let keyspace = session.get_keyspace();
                 let table = Table::new(&self.name, keyspace.as_deref().map(String::as_str))?;
                 let client = Client::new(session.clone(), level);
-                self.provide_keyspace(&client, &table.keyspace).await.map_err(|fault| fault.into_error(&table))?;
+                self.provide_keyspace(&client, &table.keyspace, &table).await?;
                 Ok((client, table))
             }
-            Source::Address(address) => {
+            Source::Address { address, tls } => {
                 let table = Table::new(&self.name, address.keyspace.as_deref())?;
-                let session = Arc::new(connect(address).await?);
+                let session = Arc::new(connect(address, tls.clone()).await?);
                 let client = Client::new(Handle::Shared(Arc::clone(&session)), level);
                 let keyspace = address.keyspace.as_deref().unwrap_or(&table.keyspace);
-                self.provide_keyspace(&client, keyspace).await.map_err(|fault| fault.into_error(&table))?;
+                self.provide_keyspace(&client, keyspace, &table).await?;
                 // What scripts do not qualify is in it.
-                session.use_keyspace(keyspace, true).await.map_err(|error| {
-                    let message = format!("the keyspace {keyspace} cannot be used");
-                    let help = "create it, or let it be created: `.create_keyspace(\"{'class': 'NetworkTopologyStrategy', …}\")`";
-                    Error::new(ErrorKind::Connection, message).details(error.to_string()).help(help)
-                })?;
+                session.use_keyspace(keyspace, true).await.map_err(|error| answer::not_used(keyspace, &error))?;
                 Ok((client, table))
             }
         }
     }
 
     /// Creates the keyspace if it is missing and we may.
-    async fn provide_keyspace(&self, client: &Client<'a>, keyspace: &str) -> Result<(), Fault> {
+    async fn provide_keyspace(&self, client: &Client<'a>, keyspace: &str, table: &Table) -> Result<()> {
         let Some(replication) = &self.cluster.replication else { return Ok(()) };
         let name = literal(Dialect::Cql, keyspace);
         let there = format!("SELECT keyspace_name FROM system_schema.keyspaces WHERE keyspace_name = {name}");
-        if !client.send(Request::new(there.clone())).await?.is_empty() {
+        let ours = |fault: Fault| fault.into_error(table);
+        if !client.send(Request::new(there)).await.map_err(ours)?.is_empty() {
             return Ok(());
         }
-        let at = Coordinator::near(client).await?;
-        agree(client, &at, &self.cluster, Need::Everyone).await.map_err(Fault::Error)?;
+        let at = Coordinator::near(client).await.map_err(ours)?;
+        agree(client, &at, &self.cluster, Need::Everyone).await?;
         // Until 2025.4 ScyllaDB refuses conditional writes to a table on tablets, which are its default since 6.0.
         let options = if at.server.must_avoid_tablets() { " AND tablets = {'enabled': false}" } else { "" };
-        let create = format!("CREATE KEYSPACE IF NOT EXISTS \"{keyspace}\" WITH replication = {replication}{options}");
+        let quoted = answer::as_in_cql(keyspace);
+        let create = format!("CREATE KEYSPACE IF NOT EXISTS {quoted} WITH replication = {replication}{options}");
         match client.send(Request::new(create).to(&at.node).within(DDL_TIMEOUT)).await {
             // The look afterwards tells.
             Ok(_) | Err(Fault::Unknown(_) | Fault::Later(_)) => {}
-            Err(fault) => return Err(fault),
+            Err(fault) => return Err(answer::not_created(keyspace, fault, table)),
         }
-        agree(client, &at, &self.cluster, Need::Everyone).await.map_err(Fault::Error)
+        agree(client, &at, &self.cluster, Need::Everyone).await
     }
 }
 
 /// How long a schema change of our own tables may take: ScyllaDB's may wait for a minute (`group0_raft_op_timeout_in_ms`).
 pub(crate) const DDL_TIMEOUT: Duration = Duration::from_secs(65);
 
-async fn connect(address: &Address) -> Result<Session> {
+async fn connect(address: &Address, tls: Option<TlsContext>) -> Result<Session> {
     let mut builder = SessionBuilder::new()
         .known_nodes(&address.hosts)
         .connection_timeout(CONNECTION_TIMEOUT)
+        .tls_context(tls)
         // We wait by ourselves, for every node.
         .auto_await_schema_agreement(false)
         .fetch_schema_metadata(false)
@@ -130,5 +129,5 @@ async fn connect(address: &Address) -> Result<Session> {
     if let Some(datacenter) = &address.datacenter {
         builder = builder.prefer_datacenter(datacenter.clone());
     }
-    builder.build().await.map_err(|error| answer::no_session(&error))
+    builder.build().await.map_err(|error| answer::no_session(&error, address))
 }

@@ -18,6 +18,8 @@ mod server;
 mod statement;
 mod step;
 mod table;
+#[cfg_attr(not(feature = "scylla-tls"), path = "no_tls.rs")]
+mod tls;
 mod url;
 
 use std::borrow::Cow;
@@ -81,7 +83,9 @@ impl<'a> sealed::IntoDriver<'a> for &'a Arc<Session> {
 
 /// The driver behind a `scylla://` or `cassandra://` URL.
 pub(crate) fn from_url(url: &str) -> Result<Box<dyn Driver + 'static>> {
-    Ok(Box::new(Scylla::new(Source::Address(Box::new(Address::parse(url)?)))?))
+    let address = Box::new(Address::parse(url)?);
+    let tls = address.tls.as_ref().map(|tls| tls::context(tls, &address.hosts)).transpose()?;
+    Ok(Box::new(Scylla::new(Source::Address { address, tls })?))
 }
 
 impl Driver for Scylla<'_> {
@@ -240,10 +244,7 @@ impl Scylla<'_> {
         let select = format!("SELECT keyspace_name FROM system_schema.keyspaces WHERE keyspace_name = {keyspace}");
         let keyspaces = client.send(Request::new(select)).await.map_err(|fault| fault.into_error(table))?;
         if keyspaces.is_empty() {
-            let message = format!("there is no keyspace {}; nothing was run", table.keyspace);
-            let help = "create it with the replication that it needs, or let it be created: \
-                        `.cluster(Cluster::default().create_keyspace(\"{'class': 'NetworkTopologyStrategy', …}\"))`";
-            return Err(Error::new(ErrorKind::Refused, message).help(help));
+            return Err(answer::no_keyspace(&table.keyspace));
         }
         let found = client.send(Request::new(record::id(table))).await.map_err(|fault| fault.into_error(table))?;
         if found.is_empty() {
