@@ -45,7 +45,8 @@ pub(crate) async fn unverified(
     Ok(None)
 }
 
-/// The place that a message names: `line 2:7 no viable alternative at input …` (ANTLR: lines from 1, columns from 0).
+/// The place that a message names: `line 2:7 no viable alternative at input …` (ANTLR: lines from 1, columns from 0, each
+/// half of a character's pair in UTF-16 being one).
 pub(crate) fn place(text: &str, message: &str) -> Option<Range<usize>> {
     let after = message.split_once("line ")?.1;
     let (line, rest) = after.split_once(':')?;
@@ -53,7 +54,7 @@ pub(crate) fn place(text: &str, message: &str) -> Option<Range<usize>> {
     let (line, column): (usize, usize) = (line.parse().ok()?, rest[..digits].parse().ok()?);
     let begin = text.split_inclusive('\n').take(line.checked_sub(1)?).map(str::len).sum::<usize>();
     let line = text.get(begin..)?.lines().next()?;
-    let at = line.char_indices().map(|(at, _)| at).nth(column)?;
+    let at = line.char_indices().flat_map(|(at, c)| std::iter::repeat_n(at, c.len_utf16())).nth(column)?;
     let word = line[at..].find(|c: char| !c.is_alphanumeric() && c != '_').filter(|length| *length > 0);
     let end = at + word.unwrap_or_else(|| line[at..].chars().next().map_or(0, char::len_utf8));
     Some(begin + at..begin + end)
@@ -69,6 +70,7 @@ mod tests {
         let at = |message: &str| place(text, message).map(|range| &text[range]);
         assert_eq!(at("line 2:9 mismatched input 'PRIMERY' expecting ')'"), Some("PRIMERY"));
         assert_eq!(at("line 1:15 no viable alternative"), Some("("));
+        assert_eq!(place("a '🐦' emial", "line 1:7 mismatched input 'emial'"), Some(9..14));
         assert_eq!(at("line 9:1 no viable alternative"), None);
         assert_eq!(at("Undefined column name x"), None);
     }

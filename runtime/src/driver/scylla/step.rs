@@ -157,7 +157,7 @@ impl<'b> Steps<'_, '_, '_, 'b> {
         let started = Instant::now();
         if step.action == Action::Baseline {
             self.baseline(step).await?;
-            return Ok(Done { duration: started.elapsed(), ..Done::default() });
+            return Ok(Done { statements: 0, rows: None, duration: started.elapsed() });
         }
         self.check_size(step)?;
         self.check_limit(step)?;
@@ -172,7 +172,7 @@ impl<'b> Steps<'_, '_, '_, 'b> {
         self.verify(step).await?;
         let duration = started.elapsed();
         self.leave(step, duration).await?;
-        Ok(Done { statements, rows: 0, duration })
+        Ok(Done { statements, rows: None, duration })
     }
 
     /// Writes the entry of a step that begins, with what is known of its first statement.
