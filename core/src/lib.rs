@@ -14,9 +14,11 @@
 // From a directory to sources: which files there are, and what their names say.
 mod config;
 mod glob;
+mod json;
 mod layout;
 mod listing;
 pub mod load;
+mod manifest;
 mod settings;
 mod sources;
 mod text;
@@ -41,6 +43,7 @@ mod versions;
 // The model.
 pub mod dialect;
 pub mod digest;
+pub mod duration;
 pub mod migrations;
 pub mod nearest;
 pub mod problem;

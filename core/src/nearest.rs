@@ -2,11 +2,16 @@
 
 /// The known word nearest to `word`, in any case; `None` when none is near enough to be a misspelling of it.
 pub fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    // One slip, and one more for every four characters: `tiemout` is `timeout`, `off` is not `phase`.
+    nearest_within(1 + word.chars().count() / 4, word, known)
+}
+
+/// The same for at most so many slips: where words that are none of ours stand among ours.
+pub fn nearest_within<'a>(slips: usize, word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let word: Vec<char> = word.to_lowercase().chars().collect();
     let edits = |candidate: &str| distance(&word, &candidate.to_lowercase().chars().collect::<Vec<_>>());
     let (best, edits) = known.into_iter().map(|candidate| (candidate, edits(candidate))).min_by_key(|&(_, n)| n)?;
-    // One slip, and one more for every four characters: `tiemout` is `timeout`, `off` is not `phase`.
-    (edits <= 1 + word.len() / 4 && edits < best.chars().count()).then_some(best)
+    (edits <= slips && edits < best.chars().count()).then_some(best)
 }
 
 /// The number of characters to insert, delete or replace (Levenshtein), row by row.

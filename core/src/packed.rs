@@ -7,6 +7,7 @@
 use std::sync::OnceLock;
 
 use crate::migrations::last;
+use crate::script::Part;
 use crate::{Dialect, Digest, Direction, Migration, Migrations, Script, Version};
 
 /// A set as literals.
@@ -40,9 +41,17 @@ impl Packed {
         self.table.push(script.direction() as u8);
         self.table.push(script.dialect().map_or(NO_DIALECT, |dialect| dialect as u8));
         self.add_text(script.path());
+        self.add_number(script.parts().len());
+        script.parts().iter().for_each(|part| self.add_part(part));
         self.add_text(script.text());
         self.add_bytes(script.digests().packed());
         self.add_bytes(script.__table());
+    }
+
+    fn add_part(&mut self, part: &Part) {
+        self.add_text(&part.path);
+        self.table.extend_from_slice(&part.start.to_le_bytes());
+        self.table.extend_from_slice(&part.end.to_le_bytes());
     }
 
     fn add_text(&mut self, text: &str) {
@@ -119,9 +128,15 @@ impl Reader {
             _ => Direction::Verify,
         };
         let dialect = Dialect::ALL.get(usize::from(self.bytes(1)[0])).copied();
-        let (path, text) = (self.text(), self.text());
+        let path = self.text();
+        let parts = (0..self.number()).map(|_| self.part()).collect();
+        let text = self.text();
         let (digests, table) = (self.counted(), self.counted());
-        Script::unpacked(direction, dialect, path, text, table, digests)
+        Script::unpacked(direction, dialect, path, text, table, digests).of(parts)
+    }
+
+    fn part(&mut self) -> Part {
+        Part { path: self.text().into(), start: self.number() as u32, end: self.number() as u32 }
     }
 
     fn text(&mut self) -> &'static str {

@@ -4,6 +4,7 @@ mod ambiguity;
 mod borders;
 mod directive;
 mod faults;
+mod joined;
 mod page;
 mod pragma;
 mod refusals;
@@ -14,9 +15,10 @@ mod verify;
 use std::borrow::Cow;
 
 use crate::digests::Digests;
-use crate::script::Options;
+use crate::script::{Options, Part};
 use crate::split::{Collect, Cut, cut};
 use crate::{Dialect, Direction, Kind, Problem, Script, Statement, facts};
+pub(crate) use joined::{File, read_joined};
 use page::Page;
 
 /// What is known of a script before its text is read.
@@ -73,7 +75,7 @@ pub enum Demand {
 /// assert_eq!(problems[0].code(), "unterminated-string");
 /// ```
 pub fn read(outline: &Outline<'_>, text: Cow<'static, str>) -> Result<Script, Vec<Problem>> {
-    read_with(outline, text, Empty::Deny)
+    read_with(outline, text, Empty::Deny, &[])
 }
 
 /// Reads a script of a set that says `empty = "allow"`.
@@ -81,7 +83,7 @@ pub fn read(outline: &Outline<'_>, text: Cow<'static, str>) -> Result<Script, Ve
 /// # Errors
 /// As [`read`], but for empty files.
 pub fn read_or_empty(outline: &Outline<'_>, text: Cow<'static, str>) -> Result<Script, Vec<Problem>> {
-    read_with(outline, text, Empty::Allow)
+    read_with(outline, text, Empty::Allow, &[])
 }
 
 /// Reads a script that the history has stored, such as a down script that this binary does not know.
@@ -94,19 +96,25 @@ pub fn read_stored(direction: Direction, dialect: Dialect, path: &str, text: Str
     let read_as = [dialect];
     let (options, demand) = (Options::default(), Demand::Nothing);
     let outline = Outline { direction, dialect: Some(dialect), read_as: &read_as, path, shown: path, options, demand };
-    read_with(&outline, Cow::Owned(text), Empty::Allow)
+    read_with(&outline, Cow::Owned(text), Empty::Allow, &[])
 }
 
 /// Whether a text may have neither statement nor comment.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Empty {
+pub(crate) enum Empty {
     Allow,
     Deny,
 }
 
-fn read_with(outline: &Outline<'_>, text: Cow<'static, str>, empty: Empty) -> Result<Script, Vec<Problem>> {
+/// `parts` are the files that the text is put together of, if it is.
+pub(crate) fn read_with(
+    outline: &Outline<'_>,
+    text: Cow<'static, str>,
+    empty: Empty,
+    parts: &[Part],
+) -> Result<Script, Vec<Problem>> {
     let text = without_mark(text);
-    let mut page = Page::new(outline, &text);
+    let mut page = Page::new(outline, &text, parts);
     page.check_bytes();
     // Without sound bytes nothing else can be said.
     page.none_or_problems()?;

@@ -6,7 +6,7 @@ use std::ops::Range;
 use std::time::Duration;
 
 use crate::digests::Digests;
-use crate::{Dialect, Digest};
+use crate::{Dialect, Digest, Place};
 
 /// What a script does to the schema.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -155,12 +155,34 @@ impl Wrapping {
     }
 }
 
+/// One of the files that a manifest puts together.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Part {
+    /// Relative to the directory of the set.
+    pub(crate) path: Cow<'static, str>,
+    /// Its bytes in the script.
+    pub(crate) start: u32,
+    pub(crate) end: u32,
+}
+
+/// The place of a range of a script, which `shown` names as the user wrote it, in the file that holds it.
+pub(crate) fn place(parts: &[Part], (path, shown): (&str, &str), text: &str, range: Range<usize>) -> Place {
+    let Some(part) = parts.iter().rfind(|part| part.start as usize <= range.start) else {
+        return Place::in_text(shown, text, range);
+    };
+    let (start, directory) = (part.start as usize, shown.strip_suffix(path).unwrap_or(""));
+    let file = text.get(start..part.end as usize).unwrap_or("");
+    Place::in_text(format!("{directory}{}", part.path), file, range.start - start..range.end - start)
+}
+
 /// The text of one direction, for one dialect or for all SQL dialects.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Script {
     direction: Direction,
     dialect: Option<Dialect>,
     path: Cow<'static, str>,
+    /// None when it is all in the file of its path.
+    parts: Vec<Part>,
     text: Cow<'static, str>,
     table: Cow<'static, [u8]>,
     digests: Digests,
@@ -177,7 +199,13 @@ impl Script {
         options: &Options,
         digests: Digests,
     ) -> Self {
-        Self { direction, dialect, path: path.into(), text, table: table::pack(statements, options).into(), digests }
+        let (path, table) = (path.into(), table::pack(statements, options).into());
+        Self { direction, dialect, path, parts: Vec::new(), text, table, digests }
+    }
+
+    /// The same script, put together of several files.
+    pub(crate) fn of(self, parts: Vec<Part>) -> Self {
+        Self { parts, ..self }
     }
 
     /// A script that the macro has packed.
@@ -193,6 +221,7 @@ impl Script {
             direction,
             dialect,
             path: Cow::Borrowed(path),
+            parts: Vec::new(),
             text: Cow::Borrowed(text),
             table: Cow::Borrowed(table),
             digests: Digests::unpacked(digests),
@@ -215,12 +244,22 @@ impl Script {
         self.dialect
     }
 
-    /// The file, relative to the directory of the set, with `/` between its parts.
+    /// The file, relative to the directory of the set, with `/` between its parts; a manifest that names several.
     pub fn path(&self) -> &str {
         &self.path
     }
 
-    /// The text as it stands in the file, without a byte order mark.
+    /// The files that a manifest puts together to it.
+    pub(crate) fn parts(&self) -> &[Part] {
+        &self.parts
+    }
+
+    /// The place of a range of its text, in the file that holds it; `shown` is its path as the user wrote it.
+    pub fn place(&self, shown: impl AsRef<str>, range: Range<usize>) -> Place {
+        place(&self.parts, (&self.path, shown.as_ref()), &self.text, range)
+    }
+
+    /// The text as it stands in the file, without a byte order mark; of several files, one after the other.
     pub fn text(&self) -> &str {
         &self.text
     }

@@ -4,7 +4,7 @@ use crate::config::{Leave, Need};
 use crate::layout::{Language, Transaction};
 use crate::listing::Listing;
 use crate::migrations::join;
-use crate::read::{self, Demand, Outline};
+use crate::read::{self, Demand, Empty, Outline};
 use crate::script::Options;
 use crate::sources::{self, File, Files, Open, Sources};
 use crate::text::text;
@@ -107,14 +107,6 @@ impl Texts<'_> {
     }
 
     fn script(&mut self, file: &File, open: &Open<'_>) -> Option<Script> {
-        let shown = join(self.shown, &file.path);
-        let text = match open(&file.path).and_then(|bytes| text(bytes, &shown)) {
-            Ok(text) => text,
-            Err(problem) => {
-                self.problems.push(problem);
-                return None;
-            }
-        };
         let dialect = self.dialects.tag(file);
         let specific = dialect.map(|dialect| [dialect]);
         let read_as = specific.as_ref().map_or(&self.dialects.read_as[..], |one| &one[..]);
@@ -122,11 +114,28 @@ impl Texts<'_> {
             // A plain `.sql` in a set for CQL only: nobody runs it, and that is told already.
             return None;
         }
-        let direction = file.name.direction;
+        let (direction, shown) = (file.name.direction, join(self.shown, &file.path));
         let (options, demand) = self.transaction(file);
         let outline = Outline { direction, dialect, read_as, path: &file.path, shown: &shown, options, demand };
-        let read = if self.sources.config.empty == Leave::Allow { read::read_or_empty } else { read::read };
-        read(&outline, text).map_err(|found| self.problems.extend(found)).ok()
+        let empty = if self.sources.config.empty == Leave::Allow { Empty::Allow } else { Empty::Deny };
+        let read = if file.parts.is_empty() {
+            read::read_with(&outline, self.text(&file.path, open)?.text, empty, &[])
+        } else {
+            let files: Vec<_> = file.parts.iter().map(|path| self.text(path, open)).collect();
+            read::read_joined(&outline, &files.into_iter().collect::<Option<Vec<_>>>()?, empty)
+        };
+        read.map_err(|found| self.problems.extend(found)).ok()
+    }
+
+    fn text<'p>(&mut self, path: &'p str, open: &Open<'_>) -> Option<read::File<'p>> {
+        let shown = join(self.shown, path);
+        match open(path).and_then(|bytes| text(bytes, &shown)) {
+            Ok(text) => Some(read::File { path, shown, text }),
+            Err(problem) => {
+                self.problems.push(problem);
+                None
+            }
+        }
     }
 
     /// What its name and `metadata.toml` say about its transaction.

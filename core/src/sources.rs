@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::config::{self, Config, Plain};
 use crate::layout::{self, FileName, Layout, Misnamed, Reading, Style, Transaction, Wording};
 use crate::listing::Listing;
+use crate::manifest::{self, Manifest};
 use crate::migrations::join;
 use crate::nearest::nearest;
 use crate::settings::Settings;
@@ -68,12 +69,14 @@ pub(crate) struct Files(pub(crate) Vec<File>);
 pub(crate) struct File {
     pub(crate) path: String,
     pub(crate) name: FileName,
+    /// The files that a manifest names; none for a script, which is all in its own file.
+    pub(crate) parts: Vec<String>,
 }
 
 impl File {
     /// The folder that it stands in; empty for the directory itself.
     pub(crate) fn parent(&self) -> &str {
-        self.path.rsplit_once('/').map_or("", |(parent, _)| parent)
+        layout::parent(&self.path)
     }
 }
 
@@ -99,6 +102,9 @@ struct Search<'a> {
 struct Names<'p> {
     files: Vec<File>,
     companions: Vec<&'p str>,
+    manifests: Vec<(&'p str, FileName)>,
+    /// What a manifest may name.
+    parts: Vec<&'p str>,
     misnamed: Vec<Version>,
     naming: Naming,
 }
@@ -113,7 +119,8 @@ pub(crate) fn sources(listing: Listing, open: &Open<'_>, shown: &str, dialect: O
     let kept: Vec<&str> = listing.paths.iter().map(String::as_str).filter(|path| !ignored(path)).collect();
     let (known, candidates): (Vec<&str>, Vec<&str>) = kept.into_iter().partition(|path| is_known(path));
     let layout = search.layout(&config, &candidates);
-    let names = search.names(layout, &candidates);
+    let mut names = search.names(layout, &candidates);
+    search.manifests(&mut names, open);
     let transactions = search.metadata(&names.companions, &names.files, open);
     if config.dialect.is_none() && known.contains(&LOCK) {
         config.dialect = search.locked(open).map(Plain::One);
@@ -121,6 +128,7 @@ pub(crate) fn sources(listing: Listing, open: &Open<'_>, shown: &str, dialect: O
     config.dialect = dialect.map(Plain::One).or(config.dialect);
     let sum = known.contains(&sum::FILE).then(|| search.text(sum::FILE, open)).flatten();
     let mut files: Vec<String> = names.files.iter().map(|file| file.path.clone()).collect();
+    files.extend(names.files.iter().flat_map(|file| file.parts.iter().cloned()));
     files.extend(
         names.companions.iter().chain(known.iter().filter(|path| is_read(path))).map(|path| (*path).to_owned()),
     );
@@ -191,25 +199,76 @@ impl Search<'_> {
     /// Reads the names under the layout; without one, each under the layout that it has, so that the texts are checked.
     fn names<'p>(&mut self, layout: Option<&'static Layout>, paths: &[&'p str]) -> Names<'p> {
         let (mut files, mut companions, mut misnamed, mut foreign) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+        let (mut manifests, mut parts) = (Vec::new(), Vec::new());
         for path in paths {
             match read(layout, path) {
-                Reading::Script(name) => files.push(File { path: (*path).to_owned(), name }),
+                Reading::Script(name) => files.push(File { path: (*path).to_owned(), name, parts: Vec::new() }),
                 Reading::Companion => companions.push(*path),
+                Reading::Manifest(name) => manifests.push((*path, name)),
+                Reading::Part => parts.push(*path),
                 Reading::Misnamed(wrong) => misnamed.push((*path, wrong)),
                 Reading::Foreign => foreign.push(*path),
             }
         }
         let meant = misnamed.iter().filter_map(|(_, wrong)| wrong.meant.version.as_ref()?.parse().ok());
         let meant: Vec<Version> = meant.collect();
-        let style = Style::of(files.iter().map(|file| (file.path.as_str(), &file.name)), &meant);
+        let named = files.iter().map(|file| (file.path.as_str(), &file.name));
+        let style = Style::of(named.chain(manifests.iter().map(|(path, name)| (*path, name))), &meant);
         let mut naming = Naming { layout: layout.unwrap_or(layout::LAYOUTS[0]), style };
         for (path, wrong) in misnamed {
+            // What lies beside a misnamed manifest is none the worse for it.
+            parts.retain(|part| layout::parent(part) != layout::parent(path));
             self.misnamed(path, wrong, &mut naming);
         }
         for path in foreign {
             self.problems.push(self.unknown(path, naming.layout));
         }
-        Names { files, companions, misnamed: meant, naming }
+        Names { files, companions, manifests, parts, misnamed: meant, naming }
+    }
+
+    /// Adds the scripts of the manifests to the files.
+    fn manifests(&mut self, names: &mut Names<'_>, open: &Open<'_>) {
+        let mut parts: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+        for path in &names.parts {
+            parts.entry(layout::parent(path)).or_default().push(path);
+        }
+        for (path, name) in std::mem::take(&mut names.manifests) {
+            let beside = parts.remove(layout::parent(path)).unwrap_or_default();
+            let version = name.version.clone();
+            match self.text(path, open).and_then(|text| self.manifest(path, name, &text, &beside)) {
+                Some(files) => names.files.extend(files),
+                // Its version is there all the same.
+                None => names.misnamed.push(version),
+            }
+        }
+        for path in parts.into_values().flatten() {
+            self.problems.push(self.without_manifest(path, names.naming.layout));
+        }
+    }
+
+    fn without_manifest(&self, path: &str, layout: &Layout) -> Problem {
+        if layout.name != layout::manifest::LAYOUT.name {
+            return self.unknown(path, layout);
+        }
+        let message = format!("`{path}` has no manifest beside it");
+        let help = format!("write `{}`, and name it there", join(layout::parent(path), layout::manifest::FILE));
+        Problem::new("unknown-file", message).at(Place::file(join(self.shown, path))).help(help)
+    }
+
+    /// The script that a manifest makes of its files, and those of other directions beside it.
+    fn manifest(&mut self, path: &str, name: FileName, text: &str, beside: &[&str]) -> Option<Vec<File>> {
+        let lies = manifest::Lies { path, directory: self.shown, version: &name.version, beside };
+        let Manifest { description, parts, others, problems } = manifest::read(text, &lies);
+        self.problems.extend(problems);
+        let dialect = manifest::dialect(parts.first()?);
+        let other = |(path, direction): (String, Direction)| {
+            let dialect = manifest::dialect(&path);
+            File { path, name: FileName { direction, dialect, ..name.clone() }, parts: Vec::new() }
+        };
+        let mut files: Vec<File> = others.into_iter().map(other).collect();
+        let says = if name.name.is_empty() { description } else { name.name.clone() };
+        files.push(File { path: path.to_owned(), name: FileName { name: says, dialect, ..name }, parts });
+        Some(files)
     }
 
     fn misnamed(&mut self, path: &str, mut wrong: Misnamed, naming: &mut Naming) {

@@ -64,7 +64,8 @@ fn own(migration: &Migration) -> Digest {
 
 /// The digest of a script whatever the dialects of its set.
 fn recorded(script: &Script) -> Digest {
-    let read_as = if script_extension(script.path()) == Some("cql") { &[Dialect::Cql][..] } else { &Dialect::SQL[..] };
+    let file = script.parts().first().map_or(script.path(), |part| &part.path);
+    let read_as = if script_extension(file) == Some("cql") { &[Dialect::Cql][..] } else { &Dialect::SQL[..] };
     let digests = Digests::of_text(script.text(), read_as);
     let each: Vec<Digest> = read_as.iter().map(|&dialect| digests.under(dialect)).collect();
     Digest::of(&each.iter().map(|digest| &digest.0[..]).collect::<Vec<_>>())

@@ -5,7 +5,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use tracing::Instrument as _;
-use whimbrel_core::{Dialect, Direction, Migrations, Place};
+use whimbrel_core::{Dialect, Direction, Migrations};
 
 use crate::backoff::Backoff;
 use crate::database_error::DatabaseError;
@@ -34,6 +34,9 @@ impl<'a> Engine<'_, 'a> {
     pub(crate) async fn run(&mut self, goal: Goal, report: &mut Report) -> Result<()> {
         if self.is_up_to_date(&goal, report).await? {
             return Ok(());
+        }
+        if let (Goal::Up(_), Some(by)) = (&goal, &self.settings.forbidden_by) {
+            return self.refuse_pending(by, &goal, report).await;
         }
         let mut goal = goal;
         let mut backoff = Backoff::new(self.settings.lock_timeout);
@@ -125,6 +128,17 @@ impl<'a> Engine<'_, 'a> {
         Ok(())
     }
 
+    /// Looks only: what is pending is an error, whoever may be at it.
+    async fn refuse_pending(&mut self, by: &str, goal: &Goal, report: &mut Report) -> Result<()> {
+        let history = read(self.driver, detail(goal), &mut Backoff::new(self.settings.lock_timeout)).await?;
+        let plan = self.plan(&history, goal).await?;
+        if !plan.is_empty() {
+            return Err(refusal::may_not_apply(&plan, &history.holder, by));
+        }
+        report.begin(&history, &plan);
+        Ok(())
+    }
+
     /// Plans without acting.
     pub(crate) async fn decide(&mut self, goal: &Goal) -> Result<Plan<'a>> {
         let history = read(self.driver, detail(goal), &mut Backoff::new(self.settings.lock_timeout)).await?;
@@ -153,13 +167,14 @@ impl<'a> Engine<'_, 'a> {
     /// Plans; a refusal that tells of scripts reads them first.
     async fn plan(&mut self, history: &History, goal: &Goal) -> Result<Plan<'a>> {
         let (set, dialect, settings) = (self.set, self.driver.dialect(), self.settings);
-        match plan::plan(Facts { set, dialect, history, settings }, goal) {
+        let application = &self.identity.application;
+        match plan::plan(Facts { set, dialect, history, settings, application }, goal) {
             Err(error)
                 if matches!(error.kind(), ErrorKind::Changed | ErrorKind::Newer) && detail(goal) == Detail::Entries =>
             {
                 let mut backoff = Backoff::new(settings.lock_timeout);
                 let history = &read(self.driver, Detail::Scripts, &mut backoff).await?;
-                plan::plan(Facts { set, dialect, history, settings }, goal)
+                plan::plan(Facts { set, dialect, history, settings, application }, goal)
             }
             decided => decided,
         }
@@ -259,7 +274,7 @@ impl<'a> Engine<'_, 'a> {
             _ => (step.script.as_deref(), step.path.as_str()),
         };
         let place = match (script, &failure.range) {
-            (Some(script), Some(range)) => Some(Place::in_text(path, script.text(), range.clone())),
+            (Some(script), Some(range)) => Some(script.place(path, range.clone())),
             _ => None,
         };
         let part = name_of(failure.part, step);

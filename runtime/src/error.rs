@@ -82,6 +82,12 @@ pub enum ErrorKind {
     OutOfOrder,
     /// The database is at a version that this binary does not know.
     Newer,
+    /// Migrations are pending, and this process may not apply them
+    /// ([`AutoMigrate::Off`](crate::AutoMigrate::Off)).
+    Pending,
+    /// All that was asked for is applied, but the database is not as its migrations left it
+    /// ([`ValidateSchema::On`](crate::ValidateSchema::On)).
+    Invalid,
     /// A statement, a verify query or a constraint failed.
     Failed,
     /// A statement was being run when its runner died, and nobody but a person can tell whether it took effect; see

@@ -46,6 +46,7 @@ mod cluster;
 mod database;
 mod database_error;
 mod embed;
+mod environment;
 #[cfg(feature = "include_dir")]
 mod from_include_dir;
 mod migrator;
@@ -57,6 +58,7 @@ mod error;
 mod report;
 mod runner;
 mod status;
+mod validation;
 
 // Read, decide, act.
 mod backoff;
@@ -64,7 +66,6 @@ mod doubt;
 mod engine;
 mod plan;
 mod refusal;
-#[allow(dead_code, unused_imports, reason = "the driver that needs it is being written")]
 mod schema;
 mod settle;
 mod stale;
@@ -88,9 +89,10 @@ pub use migrator::{Migrator, migrate};
 pub use plan::{Mode, Plan, Step};
 pub use report::{Action, Failed, Outcome, Report, StepReport};
 pub use runner::{Runner, Work};
-pub use settings::{Missing, Newer, OutOfOrder};
-pub use status::{MigrationStatus, Standing, Status, Validation};
+pub use settings::{AutoMigrate, Missing, Newer, OutOfOrder, Settings, ValidateSchema};
+pub use status::{MigrationStatus, Standing, Status};
 pub use target::{Resolve, Rollback, Target};
+pub use validation::Validation;
 
 pub use whimbrel_core::{
     Dialect, Digest, Direction, Kind, Migration, Migrations, Place, Problem, Problems, Script, Statement, Version,

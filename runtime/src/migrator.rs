@@ -1,9 +1,8 @@
 //! The API.
 
-use std::collections::HashSet;
 use std::time::{Duration, Instant};
 
-use whimbrel_core::{Direction, Migrations, Place, Version};
+use whimbrel_core::{Dialect, Migrations, Version};
 
 use crate::backoff::Backoff;
 use crate::cluster::Cluster;
@@ -11,16 +10,15 @@ use crate::database::{self, Database};
 use crate::driver::{Answer, Detail, Driver};
 use crate::engine::{self, Engine};
 use crate::error::{Error, ErrorKind, Result};
-use crate::history::{Entry, History, State};
+use crate::history::{Entry, History};
 use crate::identity::Identity;
-use crate::plan::{self, Facts, Goal, Plan};
-use crate::refusal;
+use crate::plan::{Goal, Plan};
 use crate::report::{Report, Took};
-use crate::settings::{Missing, Newer, OutOfOrder, Settings};
+use crate::settings::{AutoMigrate, Missing, Newer, OutOfOrder, Settings, ValidateSchema};
 use crate::stale::refuse_stale;
-use crate::status::{Status, Validation};
-use crate::table_name::TableName;
+use crate::status::Status;
 use crate::target::{Resolve, Rollback, Target};
+use crate::validation::{Validation, check_valid, validate};
 
 /// Applies everything that is pending: the 95 % case, for the start of a service.
 ///
@@ -123,6 +121,43 @@ impl<'a> Migrator<'a> {
         Ok(Self { migrations, driver: Ok(driver), settings, identity })
     }
 
+    /// All settings at once, instead of those that it has; a setter that comes later wins.
+    ///
+    /// ```no_run
+    /// # #[cfg(feature = "sqlite")]
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # use whimbrel::*;
+    /// # static MIGRATIONS: Migrations = embed_migrations!("../migrations");
+    /// # let pool = whimbrel::sqlx::SqlitePool::connect("sqlite::memory:").await?;
+    /// // SHOP_AUTO_MIGRATE, SHOP_MIGRATION_TIMEOUT, SHOP_VALIDATE_SCHEMA, …
+    /// let mut migrator = Migrator::new(&MIGRATIONS, &pool).settings(Settings::from_env("SHOP")?);
+    /// println!("{}", migrator.up().await?);
+    /// # Ok(()) }
+    /// # #[cfg(not(feature = "sqlite"))] fn main() {}
+    /// ```
+    pub fn settings(mut self, settings: Settings) -> Self {
+        if let Ok(driver) = &mut self.driver {
+            driver.use_history_table(settings.history_table.clone());
+        }
+        self.settings = settings;
+        self
+    }
+
+    /// Whether this process may apply what is pending; it may by default. Where it may not, [`up`](Self::up) and
+    /// [`up_to`](Self::up_to) read only, wait for nobody, and end with [`ErrorKind::Pending`] unless nothing is pending.
+    pub fn auto_migrate(mut self, auto_migrate: AutoMigrate) -> Self {
+        self.settings = self.settings.auto_migrate(auto_migrate);
+        self
+    }
+
+    /// Whether [`up`](Self::up) and [`up_to`](Self::up_to) validate at their end, as [`validate`](Self::validate) does,
+    /// so that a difference is [`ErrorKind::Invalid`]; they do not by default. Up to date then costs the request for the
+    /// history with its scripts and one for each verify script, instead of the fast path alone.
+    pub fn validate_schema(mut self, validate: ValidateSchema) -> Self {
+        self.settings = self.settings.validate_schema(validate);
+        self
+    }
+
     /// Keeps the history in this table, `table` or `schema.table`, instead of `whimbrel_history` in PostgreSQL's schema
     /// `public`; the events stand beside it (`app.schema_history`, `app.schema_events`), and who is at a step outside a
     /// transaction (`app.schema_lock`).
@@ -144,11 +179,8 @@ impl<'a> Migrator<'a> {
     /// # Errors
     /// [`ErrorKind::Refused`]: the text cannot be the name of a table.
     pub fn history_table(mut self, name: &str) -> Result<Self> {
-        let name = TableName::parse(name)?;
-        if let Ok(driver) = &mut self.driver {
-            driver.use_history_table(name);
-        }
-        Ok(self)
+        let settings = std::mem::take(&mut self.settings);
+        Ok(self.settings(settings.history_table(name)?))
     }
 
     /// How long to wait for another runner, for tables that other sessions hold, or for a PostgreSQL server that
@@ -472,8 +504,9 @@ impl<'a> Migrator<'a> {
         Box::pin(async move {
             let (set, settings, identity) = (self.migrations, &self.settings, &self.identity);
             let driver = opened(&mut self.driver, set)?;
+            let dialect = driver.dialect();
             let mut engine = Engine { set, driver: &mut **driver, settings, identity };
-            let result = bounded(settings.timeout, engine.resolve(version, resolve)).await;
+            let result = bounded((settings.timeout, dialect), engine.resolve(version, resolve)).await;
             driver.release().await;
             result
         })
@@ -486,8 +519,16 @@ impl<'a> Migrator<'a> {
             let mut report = Report::default();
             let (migrations, settings, identity) = (self.migrations, &self.settings, &self.identity);
             let driver = opened(&mut self.driver, migrations)?;
+            let (dialect, applies) = (driver.dialect(), matches!(goal, Goal::Up(_)));
             let mut engine = Engine { set: migrations, driver: &mut **driver, settings, identity };
-            let result = bounded(settings.timeout, engine.run(goal, &mut report)).await;
+            let all = async {
+                engine.run(goal, &mut report).await?;
+                match settings.validate_schema {
+                    ValidateSchema::On if applies => check_valid(&validate(&mut engine).await?),
+                    _ => Ok(()),
+                }
+            };
+            let result = bounded((settings.timeout, dialect), all).await;
             driver.release().await;
             report.took(started);
             match result {
@@ -503,8 +544,9 @@ impl<'a> Migrator<'a> {
         Box::pin(async move {
             let (migrations, settings, identity) = (self.migrations, &self.settings, &self.identity);
             let driver = opened(&mut self.driver, migrations)?;
+            let dialect = driver.dialect();
             let mut engine = Engine { set: migrations, driver: &mut **driver, settings, identity };
-            let decided = bounded(settings.timeout, engine.decide(&goal)).await;
+            let decided = bounded((settings.timeout, dialect), engine.decide(&goal)).await;
             driver.release().await;
             decided
         })
@@ -530,9 +572,11 @@ impl<'a> Migrator<'a> {
 
     fn boxed_validate(&mut self) -> Answer<'_, Result<Validation>> {
         Box::pin(async move {
-            let (set, settings) = (self.migrations, &self.settings);
+            let (set, settings, identity) = (self.migrations, &self.settings, &self.identity);
             let driver = opened(&mut self.driver, set)?;
-            let validation = bounded(settings.timeout, validate(set, &mut **driver, settings)).await;
+            let dialect = driver.dialect();
+            let mut engine = Engine { set, driver: &mut **driver, settings, identity };
+            let validation = bounded((settings.timeout, dialect), validate(&mut engine)).await;
             driver.release().await;
             validation
         })
@@ -542,44 +586,28 @@ impl<'a> Migrator<'a> {
 /// The history, for who only looks.
 async fn read(driver: &mut dyn Driver, detail: Detail, settings: &Settings) -> Result<History> {
     let mut backoff = Backoff::new(settings.lock_timeout);
-    bounded(settings.timeout, engine::read(driver, detail, &mut backoff)).await
+    let dialect = driver.dialect();
+    bounded((settings.timeout, dialect), engine::read(driver, detail, &mut backoff)).await
 }
 
 /// Ends what takes longer than it may.
-async fn bounded<T>(limit: Option<Duration>, all: impl Future<Output = Result<T>>) -> Result<T> {
+async fn bounded<T>((limit, dialect): (Option<Duration>, Dialect), all: impl Future<Output = Result<T>>) -> Result<T> {
     let Some(limit) = limit else { return all.await };
-    tokio::time::timeout(limit, all).await.unwrap_or_else(|_| {
-        let help = "run it again: what is applied stays, and the request that was under way completes or rolls back by \
-                    itself";
-        Err(Error::new(ErrorKind::Timeout, format!("the run took longer than {}", Took(limit))).help(help))
-    })
+    tokio::time::timeout(limit, all).await.unwrap_or_else(|_| Err(took_too_long(limit, dialect)))
 }
 
-async fn validate(set: &Migrations, driver: &mut dyn Driver, settings: &Settings) -> Result<Validation> {
-    let history = engine::read(driver, Detail::Scripts, &mut Backoff::new(settings.lock_timeout)).await?;
-    let dialect = driver.dialect();
-    let mut validation = Validation { compared: history.completed().count(), ..Validation::default() };
-    let facts = Facts { set, dialect, history: &history, settings };
-    let pending: Vec<_> = plan::pending(facts).collect();
-    // It was not going to run anything.
-    let told = |fault: Error| fault.to_string().replacen("; nothing was run", "", 1);
-    validation.problems.extend(refusal::faults(facts, &pending).into_iter().map(told));
-    for entry in history.entries.iter().filter(|entry| matches!(entry.state, State::Failed | State::Running)) {
-        validation.problems.push(format!("{} is {}", entry.label(), entry.state));
-    }
-    let applied: HashSet<&Version> = history.completed().map(|entry| &entry.version).collect();
-    for migration in set.iter().filter(|migration| applied.contains(migration.version())) {
-        let Some(script) = migration.script(Direction::Verify, dialect) else { continue };
-        validation.verified += 1;
-        if let Some(failure) = driver.verify(script, settings).await? {
-            let path = set.path_of(script);
-            let place = failure.range.map(|range| Place::in_text(path, script.text(), range));
-            let place = place.map_or_else(String::new, |place| format!("\n{place}"));
-            let label = format!("{} {}", migration.version(), migration.name());
-            validation.problems.push(format!("{label}: {}{place}", failure.cause));
+fn took_too_long(limit: Duration, dialect: Dialect) -> Error {
+    let help = match dialect {
+        // Nothing takes a request back that a node of a cluster has received.
+        Dialect::Cql => {
+            "run it again: what is applied stays, and it finds out what became of the statement that was under way, \
+             which the cluster may still carry out"
         }
-    }
-    Ok(validation)
+        _ => {
+            "run it again: what is applied stays, and the request that was under way completes or rolls back by itself"
+        }
+    };
+    Error::new(ErrorKind::Timeout, format!("the run took longer than {}", Took(limit))).help(help)
 }
 
 /// The driver, when it could be made and the set is written for it.
@@ -601,5 +629,17 @@ fn opened<'d, 'a>(
         Err(error) => Err(error.take().unwrap_or_else(|| {
             Error::new(ErrorKind::Refused, "this migrator could not be made").help("make a new one")
         })),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cluster_takes_nothing_back_by_itself() {
+        let help = |dialect| took_too_long(Duration::from_secs(1), dialect).help_text().unwrap_or_default().to_owned();
+        assert!(help(Dialect::Postgres).contains("rolls back"));
+        assert!(!help(Dialect::Cql).contains("rolls back"));
     }
 }

@@ -25,6 +25,8 @@ pub(crate) struct Facts<'a, 'h> {
     pub(crate) dialect: Dialect,
     pub(crate) history: &'h History,
     pub(crate) settings: &'h Settings,
+    /// This binary, as the history would record it.
+    pub(crate) application: &'h str,
 }
 
 /// What a run is asked to reach.

@@ -9,8 +9,8 @@ use whimbrel_core::{Dialect, Direction, Migration, Migrations, Script, Version};
 
 use crate::doubt;
 use crate::error::{Error, ErrorKind, Result};
-use crate::history::{Entry, State};
-use crate::plan::{self, Facts, Mode};
+use crate::history::{Entry, Holder, State};
+use crate::plan::{self, Facts, Mode, Plan};
 use crate::report::migrations;
 use crate::settings::{Missing, Newer, OutOfOrder};
 
@@ -285,11 +285,33 @@ fn check_minimum(facts: Facts<'_, '_>) -> Result<()> {
     let (Some(minimum), Some(current)) = (facts.set.minimum_supported(), facts.history.current()) else {
         return Ok(());
     };
-    if current >= minimum {
+    if current >= minimum || is_first_run(facts) {
         return Ok(());
     }
-    let message = format!("the database is at {current}, this binary takes over from {minimum} on; nothing was run");
-    Err(Error::new(ErrorKind::Refused, message).help("deploy a release between the two first"))
+    let message = format!("the database is at {current}, this binary supports {minimum} and newer; nothing was run");
+    let help = format!("deploy a release between the two first, one that takes {current} to {minimum}; then this one");
+    Err(Error::new(ErrorKind::Refused, message).help(help))
+}
+
+/// Whether this very release has applied all that there is: its first run was cut short below the minimum, and goes on.
+/// A name without a version is the name of older releases as well.
+fn is_first_run(facts: Facts<'_, '_>) -> bool {
+    let last = facts.application.rsplit(' ').next().unwrap_or_default();
+    let names_a_version = last.len() < facts.application.len() && last.starts_with(|c: char| c.is_ascii_digit());
+    names_a_version && facts.history.completed().all(|entry| entry.application == facts.application)
+}
+
+/// What is pending where this process may not apply it.
+pub(crate) fn may_not_apply(plan: &Plan<'_>, holder: &Holder, by: &str) -> Error {
+    let (are, them) = if plan.steps.len() == 1 { ("is", "it") } else { ("are", "them") };
+    let pending = migrations(plan.steps.len());
+    let message = format!("{pending} {are} pending, and this process may not apply {them} ({by}); nothing was run");
+    let mut lines: Vec<String> = plan.steps.iter().map(|step| format!("  {} {}", step.version, step.name)).collect();
+    if let Holder::Session(runner) = holder {
+        lines.push(format!("  held by {runner}"));
+    }
+    let help = format!("apply {them} with a process that may, such as a job of the deployment; then start this one");
+    Error::new(ErrorKind::Pending, message).details(lines.join("\n")).help(help)
 }
 
 /// Pending migrations are newer than applied ones.

@@ -1,7 +1,7 @@
 //! What became of the statement at which a runner has died: asked of the database, or told by a person.
 
 use whimbrel_core::read::read_stored;
-use whimbrel_core::{Dialect, Direction, Version};
+use whimbrel_core::{Dialect, Direction, Script, Version};
 
 use crate::backoff::Backoff;
 use crate::doubt::{self, Finding, Question};
@@ -45,7 +45,14 @@ impl Engine<'_, '_> {
         let done = match finding {
             Finding::Again => entry.done(),
             Finding::Done => entry.done() + 1,
-            Finding::Ask(_) | Finding::Unknown => return Err(in_doubt(entry, &history.holder)),
+            Finding::Ask(_) | Finding::Unknown => {
+                let why = self.script_of(entry).and_then(|script| doubt::cql::why_unknown(&script, entry.done()));
+                let error = in_doubt(entry, &history.holder);
+                return Err(match why.filter(|_| self.driver.dialect() == Dialect::Cql) {
+                    Some(why) => error.details(format!("  that statement is not repeated: {why}")),
+                    None => error,
+                });
+            }
         };
         let at = entry.done() + 1;
         let found = if done < at { "not done" } else { "done" };
@@ -68,21 +75,23 @@ impl Engine<'_, '_> {
     }
 
     fn finding(&self, entry: &Entry) -> Finding {
-        let (direction, text) = match entry.undone {
-            Some(_) => (Direction::Down, entry.down.clone()),
-            None => (Direction::Up, entry.up.clone()),
-        };
-        // What this binary does not know, it cannot finish.
-        let is_known = entry.undone.is_some() || self.set.get(&entry.version).is_some();
-        let script = text.filter(|_| is_known).and_then(|text| {
-            let script = read_stored(direction, self.driver.dialect(), &entry.path, text);
-            script.ok().filter(|script| script.len() == entry.statements)
-        });
-        let Some(script) = script else { return Finding::Unknown };
+        let Some(script) = self.script_of(entry) else { return Finding::Unknown };
         match self.driver.dialect() {
             Dialect::Cql => doubt::cql::finding(&script, entry.done(), &entry.key),
             dialect => doubt::finding(&script, entry.done(), dialect),
         }
+    }
+
+    /// The script at which an entry stands, as it is stored, if this binary can finish it.
+    fn script_of(&self, entry: &Entry) -> Option<Script> {
+        let (direction, text) = match entry.undone {
+            Some(_) => (Direction::Down, entry.down.clone()),
+            None => (Direction::Up, entry.up.clone()),
+        };
+        let is_known = entry.undone.is_some() || self.set.get(&entry.version).is_some();
+        let text = text.filter(|_| is_known)?;
+        let script = read_stored(direction, self.driver.dialect(), &entry.path, text).ok()?;
+        (script.len() == entry.statements).then_some(script)
     }
 
     /// Records what a person says of the statement at which an entry stands.

@@ -6,7 +6,7 @@ use std::fmt;
 use whimbrel_core::{Migrations, Version};
 
 use crate::history::{Entry, History, Holder, State};
-use crate::report::{Took, migrations};
+use crate::report::Took;
 use crate::runner::Runner;
 
 /// Where a database stands beside this binary's set; printing it shows a table.
@@ -15,6 +15,8 @@ use crate::runner::Runner;
 pub struct Status {
     /// The highest applied version.
     pub current: Option<Version>,
+    /// The oldest version that this binary takes over from.
+    pub minimum_supported: Option<Version>,
     /// All migrations that the set or the history knows, lowest version first.
     pub migrations: Vec<MigrationStatus>,
     /// The history table.
@@ -105,7 +107,13 @@ impl Status {
             Holder::Session(runner) => Some((**runner).clone()),
             Holder::Nobody | Holder::Unknown => None,
         };
-        Self { current: history.current().cloned(), migrations: all, history_table: table.to_owned(), holder }
+        Self {
+            current: history.current().cloned(),
+            minimum_supported: set.minimum_supported().cloned(),
+            migrations: all,
+            history_table: table.to_owned(),
+            holder,
+        }
     }
 
     /// The migrations that stand like this.
@@ -132,6 +140,11 @@ impl fmt::Display for Status {
             }
         }
         write!(f, " (history {})", self.history_table)?;
+        if let (Some(current), Some(minimum)) = (&self.current, &self.minimum_supported)
+            && current < minimum
+        {
+            write!(f, "\n  below {minimum}, the oldest that this binary supports")?;
+        }
         if let Some(runner) = &self.holder {
             write!(f, "\n  held by {runner}")?;
         }
@@ -154,40 +167,5 @@ impl fmt::Display for Status {
             }
         }
         Ok(())
-    }
-}
-
-/// What [`Migrator::validate`](crate::Migrator::validate) found.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-#[non_exhaustive]
-pub struct Validation {
-    /// How many applied migrations were compared with this binary's.
-    pub compared: usize,
-    /// How many verify scripts were asked.
-    pub verified: usize,
-    /// What is wrong, each with its place where it has one.
-    pub problems: Vec<String>,
-}
-
-impl Validation {
-    /// Whether nothing is wrong.
-    pub fn is_valid(&self) -> bool {
-        self.problems.is_empty()
-    }
-}
-
-impl fmt::Display for Validation {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let verify = crate::report::count(self.verified, "verify script");
-        if self.is_valid() {
-            return write!(f, "valid: {} compared, {verify} asked", migrations(self.compared));
-        }
-        write!(
-            f,
-            "not valid: {} in {} compared, {verify} asked",
-            crate::report::count(self.problems.len(), "problem"),
-            migrations(self.compared)
-        )?;
-        self.problems.iter().try_for_each(|problem| write!(f, "\n  {}", problem.replace('\n', "\n  ")))
     }
 }

@@ -13,6 +13,12 @@ pub(crate) struct TableName {
 /// PostgreSQL cuts names at 63 bytes (manual, 4.1.1); the companions' endings need room.
 const LONGEST: usize = 63 - "_events".len();
 
+impl Default for TableName {
+    fn default() -> Self {
+        Self { schema: None, name: Self::DEFAULT.to_owned() }
+    }
+}
+
 impl TableName {
     pub(crate) const DEFAULT: &str = "whimbrel_history";
 

@@ -2,17 +2,20 @@
 
 mod folders;
 mod leading;
+pub(crate) mod manifest;
 mod numbered;
 mod rename;
 mod suffixes;
 mod tasks;
+
+use std::collections::BTreeSet;
 
 use crate::{Dialect, Direction, Problem, Version};
 
 pub(crate) use rename::{Style, Wording};
 
 /// All layouts. A new one is a file beside this one and a line here.
-pub(crate) static LAYOUTS: [&Layout; 3] = [&numbered::LAYOUT, &tasks::LAYOUT, &folders::LAYOUT];
+pub(crate) static LAYOUTS: [&Layout; 4] = [&numbered::LAYOUT, &tasks::LAYOUT, &folders::LAYOUT, &manifest::LAYOUT];
 
 /// How the files of a directory are named.
 pub(crate) struct Layout {
@@ -32,6 +35,10 @@ pub(crate) enum Reading {
     Script(FileName),
     /// A file that says something about the scripts beside it.
     Companion,
+    /// A file that names the parts of a script.
+    Manifest(FileName),
+    /// What such a file may name.
+    Part,
     /// Meant to be a script of this layout, but misnamed.
     Misnamed(Misnamed),
     /// Nothing that this layout knows.
@@ -84,15 +91,25 @@ pub(crate) fn script_extension(path: &str) -> Option<&'static str> {
     ["sql", "cql", "rs"].into_iter().find(|known| known.eq_ignore_ascii_case(extension))
 }
 
+/// The folder of a path; empty for the directory itself.
+pub(crate) fn parent(path: &str) -> &str {
+    path.rsplit_once('/').map_or("", |(parent, _)| parent)
+}
+
 /// The layout that the paths have in common.
 ///
 /// # Errors
 /// Two layouts, each with a file.
 pub(crate) fn find(paths: &[&str]) -> Result<&'static Layout, Problem> {
-    let first_of = |layout: &'static Layout| {
-        let mut scripts = paths.iter().filter(|path| matches!((layout.read)(path), Reading::Script(_)));
-        scripts.next().map(|path| (layout, *path))
+    let manifests = paths.iter().filter(|path| matches!((manifest::LAYOUT.read)(path), Reading::Manifest(_)));
+    let folders: BTreeSet<&str> = manifests.map(|path| parent(path)).collect();
+    let is_of = |layout: &Layout, path: &str| match (layout.read)(path) {
+        // What a manifest names may be called as it likes.
+        Reading::Script(_) => !folders.contains(parent(path)),
+        Reading::Manifest(_) => true,
+        _ => false,
     };
+    let first_of = |layout: &'static Layout| Some((layout, *paths.iter().find(|path| is_of(layout, path))?));
     let mut found = LAYOUTS.into_iter().filter_map(first_of);
     match (found.next(), found.next()) {
         (Some((layout, _)), None) => Ok(layout),

@@ -1,8 +1,7 @@
 //! Directives: comments before the first statement that say how a script is run.
 
-use std::time::Duration;
-
 use super::page::Page;
+use crate::duration::duration;
 use crate::lex::Note;
 use crate::nearest::nearest;
 use crate::script::{Options, Phase};
@@ -147,14 +146,4 @@ fn allow(_: &mut Options, value: &str) -> Result<(), ()> {
     let (rule, reason) = value.split_once(|c: char| c.is_ascii_whitespace()).ok_or(())?;
     let is_part = |part: &str| !part.is_empty() && part.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit());
     if rule.split('-').all(is_part) && !reason.trim().is_empty() { Ok(()) } else { Err(()) }
-}
-
-/// `30s`, `500ms`, `5m`, `1h`: from a millisecond to the 49 days that a statement table can hold.
-fn duration(text: &str) -> Option<Duration> {
-    const UNITS: [(&str, u64); 4] = [("ms", 1), ("s", 1_000), ("m", 60_000), ("h", 3_600_000)];
-    let digits = text.bytes().take_while(u8::is_ascii_digit).count();
-    let (number, unit) = text.split_at(digits);
-    let (_, factor) = UNITS.into_iter().find(|&(name, _)| name == unit.trim_start())?;
-    let millis = number.parse::<u64>().ok()?.checked_mul(factor)?;
-    (millis > 0 && millis <= u32::MAX.into()).then(|| Duration::from_millis(millis))
 }

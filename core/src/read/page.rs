@@ -3,11 +3,14 @@
 use std::ops::Range;
 
 use super::Outline;
+use crate::script::{self, Part};
 use crate::{Dialect, Place, Problem};
 
 pub(super) struct Page<'a> {
     pub(super) outline: &'a Outline<'a>,
     pub(super) text: &'a str,
+    /// The files that the text is put together of, if it is.
+    parts: &'a [Part],
     /// Where each problem begins, for their order.
     found: Vec<(usize, Problem)>,
     /// The number of problems that are not told.
@@ -18,8 +21,8 @@ pub(super) struct Page<'a> {
 const MOST: usize = 100;
 
 impl<'a> Page<'a> {
-    pub(super) fn new(outline: &'a Outline<'a>, text: &'a str) -> Self {
-        Self { outline, text, found: Vec::new(), untold: 0 }
+    pub(super) fn new(outline: &'a Outline<'a>, text: &'a str, parts: &'a [Part]) -> Self {
+        Self { outline, text, parts, found: Vec::new(), untold: 0 }
     }
 
     pub(super) fn reads_as(&self, dialect: Dialect) -> bool {
@@ -42,7 +45,7 @@ impl<'a> Page<'a> {
             return;
         }
         let start = range.start;
-        let place = Place::in_text(self.outline.shown, self.text, range);
+        let place = script::place(self.parts, (self.outline.path, self.outline.shown), self.text, range);
         self.found.push((start, Problem::new(code, message).at(place).help(help)));
     }
 

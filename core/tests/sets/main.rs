@@ -4,6 +4,7 @@ mod accepted;
 mod bad;
 mod corpora;
 mod disk;
+mod manifest;
 mod names;
 mod recorded;
 

@@ -20,6 +20,8 @@ const NUMBERED: &[Case] = &[
     ("20250110120000123456789_x.sql", "20250110120000123456789", "x", None, None, Up, None),
     ("1.1.0_enhanced.up.cql", "1.1.0", "enhanced", None, None, Up, Some(Cql)),
     ("v1.1.0_enhanced.cql", "1.1.0", "enhanced", None, None, Up, Some(Cql)),
+    ("v1.1.0.cql", "1.1.0", "", None, None, Up, Some(Cql)),
+    ("1.1.0.up.cql", "1.1.0", "", None, None, Up, Some(Cql)),
     ("205_2.0.0.50.up.sql", "205_2.0.0.50", "", None, None, Up, None),
     ("0005_2_factor.sql", "0005", "2_factor", None, None, Up, None),
     ("0005_upgrade_to_2.0.sql", "0005", "upgrade_to_2.0", None, None, Up, None),
@@ -61,6 +63,8 @@ const FOLDERS: &[Case] = &[
     ("0001/up.sql", "0001", "", None, None, Up, None),
     ("0001_init/up.postgres.sql", "0001", "init", None, None, Up, Some(Postgres)),
     ("0001_init/up.cql", "0001", "init", None, None, Up, Some(Cql)),
+    ("v1.1.0/up.cql", "1.1.0", "", None, None, Up, Some(Cql)),
+    ("1.1.0_enhanced/up.cql", "1.1.0", "enhanced", None, None, Up, Some(Cql)),
     ("2022-04-26-153628_name/up.sql", "20220426153628", "name", None, None, Up, None),
     ("2025-12-08-135428-0000_name/up.sql", "20251208135428-0000", "name", None, None, Up, None),
 ];

@@ -2,12 +2,13 @@
 //!
 //! A driver has the `await`s and no policy: it does what a [`Step`] says, and tells how that ended.
 
+use std::borrow::Cow;
 use std::future::Future;
 use std::ops::Range;
 use std::pin::Pin;
 use std::time::Duration;
 
-use whimbrel_core::{Dialect, Script};
+use whimbrel_core::{Dialect, Script, Version};
 
 use crate::database_error::DatabaseError;
 use crate::doubt::{self, Thing};
@@ -84,8 +85,21 @@ pub(crate) trait Driver: Send {
     /// Asks the queries of a verify script; the first that finds nothing, or fails.
     fn verify<'a>(&'a mut self, script: &'a Script, settings: &'a Settings) -> Answer<'a, Result<Option<Failure>>>;
 
+    /// Compares the schema with what these scripts make; where the schema is not understood, nothing is.
+    fn compare<'a>(&'a mut self, _: &'a [(Version, Cow<'a, Script>)]) -> Answer<'a, Result<Compared>> {
+        Box::pin(std::future::ready(Ok(Compared::default())))
+    }
+
     /// Gives back what it holds, in a good state.
     fn release(&mut self) -> Answer<'_, ()>;
+}
+
+/// How a schema differs from what the scripts say.
+#[derive(Debug, Default)]
+pub(crate) struct Compared {
+    pub(crate) differences: Vec<String>,
+    /// Statements that were not understood.
+    pub(crate) unchecked: Vec<String>,
 }
 
 /// How much of the history is read.

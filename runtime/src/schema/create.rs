@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::change::{Change, Guard, Thing};
 use super::column_type::{ColumnType, Within};
 use super::model::{Column, ColumnKind, Fields, Index, IndexKind, Order, Selected, Signature, Table, View};
-use super::name::{Name, written};
+use super::name::Name;
 use super::reader::Reader;
 
 type Read = fn(&mut Reader) -> Option<(String, Thing)>;
@@ -145,22 +145,24 @@ fn index(reader: &mut Reader, kind: IndexKind) -> Option<(String, Thing)> {
         Some(name)
     };
     let Name { keyspace, name: table } = reader.qualified()?;
-    reader.expect("(")?;
-    let target = target(reader)?;
-    reader.expect(")")?;
+    let target = reader.list(target)?.join(", ");
     let has_class = reader.take("using") && !reader.peek().eq_ignore_ascii_case("'legacy_local_table'");
     let kind = if has_class { IndexKind::Custom } else { kind };
     Some((keyspace, Thing::Index(name, Index { table, target, kind })))
 }
 
-/// What of a column is indexed.
+/// What of a column is indexed; in Scylla the columns of a local index's partition key stand before it, in parentheses.
 pub(super) fn target(reader: &mut Reader) -> Option<String> {
+    if reader.peek() == "(" {
+        let names = reader.list(Reader::name_written)?;
+        return Some(format!("({})", names.join(", ")));
+    }
     if reader.rest().get(1) != Some(&"(") {
-        return reader.name().map(|name| written(&name));
+        return reader.name_written();
     }
     let of = reader.one_of(&[("values", ""), ("keys", "keys"), ("entries", "entries"), ("full", "full")])?;
     reader.expect("(")?;
-    let name = written(&reader.name()?);
+    let name = reader.name_written()?;
     reader.expect(")")?;
     Some(if of.is_empty() { name } else { format!("{of}({name})") })
 }

@@ -51,7 +51,7 @@ pub(crate) enum Order {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Index {
     pub(crate) table: String,
-    /// `email`, `keys(m)`; the values of a collection are meant where nothing else is said.
+    /// `email`, `keys(m)`, in Scylla `(tenant), email`; of a collection the values are meant where nothing else is said.
     pub(crate) target: String,
     pub(crate) kind: IndexKind,
 }

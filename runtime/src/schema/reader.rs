@@ -3,7 +3,7 @@
 use whimbrel_core::Dialect;
 use whimbrel_core::words::words;
 
-use super::name::{Name, kept};
+use super::name::{Name, kept, written};
 
 pub(crate) struct Reader<'a> {
     words: Vec<&'a str>,
@@ -63,6 +63,11 @@ impl<'a> Reader<'a> {
 
     pub(crate) fn name(&mut self) -> Option<String> {
         self.next().and_then(kept)
+    }
+
+    /// A name with quotes where it needs them.
+    pub(crate) fn name_written(&mut self) -> Option<String> {
+        self.name().map(|name| written(&name))
     }
 
     pub(crate) fn keyspace(&mut self) -> Option<Name> {

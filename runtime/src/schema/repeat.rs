@@ -27,6 +27,7 @@ const NOT_CALLED: &[&str] = &["and", "contains", "if", "in", "key", "like", "not
 /// What a statement does that begins with `INSERT`, `UPDATE`, `DELETE` or `BEGIN`, when it runs again.
 pub(crate) fn repeat(words: &[&str]) -> Repeat {
     let why = whole(words)
+        .or_else(|| json(words))
         .or_else(|| (0..words.len()).find_map(|at| at_word(words, at)))
         .or_else(|| assignments(words).find_map(increment));
     match why {
@@ -69,29 +70,21 @@ fn whole(words: &[&str]) -> Option<String> {
 fn at_word(words: &[&str], at: usize) -> Option<String> {
     let (word, before) = (words[at], at.checked_sub(1).map_or("", |at| words[at]));
     match word {
-        // JSON writes sets like lists.
-        _ if word.starts_with(['\'', '$']) && word.contains('[') && speaks_json(words) => {
-            Some("may write a list (as JSON)".to_owned())
-        }
         // After a name it is a subscript.
         "[" if kept(before).is_none() => Some("writes a list".to_owned()),
-        "[" if is_in_selection(words, at) && is_list_index(&words[at + 1..]) => {
-            Some("deletes an element of a list".to_owned())
-        }
+        // Where an application has deleted one before it, the place is another element's, and the same timestamp is newer
+        // than that (tried with Cassandra 5.0.8).
+        "[" if is_list_index(&words[at + 1..]) => Some("changes an element of a list by its place".to_owned()),
         "(" => called(words, at),
         _ => None,
     }
 }
 
-fn speaks_json(words: &[&str]) -> bool {
-    words.iter().any(|word| is_one_of(word, &["json", "fromjson", "from_json"]))
-}
-
-/// Whether a place is between `DELETE` and `FROM`.
-fn is_in_selection(words: &[&str], at: usize) -> bool {
-    // These are reserved, so no column has such a name.
-    let verb = words[..at].iter().rev().find(|word| is_one_of(word, &["delete", "from", "set", "where"]));
-    verb.is_some_and(|verb| verb.eq_ignore_ascii_case("delete"))
+/// JSON writes sets like lists, and only the table tells which it is.
+fn json(words: &[&str]) -> Option<String> {
+    let speaks = words.iter().any(|word| is_one_of(word, &["json", "fromjson", "from_json"]));
+    let has_list = speaks && words.iter().any(|word| word.starts_with(['\'', '$']) && word.contains('['));
+    has_list.then(|| "may write a list (as JSON)".to_owned())
 }
 
 /// Whether a subscript may be that of a list; the keys of maps that look like one are taken for it too.

@@ -7,10 +7,11 @@ use whimbrel_tests::corpora;
 
 use crate::package::Package;
 
-const SETS: [(&str, Dialect); 3] = [
+const SETS: [(&str, Dialect); 4] = [
     ("docsrs-postgres", Dialect::Postgres),
     ("chirpstack-postgres", Dialect::Postgres),
     ("chirpstack-sqlite", Dialect::Sqlite),
+    ("temporal-cassandra/versioned", Dialect::Cql),
 ];
 
 #[test]

@@ -8,6 +8,7 @@ static DEMONSTRATION: Migrations = embed_migrations!("../migrations");
 static VARIANTS: Migrations = embed_migrations!("tests/build/sets/variants");
 static OVERRIDDEN: Migrations = embed_migrations!("tests/build/sets/plain", dialect = "PostgreSQL");
 static CQL: Migrations = embed_migrations!("tests/build/sets/cql");
+static MANIFEST: Migrations = embed_migrations!("tests/build/sets/manifest");
 static CONFIGURED: Migrations = embed_migrations!("tests/build/sets/configured");
 
 fn loaded(directory: &str) -> Migrations {
@@ -45,6 +46,15 @@ fn another_language_and_a_config() {
     assert_eq!(CQL, loaded("tests/build/sets/cql"));
     assert_eq!(CONFIGURED, loaded("tests/build/sets/configured"));
     assert_eq!(CONFIGURED.minimum_supported().map(ToString::to_string).as_deref(), Some("2"));
+}
+
+#[test]
+fn scripts_that_a_manifest_puts_together() {
+    let loaded = loaded("tests/build/sets/manifest");
+    assert_eq!(MANIFEST, loaded);
+    assert_eq!(MANIFEST.head(Dialect::Cql), loaded.head(Dialect::Cql));
+    let files: Vec<_> = MANIFEST.__source().expect("tests have debug assertions").files.lines().collect();
+    assert_eq!(files.iter().filter(|file| file.ends_with("manifest.json")).count(), MANIFEST.len());
 }
 
 #[test]

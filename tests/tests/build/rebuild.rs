@@ -90,6 +90,23 @@ fn a_change_of_the_config_is_seen() {
 }
 
 #[test]
+fn a_change_of_a_manifest_or_of_what_it_names_is_seen() {
+    let package = Package::new("rebuild-manifest");
+    package.write("src/main.rs", PROGRAM);
+    let manifest = |files: &str| format!("{{ \"Description\": \"users\", \"SchemaUpdateCqlFiles\": [{files}] }}\n");
+    package.write("migrations/v1.0/manifest.json", &manifest("\"b.sql\", \"a.sql\""));
+    package.write("migrations/v1.0/a.sql", "create table a (id integer);\n");
+    package.write("migrations/v1.0/b.sql", "create table b (id integer);\n");
+    let before = lines(&package);
+    package.write("migrations/v1.0/manifest.json", &manifest("\"a.sql\", \"b.sql\""));
+    let reordered = lines(&package);
+    package.write("migrations/v1.0/b.sql", "create table b (id integer, name text);\n");
+    let edited = lines(&package);
+    assert_ne!(before, reordered);
+    assert_ne!(reordered, edited);
+}
+
+#[test]
 fn line_ends_and_comments_are_embedded_but_leave_the_checksum() {
     let package = package("comment");
     let before = lines(&package);

@@ -1,6 +1,7 @@
 //! What the servers answer: rows as text, or why not.
 
 use chrono::DateTime;
+use scylla::deserialize::row::DeserializeRow;
 use scylla::errors::{DbError, ExecutionError, NewSessionError, RequestAttemptError};
 use scylla::response::query_result::QueryResult;
 use scylla::value::{CqlValue, Row};
@@ -138,17 +139,24 @@ pub(crate) fn no_session(error: &NewSessionError) -> Error {
         .help(help)
 }
 
-/// The rows of a result; none where it has none.
+/// The rows of a result, as text; none where it has none.
 pub(crate) fn rows(result: QueryResult) -> Result<Rows, Fault> {
+    let rows: Vec<Row> = typed(result)?;
+    Ok(rows.into_iter().map(|row| row.columns.into_iter().map(|value| value.map(text)).collect()).collect())
+}
+
+/// The rows of a result; none where it has none.
+pub(crate) fn typed<R>(result: QueryResult) -> Result<Vec<R>, Fault>
+where
+    R: for<'frame, 'metadata> DeserializeRow<'frame, 'metadata>,
+{
     if !result.is_rows() {
-        return Ok(Rows::new());
+        return Ok(Vec::new());
     }
     let lost = |error: &dyn std::fmt::Display| Fault::Error(unreadable(error));
     let rows = result.into_rows_result().map_err(|error| lost(&error))?;
-    let rows = rows.rows::<Row>().map_err(|error| lost(&error))?;
-    let rows: Result<Vec<Row>, _> = rows.collect();
-    let rows = rows.map_err(|error| lost(&error))?;
-    Ok(rows.into_iter().map(|row| row.columns.into_iter().map(|value| value.map(text)).collect()).collect())
+    let rows = rows.rows::<R>().map_err(|error| lost(&error))?;
+    rows.collect::<Result<_, _>>().map_err(|error| lost(&error))
 }
 
 fn unreadable(error: &dyn std::fmt::Display) -> Error {

@@ -1,15 +1,23 @@
 //! What a node says of the schema: `system_schema` is its own, and is asked of the node that the changes go through.
 
+use std::borrow::Cow;
 use std::fmt::Write as _;
 use std::sync::Arc;
 
-use futures_util::future::try_join_all;
+use futures_util::future::{try_join_all, try_join4};
 use scylla::cluster::Node;
-use whimbrel_core::Digest;
+use whimbrel_core::{Digest, Script, Version};
 
+use crate::driver::Compared;
 use crate::driver::scylla::answer::{Fault, Rows};
 use crate::driver::scylla::client::{Client, Request};
+use crate::driver::scylla::nodes::Coordinator;
 use crate::driver::scylla::record;
+use crate::schema::compare::compare as differences;
+use crate::schema::derive::derive;
+use crate::schema::effect::Effect;
+use crate::schema::model::Schema;
+use crate::schema::rows;
 
 /// The tables that tell of a keyspace.
 const TABLES: [&str; 10] = [
@@ -24,6 +32,17 @@ const TABLES: [&str; 10] = [
     "aggregates",
     "triggers",
 ];
+
+/// The keyspaces that a statement may change something in.
+pub(crate) fn keyspaces(effect: &Effect, keyspace: &str) -> Vec<String> {
+    let mut keyspaces: Vec<String> = effect.objects().into_iter().map(|name| name.keyspace).collect();
+    if keyspaces.is_empty() {
+        keyspaces.push(keyspace.to_owned());
+    }
+    keyspaces.sort();
+    keyspaces.dedup();
+    keyspaces
+}
 
 /// A digest of all that a node knows of some keyspaces; equal ones mean that no schema change was made in between.
 pub(crate) async fn digest(client: &Client<'_>, node: &Arc<Node>, keyspaces: &[String]) -> Result<String, Fault> {
@@ -42,4 +61,42 @@ pub(crate) async fn digest(client: &Client<'_>, node: &Arc<Node>, keyspaces: &[S
         let _ = writeln!(text, "{rows:?}");
     }
     Ok(Digest::of(&[text.as_bytes()]).to_string())
+}
+
+/// What a node knows of some keyspaces.
+pub(crate) async fn found(client: &Client<'_>, node: &Arc<Node>, keyspaces: &[String]) -> Result<Schema, Fault> {
+    let found = try_join_all(keyspaces.iter().map(|keyspace| of_keyspace(client, node, keyspace)));
+    found.await.map(Schema::found)
+}
+
+async fn of_keyspace(client: &Client<'_>, node: &Arc<Node>, keyspace: &str) -> Result<rows::Rows, Fault> {
+    let name = record::text(keyspace);
+    let of = |select: &str| Request::own(format!("{select}{name}"), node);
+    let (keyspaces, tables, columns, indexes) = try_join4(
+        client.read(of(rows::KEYSPACES)),
+        client.read(of(rows::TABLES)),
+        client.read(of(rows::COLUMNS)),
+        client.read(of(rows::INDEXES)),
+    )
+    .await?;
+    let (views, types, functions, aggregates) = try_join4(
+        client.read(of(rows::VIEWS)),
+        client.read(of(rows::TYPES)),
+        client.read(of(rows::FUNCTIONS)),
+        client.read(of(rows::AGGREGATES)),
+    )
+    .await?;
+    Ok(rows::Rows { keyspaces, tables, columns, indexes, views, types, functions, aggregates })
+}
+
+/// How the schema that a node knows differs from what scripts make.
+pub(crate) async fn compare(client: &Client<'_>, scripts: &[(Version, Cow<'_, Script>)]) -> Result<Compared, Fault> {
+    let derived = derive(scripts.iter().map(|(version, script)| (version, &**script)), &client.keyspace());
+    let keyspaces: Vec<String> = derived.schema.keyspaces.keys().cloned().collect();
+    let at = Coordinator::near(client).await?;
+    let found = found(client, &at.node, &keyspaces).await?;
+    Ok(Compared {
+        differences: differences(&derived.schema, &found).iter().map(ToString::to_string).collect(),
+        unchecked: derived.unchecked.iter().map(ToString::to_string).collect(),
+    })
 }

@@ -6,8 +6,10 @@ use std::time::Duration;
 use scylla::client::execution_profile::{ExecutionProfile, ExecutionProfileHandle};
 use scylla::client::session::Session;
 use scylla::cluster::Node;
+use scylla::deserialize::row::DeserializeRow;
 use scylla::policies::load_balancing::{NodeIdentifier, SingleTargetLoadBalancingPolicy};
 use scylla::policies::retry::FallthroughRetryPolicy;
+use scylla::response::query_result::QueryResult;
 use scylla::statement::unprepared::Statement;
 use scylla::statement::{Consistency, SerialConsistency};
 use tracing::instrument::WithSubscriber as _;
@@ -119,7 +121,33 @@ impl<'a> Client<'a> {
         &self.session
     }
 
+    /// The same, for whoever outlives the caller's borrow.
+    pub(crate) fn to_shared(&self) -> Option<Client<'static>> {
+        let Handle::Shared(session) = &self.session else { return None };
+        let session = Handle::Shared(Arc::clone(session));
+        Some(Client { session, profile: self.profile.clone(), level: self.level })
+    }
+
+    /// The keyspace of names without one.
+    pub(crate) fn keyspace(&self) -> String {
+        self.session.get_keyspace().map_or_else(String::new, |keyspace| keyspace.as_str().to_owned())
+    }
+
+    /// The rows of an answer, each value as text.
     pub(crate) async fn send(&self, request: Request<'_>) -> Result<Rows, Fault> {
+        self.ask(request).await?.map_or(Ok(Rows::new()), answer::rows)
+    }
+
+    /// The rows of an answer, as they are.
+    pub(crate) async fn read<R>(&self, request: Request<'_>) -> Result<Vec<R>, Fault>
+    where
+        R: for<'frame, 'metadata> DeserializeRow<'frame, 'metadata>,
+    {
+        self.ask(request).await?.map_or(Ok(Vec::new()), answer::typed)
+    }
+
+    /// `None` where the statement was done, but not all that the driver does afterwards.
+    async fn ask(&self, request: Request<'_>) -> Result<Option<QueryResult>, Fault> {
         let mut statement = Statement::new(request.text);
         statement.set_execution_profile_handle(Some(self.profile.clone()));
         statement.set_request_timeout(Some(request.timeout));
@@ -138,8 +166,8 @@ impl<'a> Client<'a> {
         // At the level TRACE the driver logs the text of each statement.
         let asked = self.session.query_unpaged(statement, &[]).with_subscriber(NoSubscriber::default());
         match tokio::time::timeout(limit, asked).await {
-            Ok(Ok(result)) => answer::rows(result),
-            Ok(Err(error)) => answer::fault_of(error).map_or(Ok(Rows::new()), Err),
+            Ok(Ok(result)) => Ok(Some(result)),
+            Ok(Err(error)) => answer::fault_of(error).map_or(Ok(None), Err),
             Err(_) => Err(Fault::Unknown(DatabaseError::new(format!("no answer within {limit:?}")))),
         }
     }

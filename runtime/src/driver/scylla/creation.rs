@@ -16,7 +16,7 @@ const TRIES: usize = 10;
 
 /// Creates it with the same id as everybody else would, and looks that all nodes have that one.
 pub(crate) async fn create(client: &Client<'_>, table: &Table, at: &Coordinator, cluster: &Cluster) -> Result<()> {
-    agree(client, at, cluster, Need::Everyone).await?;
+    agree(client, at, cluster, Need::Additive).await?;
     let mut tries = 1;
     loop {
         match client.send(Request::new(record::create(table)).to(&at.node).within(DDL_TIMEOUT)).await {
@@ -31,7 +31,7 @@ pub(crate) async fn create(client: &Client<'_>, table: &Table, at: &Coordinator,
         }
         tokio::time::sleep(std::time::Duration::from_millis(100)).await;
     }
-    agree(client, at, cluster, Need::Everyone).await?;
+    agree(client, at, cluster, Need::Additive).await?;
     check_id(client, table).await
 }
 

@@ -4,7 +4,6 @@ use std::time::Duration;
 
 use crate::cluster::Cluster;
 use crate::doubt::Answer;
-use crate::doubt::cql::{Nature, nature};
 use crate::driver::scylla::catalogue;
 use crate::driver::scylla::client::Client;
 use crate::driver::scylla::nodes::{Coordinator, Need, agree};
@@ -12,6 +11,7 @@ use crate::driver::scylla::record::Mark;
 use crate::driver::scylla::table::Table;
 use crate::error::{Error, ErrorKind, Result};
 use crate::report::Took;
+use crate::schema::effect::Effect;
 
 /// How often the schema is looked at until two looks find the same.
 const LOOKS: usize = 4;
@@ -24,7 +24,8 @@ pub(crate) async fn ask(
     text: &str,
 ) -> Result<Answer> {
     let (Some(host_id), Some(before)) = (&mark.coordinator, &mark.schema_before) else { return Ok(Answer::Unknown) };
-    let Nature::Schema { keyspaces, .. } = nature(text, &table.keyspace) else { return Ok(Answer::Unknown) };
+    let effect = Effect::of(text, &client.keyspace());
+    let keyspaces = catalogue::keyspaces(&effect, &client.keyspace());
     let at = coordinator(client, cluster, host_id).await?;
     agree(client, &at, cluster, Need::Everyone).await?;
     let mut seen = None;
@@ -41,7 +42,13 @@ pub(crate) async fn ask(
     if seen.as_ref() == Some(before) {
         return Ok(Answer::No);
     }
-    Ok(Answer::Unknown)
+    // Something has changed: this, or what somebody else has done.
+    let found = catalogue::found(client, &at.node, &keyspaces).await.map_err(|fault| fault.into_error(table))?;
+    Ok(match effect.took_effect(&found) {
+        Some(true) => Answer::Yes,
+        Some(false) => Answer::No,
+        None => Answer::Unknown,
+    })
 }
 
 /// The node that a statement was sent to, which alone knows what became of it; any other one if it is gone for good.

@@ -19,7 +19,7 @@ use whimbrel_core::Dialect;
 
 pub(crate) struct Link<'a> {
     source: Source<'a>,
-    pub(crate) name: TableName,
+    name: TableName,
     pub(crate) cluster: Cluster,
     met: Option<(Client<'a>, Table)>,
 }
@@ -34,12 +34,23 @@ const CONNECTION_TIMEOUT: Duration = Duration::from_secs(5);
 
 impl<'a> Link<'a> {
     pub(crate) fn new(source: Source<'a>) -> Result<Self> {
-        let mut cluster = Cluster::default();
-        if let Source::Address(address) = &source {
-            cluster.replication = address.replication.clone();
-            cluster.level = address.level.unwrap_or_default();
+        let name = TableName::parse(TableName::DEFAULT)?;
+        let mut link = Self { source, name, cluster: Cluster::default(), met: None };
+        link.treat(Cluster::default());
+        Ok(link)
+    }
+
+    /// What the URL says wins.
+    pub(crate) fn treat(&mut self, mut cluster: Cluster) {
+        if let Source::Address(address) = &self.source {
+            cluster.replication = address.replication.clone().or(cluster.replication);
+            cluster.level = address.level.unwrap_or(cluster.level);
         }
-        Ok(Self { source, name: TableName::parse(TableName::DEFAULT)?, cluster, met: None })
+        (self.cluster, self.met) = (cluster, None);
+    }
+
+    pub(crate) fn rename(&mut self, name: TableName) {
+        (self.name, self.met) = (name, None);
     }
 
     /// The session, opened if it is not yet, and the table.

@@ -20,12 +20,13 @@ mod step;
 mod table;
 mod url;
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use scylla::client::session::Session;
-use whimbrel_core::{Dialect, Script};
+use whimbrel_core::{Dialect, Script, Version};
 
 use crate::cluster::Cluster;
 use crate::database::{Database, sealed};
@@ -37,7 +38,7 @@ use crate::driver::scylla::right::{Denied, Seen};
 use crate::driver::scylla::step::Known;
 use crate::driver::scylla::table::Table;
 use crate::driver::scylla::url::Address;
-use crate::driver::{Answer, Batch, Detail, Driver, Ended, Failure, Resolution, Stop, TakeOver};
+use crate::driver::{Answer, Batch, Compared, Detail, Driver, Ended, Failure, Resolution, Stop, TakeOver};
 use crate::error::{Error, ErrorKind, Result};
 use crate::history::{Entry, Head, History, Holder};
 use crate::identity::Identity;
@@ -93,11 +94,11 @@ impl Driver for Scylla<'_> {
     }
 
     fn use_history_table(&mut self, table: TableName) {
-        self.link.name = table;
+        self.link.rename(table);
     }
 
     fn use_cluster(&mut self, cluster: Cluster) {
-        self.link.cluster = cluster;
+        self.link.treat(cluster);
     }
 
     fn head<'a>(&'a mut self, key: &'a str) -> Answer<'a, Result<Head>> {
@@ -160,6 +161,13 @@ impl Driver for Scylla<'_> {
         Box::pin(async move {
             let (client, table) = self.link.meet().await?;
             query::unverified(client, script, settings).await.map_err(|fault| fault.into_error(table))
+        })
+    }
+
+    fn compare<'a>(&'a mut self, scripts: &'a [(Version, Cow<'a, Script>)]) -> Answer<'a, Result<Compared>> {
+        Box::pin(async move {
+            let (client, table) = self.link.meet().await?;
+            catalogue::compare(client, scripts).await.map_err(|fault| fault.into_error(table))
         })
     }
 
@@ -274,6 +282,7 @@ fn seen_of(row: &[Option<String>]) -> Seen {
     Seen {
         fence: number(row, "fence"),
         owner: column(row, "owner").map(str::to_owned),
+        write_id: column(row, "write_id").map(str::to_owned),
         beat: number(row, "beat"),
         last_event: number(row, "last_event"),
         last_write_time: number(row, "last_write_time").unwrap_or(0),

@@ -57,9 +57,10 @@ pub(crate) fn head(table: &Table) -> String {
 }
 
 /// Columns beside [`COLUMNS`], before them, in this order.
-pub(crate) const STATICS: [&str; 18] = [
+pub(crate) const STATICS: [&str; 19] = [
     "fence",
     "owner",
+    "write_id",
     "beat",
     "lease_ms",
     "last_event",

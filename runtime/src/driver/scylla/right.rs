@@ -4,7 +4,7 @@
 //! server asserts them for a schema change; so the right must last longer than a statement may take before that is
 //! sent, and whoever takes over looks what became of it (`ask`).
 
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -28,9 +28,19 @@ use crate::runner::{self, Runner};
 pub(crate) struct Seen {
     pub(crate) fence: Option<i64>,
     pub(crate) owner: Option<String>,
+    /// Of the last write but for signs of life: while it stands, the history is as it was read.
+    pub(crate) write_id: Option<String>,
     pub(crate) beat: Option<i64>,
     pub(crate) last_event: Option<i64>,
     pub(crate) last_write_time: i64,
+}
+
+impl Seen {
+    /// Asserts that nobody has the right, and that nothing has been written since.
+    fn nobody(&self) -> String {
+        let write_id = has("write_id", self.write_id.as_deref());
+        format!("owner = null AND {} AND {write_id}", is("fence", self.fence))
+    }
 }
 
 /// The right, while we have it.
@@ -43,6 +53,7 @@ pub(crate) struct Right<'c, 'a> {
     beat: AtomicI64,
     /// When the last write under it that was done was sent.
     sent: Mutex<Instant>,
+    is_released: AtomicBool,
 }
 
 /// Why the right was not had.
@@ -145,7 +156,7 @@ pub(crate) async fn acquire<'c, 'a>(
         .text("held_application", &*identity.application)
         .now("held_since")
         .and(work(step, step.skip));
-    let condition = format!("owner = null AND {} AND {}", is("fence", seen.fence), is("last_event", seen.last_event));
+    let condition = seen.nobody();
     let sent = Instant::now();
     let text = record::guarded(table, set, &condition, &[record::first_row(table)]);
     match write((client, table), &text, &owner, sent + lease).await {
@@ -158,7 +169,16 @@ pub(crate) async fn acquire<'c, 'a>(
         }
         Err(fault) => return Err(Denied::Broken(fault.into_error(table))),
     }
-    Ok(Right { client, table, owner, fence, lease, beat: AtomicI64::new(0), sent: Mutex::new(sent) })
+    Ok(Right {
+        client,
+        table,
+        owner,
+        fence,
+        lease,
+        beat: AtomicI64::new(0),
+        sent: Mutex::new(sent),
+        is_released: AtomicBool::new(false),
+    })
 }
 
 /// What is being done, for those who wait.
@@ -214,12 +234,16 @@ impl Right<'_, '_> {
 
     /// Gives the right back; what cannot be given back ends by itself.
     pub(crate) async fn release(&self) {
-        let set = Set::default().text("owner", None);
-        let text = record::guarded(self.table, set, &self.condition(), &[]);
+        self.is_released.store(true, Ordering::Relaxed);
+        let text = self.giving_back();
         if let Err(fault) = self.client.send(Request::new(text)).await {
             let why = fault.cause().map(ToString::to_string).unwrap_or_default();
             tracing::warn!(why, lease = %Took(self.lease), "the right to migrate could not be given back; it ends with its lease");
         }
+    }
+
+    fn giving_back(&self) -> String {
+        record::guarded(self.table, Set::default().text("owner", None), &self.condition(), &[])
     }
 
     /// The error of a write that was not done.
@@ -242,6 +266,20 @@ impl Right<'_, '_> {
         let is_takeover = |row: &&Vec<Option<String>>| row.first().and_then(Option::as_deref) == Some("taken_over");
         let by = rows.iter().rev().find(is_takeover).and_then(|row| row.get(1).cloned().flatten());
         by.unwrap_or_else(|| "another runner".to_owned())
+    }
+}
+
+impl Drop for Right<'_, '_> {
+    /// A run that is dropped gives the right back beside whatever comes next, if its session can be shared for that; else
+    /// it ends with its lease.
+    fn drop(&mut self) {
+        let (Some(client), Ok(runtime)) = (self.client.to_shared(), tokio::runtime::Handle::try_current()) else {
+            return;
+        };
+        if !self.is_released.load(Ordering::Relaxed) {
+            let text = self.giving_back();
+            runtime.spawn(async move { client.send(Request::new(text)).await.map(drop) });
+        }
     }
 }
 
@@ -286,7 +324,7 @@ pub(crate) async fn take_over(
         is("fence", seen.fence),
         has("owner", Some(owner)),
         is("beat", seen.beat),
-        is("last_event", seen.last_event)
+        has("write_id", seen.write_id.as_deref())
     );
     let key = runner.work.as_ref().map_or("", |work| &*work.key);
     let detail = format!("from {runner}");
@@ -308,7 +346,7 @@ pub(crate) async fn settle(
     set: Set,
 ) -> Result<(), Denied> {
     let (token, number) = (Uuid::new_v4().to_string(), seen.last_event.unwrap_or(0) + 1);
-    let condition = format!("owner = null AND {} AND {}", is("fence", seen.fence), is("last_event", seen.last_event));
+    let condition = seen.nobody();
     let statics = Set::default().text("write_id", &*token).number("last_event", number);
     let event = Event { number, what: "resolved", key, detail: Some(why), took: None };
     let rows = [record::entry(table, key, set), record::event(table, identity, event)];

@@ -5,7 +5,7 @@ use std::time::Duration;
 use whimbrel_core::{Kind, Script, Statement};
 
 use crate::database_error::DatabaseError;
-use crate::doubt::cql::{Nature, Reach, Repeated, nature};
+use crate::doubt::cql::is_harmless_again;
 use crate::driver::Stop;
 use crate::driver::scylla::answer::Fault;
 use crate::driver::scylla::catalogue;
@@ -13,7 +13,10 @@ use crate::driver::scylla::client::Request;
 use crate::driver::scylla::nodes::Need;
 use crate::driver::scylla::record::Mark;
 use crate::driver::scylla::step::{Steps, refused, too_late};
+use crate::error::Result;
 use crate::plan::Step;
+use crate::schema::effect::Effect;
+use crate::schema::repeat::Repeat;
 
 /// A script at work.
 pub(crate) struct Run<'r, 's, 'k, 'a, 'b> {
@@ -49,35 +52,51 @@ impl Run<'_, '_, '_, '_, '_> {
 
     async fn statement(&mut self, index: usize, statement: &Statement) -> Result<(), Stop> {
         let text = self.script.text_of(statement);
-        let nature = nature(text, &self.steps.known.table.keyspace);
-        if let Nature::Schema { reach, .. } = &nature {
-            self.steps.agree(need(*reach)).await.map_err(Stop::Broken)?;
-        }
-        let mark = self.mark(index, &nature).await?;
+        let effect = Effect::of(text, &self.steps.known.client.keyspace());
+        let need = need(&effect);
+        let mark = match self.prepare(index, &effect, need).await {
+            Ok(mark) => mark,
+            Err(error) => {
+                // Otherwise whoever comes next would have to settle the statement before this one.
+                if index > self.step.skip {
+                    self.steps.pause(self.step, index, &error.to_string()).await;
+                }
+                return Err(Stop::Broken(error));
+            }
+        };
         let write_time = mark.write_time;
         if index == self.step.skip {
             self.steps.enter(self.step, mark).await?;
         } else {
             self.steps.progress(self.step, index, mark).await?;
         }
-        self.execute(index, (text, statement.kind), &nature, write_time).await?;
-        if let Nature::Schema { reach, .. } = &nature {
-            self.steps.agree(need(*reach)).await.map_err(Stop::Broken)?;
+        self.execute(index, (text, statement.kind), &effect, write_time).await?;
+        if let Some(need) = need {
+            self.steps.agree(need).await.map_err(Stop::Broken)?;
         }
         Ok(())
     }
 
+    /// Waits for the nodes to agree, and notes what a statement will meet.
+    async fn prepare(&self, index: usize, effect: &Effect, need: Option<Need>) -> Result<Mark> {
+        if let Some(need) = need {
+            self.steps.agree(need).await?;
+        }
+        self.mark(index, effect).await
+    }
+
     /// What whoever comes after us must know of a statement.
-    async fn mark(&self, index: usize, nature: &Nature) -> Result<Mark, Stop> {
+    async fn mark(&self, index: usize, effect: &Effect) -> Result<Mark> {
         let (client, at) = (self.steps.known.client, self.steps.coordinator);
-        let broken = |fault: Fault| Stop::Broken(fault.into_error(self.steps.known.table));
+        let broken = |fault: Fault| fault.into_error(self.steps.known.table);
         let mark = Mark { statement: Some(index), coordinator: Some(at.host_id.clone()), ..Mark::default() };
-        Ok(match nature {
-            Nature::Schema { keyspaces, .. } => {
-                let digest = catalogue::digest(client, &at.node, keyspaces).await.map_err(broken)?;
+        Ok(match effect {
+            Effect::Schema(_) | Effect::Unknown => {
+                let keyspaces = catalogue::keyspaces(effect, &client.keyspace());
+                let digest = catalogue::digest(client, &at.node, &keyspaces).await.map_err(broken)?;
                 Mark { schema_before: Some(digest), ..mark }
             }
-            Nature::Rows(Repeated::Pinned) => {
+            Effect::Rows { repeat: Repeat::Pinned, .. } => {
                 let before = self.steps.known.marks.get(&self.step.key).filter(|it| it.statement == Some(index));
                 // What may have been written once is written with the same time again: that changes nothing.
                 let write_time = match before.and_then(|mark| mark.write_time) {
@@ -104,7 +123,7 @@ impl Run<'_, '_, '_, '_, '_> {
         &self,
         index: usize,
         (text, kind): (&str, Kind),
-        nature: &Nature,
+        effect: &Effect,
         write_time: Option<i64>,
     ) -> Result<(), Stop> {
         let limit = self.steps.limit(self.step);
@@ -126,7 +145,7 @@ impl Run<'_, '_, '_, '_, '_> {
                     tries += 1;
                 }
                 Err(Fault::Later(cause) | Fault::Unknown(cause)) => {
-                    if !nature.is_harmless_again() || repeats >= REPEATS {
+                    if !is_harmless_again(effect) || repeats >= REPEATS {
                         return Err(Stop::Lost(cause));
                     }
                     tracing::info!(cause = %cause, repeats, "the answer is lost; writing the same again");
@@ -153,10 +172,13 @@ impl Run<'_, '_, '_, '_, '_> {
     }
 }
 
-fn need(reach: Reach) -> Need {
-    match reach {
-        Reach::Anything => Need::Everyone,
-        Reach::Adds => Need::Additive,
+/// What the nodes must agree on before and after a statement; `None` where it leaves the schema as it is.
+fn need(effect: &Effect) -> Option<Need> {
+    match effect {
+        Effect::Query | Effect::Rows { .. } => None,
+        effect if effect.is_additive() => Some(Need::Additive),
+        // What was not understood may do anything.
+        Effect::Schema(_) | Effect::Unknown => Some(Need::Everyone),
     }
 }
 

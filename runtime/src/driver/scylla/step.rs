@@ -104,6 +104,13 @@ impl Tally {
         self.unfinished.insert(step.version.clone());
     }
 
+    /// It is as it was before the step began.
+    fn go_on(&mut self, history: &History, step: &Step<'_>) {
+        self.unfinished.remove(&step.version);
+        let before = Self::of(history).completed.remove_entry(&step.version);
+        self.completed.extend(before);
+    }
+
     fn end(&mut self, step: &Step<'_>) {
         self.unfinished.remove(&step.version);
         let Some(record) = &step.record else { return };
@@ -130,9 +137,6 @@ pub(crate) struct Steps<'s, 'k, 'a, 'b> {
 impl<'b> Steps<'_, '_, '_, 'b> {
     /// Why it went no further, if something stopped it.
     async fn run(&mut self, done: &mut Vec<Done>) -> Option<Stop> {
-        if let Err(error) = self.agree(Need::Everyone).await {
-            return Some(Stop::Broken(error));
-        }
         for step in self.batch.steps {
             match self.step(step).await {
                 Ok(one) => {
@@ -213,7 +217,7 @@ impl<'b> Steps<'_, '_, '_, 'b> {
         let cause = failure.cause.to_string();
         let applied = self.applied_before(step);
         if step.action == Action::RollBack && failure.took_nothing_back(step, whimbrel_core::Dialect::Cql) {
-            self.tally = Tally::of(self.batch.history);
+            self.tally.go_on(self.batch.history, step);
         }
         let set = record::fail(step, failure, applied);
         if let Err(Stop::Broken(error)) =
@@ -221,6 +225,14 @@ impl<'b> Steps<'_, '_, '_, 'b> {
         {
             tracing::warn!(error = %error, "the failure could not be recorded in the history");
         }
+    }
+
+    /// Records that a step stopped between two statements: nothing of it is in doubt. What cannot be recorded is settled
+    /// by the next run.
+    pub(crate) async fn pause(&mut self, step: &Step<'b>, done: usize, why: &str) {
+        let set = Set::default().text("state", "failed").text("error", why).and(Mark::default().set());
+        let set = set.number(record::progress_column(step), done as i64);
+        let _ = self.write(step, done, set, Some(("failed", Some(why), None))).await;
     }
 
     /// How many statements of its up script the entry of a step said to be applied.
@@ -285,7 +297,7 @@ impl<'b> Steps<'_, '_, '_, 'b> {
     /// How long a statement may take.
     pub(crate) fn limit(&self, step: &Step<'_>) -> Duration {
         let own = step.script.as_deref().and_then(|script| script.options().timeout);
-        own.or(self.batch.settings.statement_timeout).unwrap_or(self.right.lease() / 3 * 2)
+        own.or(self.batch.settings.statement_timeout).unwrap_or(self.right.lease() / 2)
     }
 
     /// A server closes the connection, or refuses the write of the history, when it is too large.

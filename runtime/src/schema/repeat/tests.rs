@@ -6,7 +6,7 @@ use whimbrel_core::words::words;
 fn what_a_second_run_does() {
     let counter = "adds to a counter";
     let list = "writes a list";
-    let element = "deletes an element of a list";
+    let element = "changes an element of a list by its place";
     let json = "may write a list (as JSON)";
     let conditional = "is conditional (IF)";
     let cases = [
@@ -20,7 +20,7 @@ fn what_a_second_run_does() {
         ("INSERT INTO a (b) VALUES (system.textAsBlob('x'))", ""),
         ("INSERT INTO a JSON '{\"b\": 1}'", ""),
         ("UPDATE a SET b = 1, c.d = 2 WHERE e IN (1, 2) AND (f, g) = (1, 2)", ""),
-        ("UPDATE a SET s = s + {1}, m = m - {'a'}, m += {'b': 2}, l[0] = 'x', m['k'] = 'v' WHERE b = 1", ""),
+        ("UPDATE a SET s = s + {1}, m = m - {'a'}, m += {'b': 2}, m['k'] = 'v' WHERE b = 1", ""),
         ("UPDATE a SET b = 1 + 2, c = -3 WHERE d = 1", ""),
         ("UPDATE a SET u = {street: 'x', u: 'y'} WHERE b = 1", ""),
         ("UPDATE a SET b = 1 WHERE token(c) = 5", ""),
@@ -61,6 +61,7 @@ fn what_a_second_run_does() {
         ("INSERT INTO a JSON '{\"b\": [1]}'", json),
         ("INSERT INTO a (b) VALUES (fromJson($$[1]$$))", json),
         ("DELETE l[0] FROM a WHERE b = 1", element),
+        ("UPDATE a SET m['k'] = 'v', l[0] = 'x' WHERE b = 1", element),
         ("DELETE values, l[0] FROM a WHERE b = 1", element),
         ("DELETE l[(int) 0] FROM a WHERE b = 1", element),
         ("DELETE l[2 - 1] FROM a WHERE b = 1", element),

@@ -10,6 +10,7 @@ mod right;
 mod rolling_back;
 mod secrets;
 mod sessions;
+mod settings;
 mod starters;
 mod waiting;
 pub(crate) mod world;

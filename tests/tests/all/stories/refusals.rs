@@ -16,6 +16,8 @@ stories! {
     late_migrations_are_refused_and_named on sqlite, postgres, mysql, scylla
     late_migrations_may_be_allowed on sqlite, postgres, mysql, scylla
     a_database_below_the_minimum_is_refused on sqlite, postgres, mysql, scylla
+    a_first_run_that_was_cut_short_below_the_minimum_goes_on on sqlite, postgres, mysql, scylla
+    semantic_versions_are_refused_by_their_numbers on sqlite, postgres, mysql, scylla
     a_set_for_another_database_is_refused on sqlite, postgres, mysql, scylla
 }
 
@@ -180,7 +182,7 @@ async fn late_migrations_may_be_allowed(world: World) {
 }
 
 async fn a_database_below_the_minimum_is_refused(world: World) {
-    world.up(&older(&world)).await.unwrap();
+    world.migrator(&older(&world)).application("shop 0.9.0").up().await.unwrap();
     let set = world.set([
         ("0001_a.up.sql", "CREATE TABLE a (id INT PRIMARY KEY);"),
         ("0001_a.down.sql", "DROP TABLE a;"),
@@ -189,6 +191,57 @@ async fn a_database_below_the_minimum_is_refused(world: World) {
         ("whimbrel.toml", "gaps = \"allow\"\nminimum_supported = \"2\""),
     ]);
     refused(&world, &set, ErrorKind::Refused, "below_the_minimum").await;
+    let validation = world.migrator(&set).validate().await.unwrap();
+    assert_eq!(validation.problems, ["the database is at 0001, this binary supports 2 and newer"]);
+    let status = world.migrator(&set).status().await.unwrap().to_string();
+    assert!(status.contains("\n  below 2, the oldest that this binary supports\n"), "{status}");
+}
+
+async fn a_first_run_that_was_cut_short_below_the_minimum_goes_on(world: World) {
+    let with = |second| {
+        world.set([
+            ("0001_a.sql", "CREATE TABLE a (id INT PRIMARY KEY);"),
+            ("0002_b.sql", second),
+            PENDING,
+            ("whimbrel.toml", "gaps = \"allow\"\nminimum_supported = \"9\""),
+        ])
+    };
+    assert_eq!(world.up(&with("SELEKT")).await.unwrap_err().kind(), ErrorKind::Failed);
+    let mended = with("SELECT id FROM a");
+    // Neither another release nor one whose name does not tell it from others knows that it was a first run.
+    for application in ["shop 2.3.1", "shop"] {
+        let error = world.migrator(&mended).application(application).up().await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Refused, "{application}");
+    }
+    assert_eq!(world.up(&mended).await.unwrap().applied(), 3);
+    assert!(world.migrator(&mended).application("shop 2.3.1").up().await.unwrap().is_up_to_date());
+}
+
+async fn semantic_versions_are_refused_by_their_numbers(world: World) {
+    const PINS: (&str, &str) = ("1.0.0_pins.up.sql", "CREATE TABLE pins (id INT PRIMARY KEY);");
+    const STATS: (&str, &str) = ("1.9.0_stats.up.sql", "CREATE TABLE stats (id INT PRIMARY KEY);");
+    const PEERS: (&str, &str) = ("1.10.0_peers.up.sql", "CREATE TABLE peers (id INT PRIMARY KEY);");
+    let old = world.set([("0.9.0_all.up.sql", "CREATE TABLE everything (id INT PRIMARY KEY);")]);
+    world.migrator(&old).application("storage 0.9.0").up().await.unwrap();
+    let minimum = "minimum_supported = \"1.0.0\"";
+    let new = world.set([
+        ("0.9.0_all.up.sql", "CREATE TABLE everything (id INT PRIMARY KEY);"),
+        PINS,
+        ("whimbrel.toml", minimum),
+    ]);
+    world.shows("below_the_minimum_semantic", &world.up(&new).await.unwrap_err());
+    assert!(!world.has("pins").await);
+
+    // An empty database is none of an old release.
+    world.migrator(&old).down(Rollback::All).await.unwrap_err();
+    let empty = async |set| world.migrator(set).history_table("another_history").unwrap().up().await;
+    let both = world.set([PINS, STATS, PEERS, ("whimbrel.toml", minimum)]);
+    assert_eq!(empty(&both).await.unwrap().current().unwrap().to_string(), "1.10.0");
+    assert!(empty(&both).await.unwrap().is_up_to_date());
+    let older = world.set([PINS, STATS, ("whimbrel.toml", minimum)]);
+    let error = empty(&older).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Newer);
+    world.shows("newer_semantic", &error);
 }
 
 async fn a_set_for_another_database_is_refused(world: World) {

@@ -1,0 +1,3 @@
+DELIMITER go
+create table a (b int)
+go

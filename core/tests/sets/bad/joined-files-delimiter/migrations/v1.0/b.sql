@@ -1,0 +1,1 @@
+create table category (b int);

@@ -1,0 +1,115 @@
+//! Whether the database is what its migrations say.
+
+use std::borrow::Cow;
+use std::collections::HashSet;
+use std::fmt;
+
+use whimbrel_core::read::read_stored;
+use whimbrel_core::{Dialect, Direction, Migrations, Script, Version};
+
+use crate::backoff::Backoff;
+use crate::driver::Detail;
+use crate::engine::{self, Engine};
+use crate::error::{Error, ErrorKind, Result};
+use crate::history::{Entry, History, State};
+use crate::plan::{self, Facts};
+use crate::refusal;
+use crate::report::{count, migrations};
+
+/// What [`Migrator::validate`](crate::Migrator::validate) found.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub struct Validation {
+    /// How many applied migrations were compared with this binary's.
+    pub compared: usize,
+    /// How many verify scripts were asked.
+    pub verified: usize,
+    /// What is wrong, each with its place where it has one.
+    pub problems: Vec<String>,
+    /// What the schema was not compared with, where it is: statements that were not understood.
+    pub unchecked: Vec<String>,
+}
+
+impl Validation {
+    /// Whether nothing is wrong.
+    pub fn is_valid(&self) -> bool {
+        self.problems.is_empty()
+    }
+}
+
+impl fmt::Display for Validation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (compared, verify) = (migrations(self.compared), count(self.verified, "verify script"));
+        match self.is_valid() {
+            true => write!(f, "valid: {compared} compared, {verify} asked")?,
+            false => {
+                let problems = count(self.problems.len(), "problem");
+                write!(f, "not valid: {problems} in {compared} compared, {verify} asked")?;
+            }
+        }
+        self.problems.iter().try_for_each(|problem| write!(f, "\n  {}", problem.replace('\n', "\n  ")))?;
+        if self.unchecked.is_empty() {
+            return Ok(());
+        }
+        write!(f, "\nnot checked: {}", count(self.unchecked.len(), "statement"))?;
+        self.unchecked.iter().try_for_each(|statement| write!(f, "\n  {statement}"))
+    }
+}
+
+pub(crate) async fn validate(engine: &mut Engine<'_, '_>) -> Result<Validation> {
+    let (set, settings, driver) = (engine.set, engine.settings, &mut *engine.driver);
+    let history = engine::read(driver, Detail::Scripts, &mut Backoff::new(settings.lock_timeout)).await?;
+    let dialect = driver.dialect();
+    let mut validation = Validation { compared: history.completed().count(), ..Validation::default() };
+    let application = &engine.identity.application;
+    let facts = Facts { set, dialect, history: &history, settings, application };
+    let pending: Vec<_> = plan::pending(facts).collect();
+    // It was not going to run anything.
+    let told = |fault: Error| fault.to_string().replacen("; nothing was run", "", 1);
+    validation.problems.extend(refusal::faults(facts, &pending).into_iter().map(told));
+    for entry in history.entries.iter().filter(|entry| matches!(entry.state, State::Failed | State::Running)) {
+        validation.problems.push(format!("{} is {}", entry.label(), entry.state));
+    }
+    let applied: HashSet<&Version> = history.completed().map(|entry| &entry.version).collect();
+    for migration in set.iter().filter(|migration| applied.contains(migration.version())) {
+        let Some(script) = migration.script(Direction::Verify, dialect) else { continue };
+        validation.verified += 1;
+        if let Some(failure) = driver.verify(script, settings).await? {
+            let place = failure.range.map(|range| script.place(set.path_of(script), range));
+            let place = place.map_or_else(String::new, |place| format!("\n{place}"));
+            let label = format!("{} {}", migration.version(), migration.name());
+            validation.problems.push(format!("{label}: {}{place}", failure.cause));
+        }
+    }
+    let scripts = applied_scripts((set, dialect), &history);
+    let compared = engine.driver.compare(&scripts).await?;
+    validation.problems.extend(compared.differences);
+    validation.unchecked = compared.unchecked;
+    Ok(validation)
+}
+
+/// The up scripts of what is applied, in that order: as they are stored, or else as this binary has them.
+fn applied_scripts<'s>(
+    (set, dialect): (&'s Migrations, Dialect),
+    history: &History,
+) -> Vec<(Version, Cow<'s, Script>)> {
+    let script = |entry: &Entry| {
+        let stored = entry.up.clone().and_then(|text| read_stored(Direction::Up, dialect, &entry.path, text).ok());
+        let own = || set.get(&entry.version)?.script(Direction::Up, dialect).map(Cow::Borrowed);
+        Some((entry.version.clone(), stored.map(Cow::Owned).or_else(own)?))
+    };
+    history.completed().filter_map(script).collect()
+}
+
+/// The validation as an error, when something is wrong.
+pub(crate) fn check_valid(validation: &Validation) -> Result<()> {
+    if validation.is_valid() {
+        return Ok(());
+    }
+    let told = validation.problems.iter().map(|problem| format!("  {}", problem.replace('\n', "\n  ")));
+    let problems = count(validation.problems.len(), "problem");
+    let message = format!("all that was asked for is applied, but the database is not valid: {problems}");
+    Err(Error::new(ErrorKind::Invalid, message)
+        .details(told.collect::<Vec<_>>().join("\n"))
+        .help("find out what changed it, and mend it, by hand or with a new migration"))
+}
