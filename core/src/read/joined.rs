@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use super::{Empty, Outline, read_with};
 use crate::lex::{Lexer, TokenKind};
 use crate::script::Part;
-use crate::{Dialect, Place, Problem, Script};
+use crate::{Dialect, Place, Problem, Script, Warning};
 
 /// One of the files.
 pub(crate) struct File<'a> {
@@ -20,13 +20,17 @@ pub(crate) struct File<'a> {
 ///
 /// # Errors
 /// As for each file by itself. Where none has a problem: what is wrong with them together.
-pub(crate) fn read_joined(outline: &Outline<'_>, files: &[File<'_>], empty: Empty) -> Result<Script, Vec<Problem>> {
+pub(crate) fn read_joined(
+    outline: &Outline<'_>,
+    files: &[File<'_>],
+    empty: Empty,
+) -> Result<(Script, Vec<Warning>), Vec<Problem>> {
     // By itself first: what has no end must not run on into the next.
     let (mut alone, mut problems) = (Vec::new(), Vec::new());
     for file in files {
         let outline = Outline { path: file.path, shown: &file.shown, ..outline.clone() };
         match read_with(&outline, file.text.clone(), empty, &[]) {
-            Ok(script) => alone.push(script),
+            Ok((script, _)) => alone.push(script),
             Err(found) => problems.extend(found),
         }
     }
@@ -34,9 +38,9 @@ pub(crate) fn read_joined(outline: &Outline<'_>, files: &[File<'_>], empty: Empt
         return Err(problems);
     }
     let (text, parts) = joined(&alone, outline.read_as);
-    let script = read_with(outline, text.into(), Empty::Allow, &parts)?;
+    let (script, warnings) = read_with(outline, text.into(), Empty::Allow, &parts)?;
     check(outline, &script, &alone, files)?;
-    Ok(script.of(parts))
+    Ok((script.of(parts), warnings))
 }
 
 /// The text of all, with what ends the last line and the last statement of each but the last.

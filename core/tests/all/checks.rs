@@ -402,6 +402,26 @@ const CQL: &[Case] = &[
             "remove it, with the `/*` that stands inside the comment before",
         )],
     ),
+    (
+        Cql,
+        "create table \"a-b\" (c int primary key);",
+        &[(
+            "invalid-name",
+            (1, 14),
+            "the name of a table has letters and digits of ASCII and `_` only, also in quotes",
+            "rename it",
+        )],
+    ),
+    (
+        Cql,
+        "create keyspace k2345678901234567890123456789012345678901234567890 with replication = {};",
+        &[(
+            "long-name",
+            (1, 17),
+            "the name of this keyspace has 50 characters, and no server takes more than 48",
+            "shorten it",
+        )],
+    ),
 ];
 
 #[test]
