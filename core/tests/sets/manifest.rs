@@ -52,6 +52,22 @@ fn what_the_history_stores_is_read_as_it_was() {
 }
 
 #[test]
+fn a_statement_that_is_taken_out_of_a_script_ends_all_the_same() {
+    let files = "{\"SchemaUpdateCqlFiles\": [\"a.sql\", \"b.sql\"]}";
+    let rebuild = "PRAGMA foreign_keys=OFF;\ncreate table a (b int);\nPRAGMA foreign_keys=ON";
+    let set = crate::set(&[
+        ("v1/manifest.json", files),
+        ("v1/a.sql", rebuild),
+        ("v1/b.sql", "create table b (c int);"),
+        ("whimbrel.toml", "dialect = \"sqlite\""),
+    ]);
+    let set = set.unwrap();
+    let script = set.last().unwrap().script(Direction::Up, Dialect::Sqlite).unwrap();
+    let statements: Vec<_> = script.statements().map(|statement| script.text_of(&statement)).collect();
+    assert_eq!(statements, ["create table a (b int)", "create table b (c int)"]);
+}
+
+#[test]
 fn it_travels_through_the_compiler() {
     let set = set(&[("v1.2/verify.cql", "select * from a;"), ("v1.2/down.cql", "drop table a;")]).unwrap();
     let packed = pack(&set);
