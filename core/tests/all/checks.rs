@@ -408,8 +408,8 @@ const CQL: &[Case] = &[
         &[(
             "invalid-name",
             (1, 14),
-            "the name of a table has letters and digits of ASCII and `_` only, also in quotes",
-            "rename it",
+            "the name of this table has other characters than letters and digits of ASCII and `_`",
+            "rename it: quotes do not help",
         )],
     ),
     (

@@ -1,5 +1,6 @@
 //! Manifests: several files make one script.
 
+use proptest::prelude::*;
 use whimbrel_core::packed::{Embedded, pack};
 use whimbrel_core::read::read_stored;
 use whimbrel_core::{Dialect, Direction, Migrations, Problems, Script, sum};
@@ -129,4 +130,20 @@ fn versions_follow_one_another_number_by_number() {
     let set = crate::set(&files).unwrap();
     let versions: Vec<_> = set.iter().map(|migration| migration.version().as_written()).collect();
     assert_eq!(versions, ["0.5", "1.0", "1.9", "1.10"]);
+}
+
+proptest! {
+    #[test]
+    fn whatever_stands_in_a_manifest_it_is_read_or_refused(
+        text in r#"\{?("(CurrVersion|SchemaUpdateCqlFiles|[a.cql]{0,3}|[é\\u0-9]{0,6})"|[\[\]{}:,\\" \n]){0,12}\}?"#,
+        bytes in proptest::collection::vec(any::<u8>(), 0..20),
+    ) {
+        for manifest in [text.into_bytes(), bytes] {
+            let files = [("v1/manifest.json", manifest), ("v1/a.cql", b"select a from b;".to_vec())];
+            match Migrations::from_files(files) {
+                Ok(set) => prop_assert_eq!(set.len(), 1),
+                Err(problems) => prop_assert!(!problems.to_string().is_empty()),
+            }
+        }
+    }
 }
