@@ -3,6 +3,7 @@
 mod agreement;
 mod cancelled;
 mod cases;
+mod cql_cases;
 mod databases;
 mod demonstration;
 mod directories;
