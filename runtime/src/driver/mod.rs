@@ -28,6 +28,9 @@ mod heart;
 #[cfg(any(feature = "_sqlite", feature = "mysql", feature = "postgres"))]
 mod request;
 
+#[cfg(any(feature = "mysql", feature = "scylla"))]
+mod word;
+
 #[cfg(feature = "mysql")]
 pub(crate) mod mysql;
 #[cfg(feature = "postgres")]

@@ -2,7 +2,10 @@
 
 use chrono::DateTime;
 use scylla::deserialize::row::DeserializeRow;
-use scylla::errors::{DbError, ExecutionError, NewSessionError, RequestAttemptError};
+use scylla::errors::{
+    ConnectionError, ConnectionPoolError, ConnectionSetupRequestErrorKind, DbError, ExecutionError, MetadataError,
+    NewSessionError, RequestAttemptError, UseKeyspaceError,
+};
 use scylla::response::query_result::QueryResult;
 use scylla::value::{CqlValue, Row};
 
@@ -60,15 +63,23 @@ impl Fault {
             let help = format!("GRANT ALL PERMISSIONS ON KEYSPACE {keyspace} to the role that migrates");
             return Error::new(ErrorKind::History, message).source(cause).help(help);
         }
-        let message = format!("the history {} cannot be used", table.shown);
-        Error::new(ErrorKind::History, message)
-            .source(cause)
-            .help("name another one with `.history_table(\"keyspace.table\")`")
+        let message = format!("a request about the history {} was refused", table.shown);
+        let help = match cause.message() {
+            text if text.contains("with tablets") => {
+                "put the history into a keyspace `WITH … AND tablets = {'enabled': false}`, and name it there with \
+                 `.history_table(\"keyspace.table\")`"
+            }
+            _ => {
+                "look whether somebody changed that table; if nobody did, report this, with the version of the servers"
+            }
+        };
+        Error::new(ErrorKind::History, message).source(cause).help(help)
     }
 }
 
 pub(crate) const INVALID: &str = "0x2200";
 const UNAUTHORIZED: &str = "0x2100";
+const AUTHENTICATION: &str = "0x0100";
 const BOOTSTRAPPING: &str = "0x1002";
 
 /// What the driver's error means; `None` when the statement was done, and only what the driver does afterwards failed.
@@ -98,7 +109,7 @@ fn of_server(error: &DbError, message: String) -> Option<Fault> {
         DbError::ConfigError => ("0x2300", Fault::Refused),
         DbError::AlreadyExists { .. } => ("0x2400", Fault::Refused),
         DbError::FunctionFailure { .. } => ("0x1400", Fault::Refused),
-        DbError::AuthenticationError => ("0x0100", Fault::Refused),
+        DbError::AuthenticationError => (AUTHENTICATION, Fault::Refused),
         DbError::Unavailable { .. } => ("0x1000", Fault::Later),
         DbError::Overloaded => ("0x1001", Fault::Later),
         DbError::IsBootstrapping => (BOOTSTRAPPING, Fault::Later),
@@ -124,19 +135,54 @@ fn of_server(error: &DbError, message: String) -> Option<Fault> {
     Some(fault(cause))
 }
 
-/// Why no session could be opened.
-pub(crate) fn no_session(error: &NewSessionError) -> Error {
+/// Why a keyspace could not be used.
+pub(crate) fn unused(error: UseKeyspaceError) -> Fault {
     let text = error.to_string();
-    let is_password = text.to_ascii_lowercase().contains("authenticat");
-    let (passing, help) = if is_password {
-        (Passing::Never, "check the user and the password in the URL")
-    } else {
-        (Passing::Soon, "check host and port in the URL, and that the server runs")
+    match error {
+        UseKeyspaceError::RequestError(error) => fault_of(ExecutionError::LastAttemptError(error)),
+        _ => None,
+    }
+    .unwrap_or_else(|| Fault::Unknown(DatabaseError::new(text)))
+}
+
+/// Why no session could be opened.
+pub(crate) fn no_session(error: &NewSessionError, hosts: &[String]) -> Error {
+    let cause = cause_of(error);
+    let (passing, what, help) = match cause.code() {
+        Some(AUTHENTICATION) => (Passing::Never, "does not let us in", "check user and password"),
+        Some(BOOTSTRAPPING) => (Passing::Later, "is not ready", "wait until it has started, and run it again"),
+        _ => (Passing::Soon, "cannot be reached", "check that it runs, the hosts, the port and TLS"),
     };
-    Error::new(ErrorKind::Connection, "no connection to the cluster")
-        .source(DatabaseError::new(text))
-        .passes(passing)
-        .help(help)
+    let message = format!("the cluster {what} ({})", hosts.join(", "));
+    Error::new(ErrorKind::Connection, message).source(cause).passes(passing).help(help)
+}
+
+/// What the last node that was asked has said, or the network.
+fn cause_of(error: &NewSessionError) -> DatabaseError {
+    let unreached = match error {
+        NewSessionError::FailedToResolveAnyHostname(_) => {
+            return DatabaseError::new("none of these names has an address");
+        }
+        NewSessionError::MetadataError(MetadataError::ConnectionPoolError(ConnectionPoolError::Broken {
+            last_connection_error,
+        })) => last_connection_error,
+        _ => return DatabaseError::new(error.to_string()),
+    };
+    match unreached {
+        ConnectionError::ConnectTimeout => DatabaseError::new("no answer in time"),
+        ConnectionError::ConnectionSetupRequestError(refused) => match &refused.error {
+            ConnectionSetupRequestErrorKind::DbError(error, message) => {
+                let fault = of_server(error, message.clone());
+                fault.and_then(|fault| fault.cause().cloned()).unwrap_or_else(|| DatabaseError::new(message))
+            }
+            ConnectionSetupRequestErrorKind::MissingAuthentication => {
+                let asks = DatabaseError::new("it asks for a user and a password");
+                DatabaseError { code: Some(AUTHENTICATION.to_owned()), ..asks }
+            }
+            other => DatabaseError::new(other.to_string()),
+        },
+        other => DatabaseError::new(other.to_string()),
+    }
 }
 
 /// The rows of a result, as text; none where it has none.

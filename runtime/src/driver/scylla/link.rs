@@ -81,10 +81,9 @@ impl<'a> Link<'a> {
                 let keyspace = address.keyspace.as_deref().unwrap_or(&table.keyspace);
                 self.provide_keyspace(&client, keyspace).await.map_err(|fault| fault.into_error(&table))?;
                 // What scripts do not qualify is in it.
-                session.use_keyspace(keyspace, true).await.map_err(|error| {
-                    let message = format!("the keyspace {keyspace} cannot be used");
-                    let help = "create it, or let it be created: `.create_keyspace(\"{'class': 'NetworkTopologyStrategy', …}\")`";
-                    Error::new(ErrorKind::Connection, message).details(error.to_string()).help(help)
+                session.use_keyspace(keyspace, true).await.map_err(|error| match answer::unused(error) {
+                    fault if fault.is_invalid() => missing_keyspace(keyspace),
+                    fault => fault.into_error(&table),
                 })?;
                 Ok((client, table))
             }
@@ -113,6 +112,13 @@ impl<'a> Link<'a> {
     }
 }
 
+pub(crate) fn missing_keyspace(keyspace: &str) -> Error {
+    let message = format!("there is no keyspace {keyspace}; nothing was run");
+    let help = "create it with the replication that it needs, let it be created (`Cluster::create_keyspace`), or correct \
+                the name";
+    Error::new(ErrorKind::Connection, message).help(help)
+}
+
 /// How long a schema change of our own tables may take: ScyllaDB's may wait for a minute (`group0_raft_op_timeout_in_ms`).
 pub(crate) const DDL_TIMEOUT: Duration = Duration::from_secs(65);
 
@@ -130,5 +136,5 @@ async fn connect(address: &Address) -> Result<Session> {
     if let Some(datacenter) = &address.datacenter {
         builder = builder.prefer_datacenter(datacenter.clone());
     }
-    builder.build().await.map_err(|error| answer::no_session(&error))
+    builder.build().await.map_err(|error| answer::no_session(&error, &address.hosts))
 }

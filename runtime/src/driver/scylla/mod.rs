@@ -240,10 +240,7 @@ impl Scylla<'_> {
         let select = format!("SELECT keyspace_name FROM system_schema.keyspaces WHERE keyspace_name = {keyspace}");
         let keyspaces = client.send(Request::new(select)).await.map_err(|fault| fault.into_error(table))?;
         if keyspaces.is_empty() {
-            let message = format!("there is no keyspace {}; nothing was run", table.keyspace);
-            let help = "create it with the replication that it needs, or let it be created: \
-                        `.cluster(Cluster::default().create_keyspace(\"{'class': 'NetworkTopologyStrategy', …}\"))`";
-            return Err(Error::new(ErrorKind::Refused, message).help(help));
+            return Err(link::missing_keyspace(&table.keyspace));
         }
         let found = client.send(Request::new(record::id(table))).await.map_err(|fault| fault.into_error(table))?;
         if found.is_empty() {

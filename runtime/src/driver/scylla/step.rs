@@ -290,7 +290,8 @@ impl<'b> Steps<'_, '_, '_, 'b> {
             took(limit),
             took(lease)
         );
-        let help = "give the runner more time with `.lease(…)`, or the statement less";
+        let help = "give the runner more time with `.lease(…)`, or the statement less with `.statement_timeout(…)` or \
+                    `-- whimbrel:timeout`";
         Err(Stop::Broken(Error::new(ErrorKind::Refused, message).help(help)))
     }
 

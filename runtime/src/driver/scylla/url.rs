@@ -22,7 +22,8 @@ fn refuse(message: impl Into<String>, help: &str) -> Error {
     Error::new(ErrorKind::Refused, message).help(help)
 }
 
-const SHAPE: &str = "write it as `scylla://user:password@host1,host2:9042/keyspace`";
+const SHAPE: &str = "write it as `scylla://user:password@host1,host2:9042/keyspace`, with `%2F`, `%3F` and `%40` for `/`, `?` \
+                     and `@` in user and password";
 
 impl Address {
     pub(crate) fn parse(url: &str) -> Result<Self> {
@@ -64,8 +65,9 @@ impl Address {
                 return Err(refuse("`serial_level` in the URL is neither `global` nor `local`", "correct it"));
             }
             _ => {
-                let help = "the URL takes `datacenter`, `create_keyspace` and `serial_level`";
-                return Err(refuse(format!("the URL has an option `{key}`, which is none of ours"), help));
+                // Its name may be a part of a password with `?` in it.
+                let help = "it takes `datacenter`, `create_keyspace` and `serial_level`; a `?` in a password is `%3F`";
+                return Err(refuse("the URL has an option that is none of ours", help));
             }
         }
         Ok(())

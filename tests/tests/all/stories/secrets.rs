@@ -59,7 +59,14 @@ async fn a_bad_url_is_not_shown(world: World) {
             ("url_none", "hunter2-5ecret"),
         ],
     );
-    for (name, url) in urls {
+    let cql: &[(&str, &str)] = &[
+        ("url_port", "scylla://user:hunter2-5ecret@host:hunter2-5ecret/keyspace"),
+        ("url_password", "scylla://user:hunter2-5ecret/what@host/keyspace"),
+        ("url_parameter", "scylla://user:hunter2-5ecret@host/keyspace?hunter2-5ecret=1"),
+        ("url_level", "cassandra://user:hunter2-5ecret@host/keyspace?serial_level=hunter2-5ecret"),
+        ("url_host", "scylla://user:hunter2-5ecret@/keyspace"),
+    ];
+    for (name, url) in world.cql_or(cql, urls) {
         let Err(error) = Migrator::connect(&set, url) else { panic!("{url} is not bad") };
         assert!(!all_of(&error).contains(SECRET), "{}", all_of(&error));
         world.shows(name, &error);
