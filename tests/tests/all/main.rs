@@ -3,12 +3,9 @@
 mod agreement;
 mod cancelled;
 mod cases;
-<<<<<<< HEAD
 mod cluster;
 mod cql_cluster;
-=======
 mod cql_cases;
->>>>>>> stories
 mod databases;
 mod demonstration;
 mod directories;
