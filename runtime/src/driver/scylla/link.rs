@@ -87,9 +87,14 @@ impl<'a> Link<'a> {
     async fn use_keyspace(&self, client: &Client<'a>, table: &Table) -> Result<()> {
         let Source::Address(address) = &self.source else { return Ok(()) };
         let keyspace = address.keyspace.as_deref().unwrap_or(&table.keyspace);
+        if self.cluster.replication.is_some() {
+            let is_there = keyspace_is_there(client, table).await;
+            if !is_there.map_err(|fault| fault.into_error(table))? {
+                return Ok(());
+            }
+        }
         match client.session().use_keyspace(keyspace, true).await.map_err(answer::unused) {
             Ok(()) => Ok(()),
-            Err(fault) if fault.is_invalid() && self.cluster.replication.is_some() => Ok(()),
             Err(fault) if fault.is_invalid() => Err(missing_keyspace(keyspace)),
             Err(fault) => Err(fault.into_error(table)),
         }
