@@ -624,11 +624,19 @@ fn opened<'d, 'a>(
             let written: Vec<&str> = set.dialects().map(whimbrel_core::Dialect::name).collect();
             let message = format!("the migrations are written for {}, not for {dialect}", written.join(" and "));
             Err(Error::new(ErrorKind::Refused, message)
-                .help(format!("migrate another database, or add `.{dialect}.sql` variants of all migrations")))
+                .help(format!("migrate another database, or add `{}` variants of all migrations", variant(dialect))))
         }
         Err(error) => Err(error.take().unwrap_or_else(|| {
             Error::new(ErrorKind::Refused, "this migrator could not be made").help("make a new one")
         })),
+    }
+}
+
+/// How the names of a dialect's own scripts end.
+fn variant(dialect: whimbrel_core::Dialect) -> String {
+    match dialect {
+        whimbrel_core::Dialect::Cql => ".cql".to_owned(),
+        dialect => format!(".{dialect}.sql"),
     }
 }
 

@@ -301,8 +301,8 @@ fn stored(script: &Script, dialect: Dialect) -> Cow<'_, str> {
 
 /// How a script runs.
 pub(crate) fn mode(script: &Script, dialect: Dialect) -> Mode {
-    // MySQL's schema changes commit by themselves.
-    if !script.is_transactional(dialect) || dialect == Dialect::Mysql {
+    // MySQL's schema changes commit by themselves; CQL has no transactions.
+    if !script.is_transactional(dialect) || matches!(dialect, Dialect::Mysql | Dialect::Cql) {
         Mode::Outside
     } else if dialect == Dialect::Sqlite && script.options().foreign_keys_off {
         Mode::ForeignKeysOff

@@ -73,8 +73,8 @@ pub struct StepReport {
     pub outcome: Outcome,
     /// How many statements ran.
     pub statements: usize,
-    /// How many rows they changed, as the database counts.
-    pub rows: u64,
+    /// How many rows they changed, as the database counts; `None` where it does not (ScyllaDB, Cassandra).
+    pub rows: Option<u64>,
     /// How long it took.
     pub duration: Duration,
 }
@@ -200,8 +200,11 @@ impl fmt::Display for Report {
                 Outcome::Done if failed => write!(f, "{:<13}{took:>9}", step.action.past())?,
                 Outcome::Done => {
                     let statements = count(step.statements, "statement");
-                    let rows = count(step.rows as usize, "row");
-                    write!(f, "{statements:>13}  {rows:>9}  {took:>8}")?;
+                    write!(f, "{statements:>13}  ")?;
+                    if let Some(rows) = step.rows {
+                        write!(f, "{:>9}  ", count(rows as usize, "row"))?;
+                    }
+                    write!(f, "{took:>8}")?;
                 }
                 Outcome::NotRun => f.write_str("not run")?,
                 Outcome::Failed(failed) => write_failed(f, failed)?,
@@ -263,7 +266,7 @@ mod tests {
             action: Action::Apply,
             outcome,
             statements: 2,
-            rows: 0,
+            rows: Some(0),
             duration: Duration::from_millis(12),
         }
     }

@@ -116,8 +116,11 @@ pub(crate) fn quick(builder: SessionBuilder) -> SessionBuilder {
     builder.schema_agreement_interval(Duration::from_millis(20)).fetch_schema_metadata(false)
 }
 
-/// Unprepared; nothing for what answers with no rows.
-pub(crate) async fn rows(session: &Session, cql: &str) -> Result<Vec<String>, Box<dyn Error + Send + Sync>> {
+/// Asks a session, unprepared: the rows as lines, none for what answers without.
+///
+/// # Errors
+/// What the server says against it.
+pub async fn rows(session: &Session, cql: &str) -> Result<Vec<String>, Box<dyn Error + Send + Sync>> {
     let answer = session.query_unpaged(cql, ()).await?;
     if !answer.is_rows() {
         return Ok(Vec::new());

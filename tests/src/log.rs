@@ -5,13 +5,13 @@ use std::fmt::Write as _;
 use std::sync::{Mutex, Once, PoisonError};
 
 use tracing::field::{Field, Visit};
-use tracing::{Event, Level, Metadata, Subscriber, span};
+use tracing::{Event, Metadata, Subscriber, span};
 
 thread_local! {
     static HEARD: RefCell<Option<String>> = const { RefCell::new(None) };
 }
 
-/// Listens to the thread from now on: to spans and events of all levels, each field a line.
+/// Listens to the thread from now on: to all levels, spans and events, each field a line.
 ///
 /// The subscriber is the process's: with one for a thread, a place in the code that another thread reaches first stays
 /// silent for all.
@@ -43,9 +43,8 @@ pub fn marked(word: &str) -> Vec<String> {
 struct Ear;
 
 impl Subscriber for Ear {
-    // The driver of Cassandra shows statements at its last level, and nowhere else.
-    fn enabled(&self, metadata: &Metadata<'_>) -> bool {
-        !(metadata.target().starts_with("scylla") && *metadata.level() == Level::TRACE)
+    fn enabled(&self, _: &Metadata<'_>) -> bool {
+        true
     }
     fn new_span(&self, span: &span::Attributes<'_>) -> span::Id {
         span.record(&mut Self);

@@ -28,6 +28,9 @@ mod heart;
 #[cfg(any(feature = "_sqlite", feature = "mysql", feature = "postgres"))]
 mod request;
 
+#[cfg(any(feature = "mysql", feature = "scylla"))]
+mod word;
+
 #[cfg(feature = "mysql")]
 pub(crate) mod mysql;
 #[cfg(feature = "postgres")]
@@ -180,11 +183,25 @@ impl Ended {
 }
 
 /// A step that is done.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Copy)]
 pub(crate) struct Done {
     pub(crate) statements: usize,
-    pub(crate) rows: u64,
+    /// `None` where the database does not count them.
+    pub(crate) rows: Option<u64>,
     pub(crate) duration: Duration,
+}
+
+impl Default for Done {
+    fn default() -> Self {
+        Self { statements: 0, rows: Some(0), duration: Duration::ZERO }
+    }
+}
+
+#[cfg(any(feature = "_sqlite", feature = "mysql", feature = "postgres"))]
+impl Done {
+    fn add_rows(&mut self, changed: u64) {
+        self.rows = self.rows.map(|rows| rows + changed);
+    }
 }
 
 /// Why a batch went no further.

@@ -228,8 +228,8 @@ async fn keyspaces(told: &mut Told<'_>) {
     let node = told.node;
     let at = |user: &str, keyspace| At::new(node, user).keyspace(keyspace);
     let deploy = user("deploy");
+    told.tell("no such keyspace", at(&deploy, "Missing").up(&shop()).await, ErrorKind::Connection);
     let bad = [
-        ("no such keyspace", at(&deploy, "Missing")),
         ("no right to create it", at(&deploy, "missing").option(ONE_REPLICA)),
         ("no such replication", at(ADMIN, "missing").option("create_keyspace={'class': 'Nowhere'}")),
         ("no keyspace", at(&deploy, "")),

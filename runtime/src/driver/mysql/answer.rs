@@ -7,6 +7,7 @@ use sqlx::{AssertSqlSafe, Row as _};
 
 use crate::database_error::DatabaseError;
 use crate::driver::completed::{self, Completed, Keep, Row, without_values};
+use crate::driver::word::{is_word, only_place};
 use crate::error::{Error, ErrorKind, Passing};
 use crate::table_name::Tables;
 
@@ -193,16 +194,7 @@ pub(crate) fn place(text: &str, message: &str) -> Option<Range<usize>> {
     let quoted = message.split('\'').nth(1).filter(|name| !name.is_empty())?;
     // `ada@example.org` is a value.
     let name = quoted.rsplit('.').next().filter(|_| quoted.chars().all(|c| is_word(c) || matches!(c, '.' | '-')))?;
-    let alone = |at: &usize| !text[..*at].ends_with(is_word) && !text[at + name.len()..].starts_with(is_word);
-    let mut found = text.match_indices(name).map(|(at, _)| at).filter(alone);
-    match (found.next(), found.next()) {
-        (Some(at), None) => Some(at..at + name.len()),
-        _ => None,
-    }
-}
-
-fn is_word(c: char) -> bool {
-    c.is_alphanumeric() || c == '_'
+    only_place(text, name)
 }
 
 fn near(message: &str) -> Option<&str> {

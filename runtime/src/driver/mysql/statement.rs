@@ -128,7 +128,7 @@ impl Run<'_, '_, '_> {
                 continue;
             }
             done.statements += 1;
-            done.rows += rows_of(self.step, index, rows);
+            done.add_rows(rows_of(self.step, index, rows));
         }
         if !self.opening.is_empty() {
             step::enter(self.link, self.tables, self.opening).await?;

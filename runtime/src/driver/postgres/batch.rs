@@ -101,7 +101,7 @@ fn steps_done(batch: &Batch<'_>, chunk: &Chunk, answer: &Completed, started: Ins
         match mark.part {
             Part::Statement(index) => {
                 current.statements += 1;
-                current.rows += rows_of(&batch.steps[mark.step], index, statement.changed);
+                current.add_rows(rows_of(&batch.steps[mark.step], index, statement.changed));
             }
             Part::Commit => done.push(std::mem::take(&mut current)),
             _ => {}

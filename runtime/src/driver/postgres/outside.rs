@@ -233,7 +233,7 @@ impl Run<'_, '_, '_> {
                     // An extension's, of which nobody else knows; it has refused before it began.
                     Err(Stop::Failed(failure)) if statement.kind == Kind::Ddl && failure.refuses_transactions() => {}
                     ran => {
-                        done.rows += rows_of(self.step, index, ran?);
+                        done.add_rows(rows_of(self.step, index, ran?));
                         done.statements += 1;
                         continue;
                     }
@@ -251,7 +251,7 @@ impl Run<'_, '_, '_> {
             }
             done.statements += 1;
             let changed = answer.statements.iter().map(|statement| statement.changed).sum();
-            done.rows += rows_of(self.step, index, changed);
+            done.add_rows(rows_of(self.step, index, changed));
             // Behind `BEGIN` and what sets its modes nothing of ours may stand before the first query.
             if opened.is_none() || !matches!(statement.kind, Kind::Begin | Kind::Session) {
                 self.note(index + 1, opened).await?;

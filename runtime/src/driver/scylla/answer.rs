@@ -65,10 +65,17 @@ impl Fault {
             let help = rights(&table.keyspace, &cause);
             return Error::new(ErrorKind::History, message).source(cause).help(help);
         }
-        let message = format!("the history {} cannot be used", table.shown);
-        Error::new(ErrorKind::History, message)
-            .source(cause)
-            .help("name another one with `.history_table(\"keyspace.table\")`")
+        let message = format!("a request about the history {} was refused", table.shown);
+        let help = match cause.message() {
+            text if text.contains("with tablets") => {
+                "put the history into a keyspace `WITH … AND tablets = {'enabled': false}`, and name it there with \
+                 `.history_table(\"keyspace.table\")`"
+            }
+            _ => {
+                "look whether somebody changed that table; if nobody did, report this, with the version of the servers"
+            }
+        };
+        Error::new(ErrorKind::History, message).source(cause).help(help)
     }
 }
 
@@ -161,6 +168,16 @@ fn of_server(error: &DbError, message: String) -> Option<Fault> {
     Some(fault(cause))
 }
 
+/// Why a keyspace could not be used.
+pub(crate) fn unused(error: UseKeyspaceError) -> Fault {
+    let text = error.to_string();
+    match error {
+        UseKeyspaceError::RequestError(error) => fault_of(ExecutionError::LastAttemptError(error)),
+        _ => None,
+    }
+    .unwrap_or_else(|| Fault::Unknown(DatabaseError::new(text)))
+}
+
 /// Why no session could be opened; of several hosts, why the last one did not do.
 pub(crate) fn no_session(error: &NewSessionError, address: &Address) -> Error {
     let at = address.hosts.join(", ");
@@ -168,7 +185,7 @@ pub(crate) fn no_session(error: &NewSessionError, address: &Address) -> Error {
         Error::new(ErrorKind::Connection, format!("the cluster cannot be reached ({at})"))
             .source(DatabaseError::new(cause))
             .passes(Passing::Soon)
-            .help("check that it runs, and in the URL the hosts, the port and TLS")
+            .help("check that it runs, the hosts, the port and TLS")
     };
     let pool = match error {
         NewSessionError::FailedToResolveAnyHostname(_) => {
@@ -197,6 +214,7 @@ pub(crate) fn no_session(error: &NewSessionError, address: &Address) -> Error {
             Some(refusal) => (refusal, cause.to_string(), Passing::Never),
             None => return unreachable(cause.to_string()),
         },
+        _ if matches!(error, ConnectionError::ConnectTimeout) => return unreachable("no answer in time".to_owned()),
         _ => return unreachable(error.to_string()),
     };
     Error::new(ErrorKind::Connection, format!("{message} ({at})"))
@@ -282,27 +300,6 @@ pub(crate) const NOT_ACCEPTED: (&str, &str) = (
     "if it asks for a certificate of clients, name one that it trusts in the URL: \
      `tls_cert=/path/client.pem&tls_key=/path/client.key`",
 );
-
-/// Why a session of ours is not in its keyspace.
-pub(crate) fn not_used(keyspace: &str, error: &UseKeyspaceError) -> Error {
-    if let UseKeyspaceError::RequestError(RequestAttemptError::DbError(DbError::Invalid, _)) = error {
-        return no_keyspace(keyspace);
-    }
-    Error::new(ErrorKind::Connection, format!("the keyspace {keyspace} cannot be used"))
-        .source(DatabaseError::new(error.to_string()))
-        .passes(Passing::Soon)
-        .help("look at the cluster (`nodetool status`), and run it again")
-}
-
-pub(crate) fn no_keyspace(keyspace: &str) -> Error {
-    let help = format!(
-        "`CREATE KEYSPACE {} WITH replication = {{'class': 'NetworkTopologyStrategy', 'DATACENTER': 3}}`, or let it be \
-         created: `.cluster(Cluster::default().create_keyspace(\"{{'class': …}}\"))`, `create_keyspace={{'class': …}}` in \
-         the URL",
-        as_in_cql(keyspace)
-    );
-    Error::new(ErrorKind::Refused, format!("there is no keyspace {keyspace}; nothing was run")).help(help)
-}
 
 /// Why a keyspace that is missing could not be created.
 pub(crate) fn not_created(keyspace: &str, fault: Fault, table: &Table) -> Error {

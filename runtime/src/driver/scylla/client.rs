@@ -12,6 +12,8 @@ use scylla::policies::retry::FallthroughRetryPolicy;
 use scylla::response::query_result::QueryResult;
 use scylla::statement::unprepared::Statement;
 use scylla::statement::{Consistency, SerialConsistency};
+use tracing::instrument::WithSubscriber as _;
+use tracing::subscriber::NoSubscriber;
 
 use crate::cluster::SerialLevel;
 use crate::database_error::DatabaseError;
@@ -161,7 +163,9 @@ impl<'a> Client<'a> {
         }
         // The caller's session may wait for agreement by itself, which its timeout for requests does not cover.
         let limit = request.timeout + Duration::from_secs(1);
-        match tokio::time::timeout(limit, self.session.query_unpaged(statement, &[])).await {
+        // At the level TRACE the driver logs the text of each statement.
+        let asked = self.session.query_unpaged(statement, &[]).with_subscriber(NoSubscriber::default());
+        match tokio::time::timeout(limit, asked).await {
             Ok(Ok(result)) => Ok(Some(result)),
             Ok(Err(error)) => answer::fault_of(error).map_or(Ok(None), Err),
             Err(_) => Err(Fault::Unknown(DatabaseError::new(format!("no answer within {limit:?}")))),

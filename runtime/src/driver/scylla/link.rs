@@ -66,49 +66,81 @@ impl<'a> Link<'a> {
 
     async fn open(&self) -> Result<(Client<'a>, Table)> {
         let level = self.cluster.level;
-        match &self.source {
+        let (table, client) = match &self.source {
             Source::Session(session) => {
                 let keyspace = session.get_keyspace();
                 let table = Table::new(&self.name, keyspace.as_deref().map(String::as_str))?;
-                let client = Client::new(session.clone(), level);
-                self.provide_keyspace(&client, &table.keyspace, &table).await?;
-                Ok((client, table))
+                return Ok((Client::new(session.clone(), level), table));
             }
             Source::Address { address, tls } => {
                 let table = Table::new(&self.name, address.keyspace.as_deref())?;
                 let session = Arc::new(connect(address, tls.clone()).await?);
-                let client = Client::new(Handle::Shared(Arc::clone(&session)), level);
-                let keyspace = address.keyspace.as_deref().unwrap_or(&table.keyspace);
-                self.provide_keyspace(&client, keyspace, &table).await?;
-                // What scripts do not qualify is in it.
-                session.use_keyspace(keyspace, true).await.map_err(|error| answer::not_used(keyspace, &error))?;
-                Ok((client, table))
+                (table, Client::new(Handle::Shared(session), level))
             }
+        };
+        self.use_keyspace(&client, &table).await?;
+        Ok((client, table))
+    }
+
+    /// The keyspace of a session of our own, in which scripts find what they do not qualify; one that is missing may
+    /// be created later.
+    async fn use_keyspace(&self, client: &Client<'a>, table: &Table) -> Result<()> {
+        let Source::Address { address, .. } = &self.source else { return Ok(()) };
+        let keyspace = address.keyspace.as_deref().unwrap_or(&table.keyspace);
+        if self.cluster.replication.is_some() {
+            let is_there = keyspace_is_there(client, table).await;
+            if !is_there.map_err(|fault| fault.into_error(table))? {
+                return Ok(());
+            }
+        }
+        match client.session().use_keyspace(keyspace, true).await.map_err(answer::unused) {
+            Ok(()) => Ok(()),
+            Err(fault) if fault.is_invalid() => Err(missing_keyspace(keyspace)),
+            Err(fault) => Err(fault.into_error(table)),
         }
     }
 
-    /// Creates the keyspace if it is missing and we may.
-    async fn provide_keyspace(&self, client: &Client<'a>, keyspace: &str, table: &Table) -> Result<()> {
-        let Some(replication) = &self.cluster.replication else { return Ok(()) };
-        let name = literal(Dialect::Cql, keyspace);
-        let there = format!("SELECT keyspace_name FROM system_schema.keyspaces WHERE keyspace_name = {name}");
-        let ours = |fault: Fault| fault.into_error(table);
-        if !client.send(Request::new(there)).await.map_err(ours)?.is_empty() {
+    /// Creates the keyspace, if it is missing and may be created.
+    pub(crate) async fn provide_keyspace(&mut self) -> Result<()> {
+        let Some(replication) = self.cluster.replication.clone() else { return Ok(()) };
+        let cluster = self.cluster.clone();
+        let (client, table) = self.meet().await?;
+        let broken = |fault: Fault| fault.into_error(table);
+        if keyspace_is_there(client, table).await.map_err(broken)? {
             return Ok(());
         }
-        let at = Coordinator::near(client).await.map_err(ours)?;
-        agree(client, &at, &self.cluster, Need::Everyone).await?;
+        let at = Coordinator::near(client).await.map_err(broken)?;
+        agree(client, &at, &cluster, Need::Additive).await?;
         // Until 2025.4 ScyllaDB refuses conditional writes to a table on tablets, which are its default since 6.0.
         let options = if at.server.must_avoid_tablets() { " AND tablets = {'enabled': false}" } else { "" };
-        let quoted = answer::as_in_cql(keyspace);
-        let create = format!("CREATE KEYSPACE IF NOT EXISTS {quoted} WITH replication = {replication}{options}");
+        let keyspace = &table.keyspace;
+        let create = format!("CREATE KEYSPACE IF NOT EXISTS \"{keyspace}\" WITH replication = {replication}{options}");
         match client.send(Request::new(create).to(&at.node).within(DDL_TIMEOUT)).await {
             // The look afterwards tells.
             Ok(_) | Err(Fault::Unknown(_) | Fault::Later(_)) => {}
             Err(fault) => return Err(answer::not_created(keyspace, fault, table)),
         }
-        agree(client, &at, &self.cluster, Need::Everyone).await
+        agree(client, &at, &cluster, Need::Additive).await?;
+        if !keyspace_is_there(client, table).await.map_err(broken)? {
+            return Err(missing_keyspace(keyspace));
+        }
+        let (client, table) = (client.clone(), table.clone());
+        self.use_keyspace(&client, &table).await
     }
+}
+
+/// Whether the keyspace of the history is there.
+pub(crate) async fn keyspace_is_there(client: &Client<'_>, table: &Table) -> Result<bool, Fault> {
+    let name = literal(Dialect::Cql, &*table.keyspace);
+    let select = format!("SELECT keyspace_name FROM system_schema.keyspaces WHERE keyspace_name = {name}");
+    Ok(!client.send(Request::new(select)).await?.is_empty())
+}
+
+pub(crate) fn missing_keyspace(keyspace: &str) -> Error {
+    let message = format!("there is no keyspace {keyspace}; nothing was run");
+    let help = "create it with the replication that it needs, let it be created (`Cluster::create_keyspace`), or correct \
+                the name";
+    Error::new(ErrorKind::Connection, message).help(help)
 }
 
 /// How long a schema change of our own tables may take: ScyllaDB's may wait for a minute (`group0_raft_op_timeout_in_ms`).
@@ -119,6 +151,9 @@ async fn connect(address: &Address, tls: Option<TlsContext>) -> Result<Session> 
         .known_nodes(&address.hosts)
         .connection_timeout(CONNECTION_TIMEOUT)
         .tls_context(tls)
+        // Beside a node that stands still, the first session would take twice this time to open: a minute by default.
+        .keepalive_interval(CONNECTION_TIMEOUT)
+        .keepalive_timeout(CONNECTION_TIMEOUT)
         // We wait by ourselves, for every node.
         .auto_await_schema_agreement(false)
         .fetch_schema_metadata(false)

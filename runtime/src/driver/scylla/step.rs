@@ -35,6 +35,10 @@ pub(crate) async fn run(known: Known<'_, '_>, batch: Batch<'_>) -> Ended {
     let stopped = |stop| Ended::stopped(Vec::new(), stop);
     let Some(first) = batch.steps.first() else { return Ended::default() };
     let (client, table) = (known.client, known.table);
+    if known.seen.owner.is_some() {
+        // Those who wait do not compete with whoever writes.
+        return stopped(Stop::Busy);
+    }
     let coordinator = match Coordinator::near(client).await {
         Ok(coordinator) => coordinator,
         Err(fault) => return stopped(Stop::Broken(fault.into_error(table))),
@@ -161,7 +165,7 @@ impl<'b> Steps<'_, '_, '_, 'b> {
         let started = Instant::now();
         if step.action == Action::Baseline {
             self.baseline(step).await?;
-            return Ok(Done { duration: started.elapsed(), ..Done::default() });
+            return Ok(Done { statements: 0, rows: None, duration: started.elapsed() });
         }
         self.check_size(step)?;
         self.check_limit(step)?;
@@ -176,7 +180,7 @@ impl<'b> Steps<'_, '_, '_, 'b> {
         self.verify(step).await?;
         let duration = started.elapsed();
         self.leave(step, duration).await?;
-        Ok(Done { statements, rows: 0, duration })
+        Ok(Done { statements, rows: None, duration })
     }
 
     /// Writes the entry of a step that begins, with what is known of its first statement.
@@ -290,7 +294,8 @@ impl<'b> Steps<'_, '_, '_, 'b> {
             took(limit),
             took(lease)
         );
-        let help = "give the runner more time with `.lease(…)`, or the statement less";
+        let help = "give the runner more time with `.lease(…)`, or the statement less with `.statement_timeout(…)` or \
+                    `-- whimbrel:timeout`";
         Err(Stop::Broken(Error::new(ErrorKind::Refused, message).help(help)))
     }
 

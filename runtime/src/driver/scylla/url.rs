@@ -53,7 +53,8 @@ fn refuse(message: impl Into<String>, help: &str) -> Error {
     Error::new(ErrorKind::Refused, message).help(help)
 }
 
-const SHAPE: &str = "write it as `scylla://user:password@host1,host2:9042/keyspace`";
+const SHAPE: &str = "write it as `scylla://user:password@host1,host2:9042/keyspace`, with `%2F`, `%3F` and `%40` for `/`, `?` \
+                     and `@` in user and password";
 
 impl Address {
     pub(crate) fn parse(url: &str) -> Result<Self> {
@@ -110,9 +111,10 @@ impl Address {
             "tls_key" => tls.key = Some(value),
             "tls_name" => tls.name = Some(value),
             _ => {
-                let help = "the URL takes `datacenter`, `create_keyspace`, `serial_level`, `tls`, `tls_ca`, `tls_cert`, \
-                            `tls_key` and `tls_name`";
-                return Err(refuse(format!("the URL has an option `{key}`, which is none of ours"), help));
+                // Its name may be a part of a password with `?` in it.
+                let help = "it takes `datacenter`, `create_keyspace`, `serial_level`, `tls`, `tls_ca`, `tls_cert`, `tls_key` and \
+                            `tls_name`; a `?` in a password is `%3F`";
+                return Err(refuse("the URL has an option that is none of ours", help));
             }
         }
         Ok(())

@@ -257,7 +257,7 @@ async fn run_script(
         };
         done.statements += completed.statements.len();
         for ((index, _), statement) in rest.iter().zip(&completed.statements) {
-            done.rows += rows_of(step, *index, statement.changed);
+            done.add_rows(rows_of(step, *index, statement.changed));
         }
         if let Err(fault) = sent {
             let (index, culprit) = &rest[fault.before.statements.len().min(count - 1)];

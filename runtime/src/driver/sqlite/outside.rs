@@ -174,7 +174,7 @@ async fn statements(
             continue;
         }
         done.statements += 1;
-        done.rows += rows_of(step, index, answer.statements.iter().map(|statement| statement.changed).sum());
+        done.add_rows(rows_of(step, index, answer.statements.iter().map(|statement| statement.changed).sum()));
         let progress = TONGUE.progress(tables, step, batch.history.last_event + 1, index + 1);
         match note(link, &pragmas, &mut Patience::of(batch.patience), progress).await {
             Ok(noted) if has_left(&noted) && together => {

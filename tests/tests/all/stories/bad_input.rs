@@ -7,25 +7,25 @@ use whimbrel_tests::Proxy;
 use crate::stories::world::{World, set, set_for, shows, stories, three};
 
 stories! {
-    a_database_that_is_not_there on sqlite, postgres, mysql
-    a_server_that_is_not_there on postgres, mysql
+    a_database_that_is_not_there on sqlite, postgres, mysql, scylla
+    a_server_that_is_not_there on postgres, mysql, scylla
     a_server_that_hangs_up on postgres
     a_role_that_may_not_create_the_table on postgres
     a_role_that_may_not_read_the_history on postgres
     a_schema_that_is_not_there on postgres
     a_file_that_can_only_be_read on sqlite
     a_file_that_is_no_database on sqlite
-    a_history_of_another_kind on sqlite, postgres, mysql
-    a_history_with_a_value_of_another_kind on sqlite, postgres, mysql
+    a_history_of_another_kind on sqlite, postgres, mysql, scylla
+    a_history_with_a_value_of_another_kind on sqlite, postgres, mysql, scylla
     a_history_that_is_a_view on sqlite, postgres, mysql
     a_connection_inside_a_transaction on sqlite, postgres, mysql
     a_constraint_that_fails on sqlite, postgres, mysql
-    a_unicode_line_that_fails on sqlite, postgres, mysql
-    an_entry_that_says_running on sqlite, postgres, mysql
+    a_unicode_line_that_fails on sqlite, postgres, mysql, scylla
+    an_entry_that_says_running on sqlite, postgres, mysql, scylla
 }
 
-async fn up_by(url: &str) -> Error {
-    let set = three();
+async fn up_by(world: &World, url: &str) -> Error {
+    let set = world.three();
     Migrator::connect(&set, url).unwrap().up().await.unwrap_err()
 }
 
@@ -34,8 +34,9 @@ async fn a_database_that_is_not_there(world: World) {
         World::Sqlite(_, database) => format!("sqlite://{}/no/such.db?mode=rw", database.folder().display()),
         World::Postgres(_, database) => database.url().replace(database.name(), "no_such_database"),
         World::Mysql(_, database) => database.url().replace(database.name(), "no_such_database"),
+        World::Scylla(_, keyspace) => keyspace.url().replace(keyspace.name(), "no_such_keyspace"),
     };
-    let error = up_by(&url).await;
+    let error = up_by(&world, &url).await;
     assert_eq!(error.kind(), ErrorKind::Connection);
     world.shows("no_database", &error);
 }
@@ -49,12 +50,14 @@ fn closed_port(url: &str) -> String {
 }
 
 async fn a_server_that_is_not_there(world: World) {
-    let error = up_by(&closed_port(&world.url())).await;
+    let error = up_by(&world, &closed_port(&world.url())).await;
     assert_eq!(error.kind(), ErrorKind::Connection);
     world.shows("no_server", &error);
-    let (set, url) = (three(), closed_port(&world.url()));
+    let (set, url) = (world.three(), closed_port(&world.url()));
     let error = match &world {
         World::Mysql(..) => whimbrel::migrate(&set, &sqlx::MySqlPool::connect_lazy(&url).unwrap()).await,
+        // A session is connected from its beginning.
+        World::Scylla(..) => return,
         _ => whimbrel::migrate(&set, &PgPoolOptions::new().connect_lazy(&url).unwrap()).await,
     };
     let error = error.unwrap_err();
@@ -64,7 +67,7 @@ async fn a_server_that_is_not_there(world: World) {
 async fn a_server_that_hangs_up(world: World) {
     let proxy = Proxy::start(&world.url()).await;
     proxy.at(3, whimbrel_tests::proxy::Fault::CutBefore);
-    let error = up_by(&proxy.url()).await;
+    let error = up_by(&world, &proxy.url()).await;
     assert_eq!(error.kind(), ErrorKind::Connection);
     world.shows("connection_breaks", &error);
     let log = proxy.log();
@@ -76,7 +79,7 @@ async fn a_role_that_may_not_create_the_table(world: World) {
     let (_, url) = database.role().await;
     // Until PostgreSQL 15 everybody had it.
     world.run("REVOKE CREATE ON SCHEMA public FROM PUBLIC").await;
-    let error = up_by(&url).await;
+    let error = up_by(&world, &url).await;
     assert_eq!(error.kind(), ErrorKind::Refused);
     world.shows("no_right_to_create", &error);
 }
@@ -85,7 +88,7 @@ async fn a_role_that_may_not_read_the_history(world: World) {
     let World::Postgres(_, database) = &world else { return };
     world.up(&three()).await.unwrap();
     let (_, url) = database.role().await;
-    let error = up_by(&url).await;
+    let error = up_by(&world, &url).await;
     assert_eq!(error.kind(), ErrorKind::Refused);
     world.shows("no_right_to_read", &error);
 }
@@ -100,7 +103,7 @@ async fn a_file_that_can_only_be_read(world: World) {
     let World::Sqlite(pool, database) = &world else { return };
     world.migrator(&three()).up_to(whimbrel::Target::Steps(1)).await.unwrap();
     pool.close().await;
-    let error = up_by(&database.read_only_url()).await;
+    let error = up_by(&world, &database.read_only_url()).await;
     assert_eq!(error.kind(), ErrorKind::Refused);
     world.shows("read_only_file", &error);
 }
@@ -109,24 +112,25 @@ async fn a_file_that_is_no_database(world: World) {
     let World::Sqlite(_, database) = &world else { return };
     let path = database.folder().join("notes.txt");
     std::fs::write(&path, "Buy milk, and whatever else it takes to be no database.\n".repeat(100)).unwrap();
-    let error = up_by(&format!("sqlite://{}", path.display())).await;
+    let error = up_by(&world, &format!("sqlite://{}", path.display())).await;
     assert_eq!(error.kind(), ErrorKind::Connection);
     world.shows("no_database_file", &error);
 }
 
 async fn a_history_of_another_kind(world: World) {
-    world.run("CREATE TABLE whimbrel_history (id INTEGER, what TEXT)").await;
-    let error = world.up(&three()).await.unwrap_err();
+    world.run("CREATE TABLE whimbrel_history (id INT PRIMARY KEY, what TEXT)").await;
+    let error = world.up(&world.three()).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::History);
     world.shows("foreign_history", &error);
-    let set = three();
+    let set = world.three();
     assert_eq!(world.migrator(&set).status().await.unwrap_err().kind(), ErrorKind::History);
 }
 
 async fn a_history_with_a_value_of_another_kind(world: World) {
-    let set = three();
+    let set = world.three();
     world.up(&set).await.unwrap();
-    world.run("UPDATE whimbrel_history SET version = 'the third' WHERE version = '3'").await;
+    // A version is a key of CQL's, which stays as it is.
+    world.unfinish("3", world.cql_or("state = 'the third'", "version = 'the third'")).await;
     let error = world.up(&set).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::History);
     world.shows("foreign_value", &error);
@@ -162,6 +166,7 @@ async fn a_connection_inside_a_transaction(world: World) {
             sqlx::raw_sql("ROLLBACK").execute(&mut *connection).await.unwrap();
             error
         }
+        World::Scylla(..) => unreachable!("it has no transactions"),
         World::Mysql(pool, _) => {
             let mut connection = pool.acquire().await.unwrap();
             sqlx::raw_sql("CREATE TABLE mine (id INTEGER)").execute(&mut *connection).await.unwrap();
@@ -194,27 +199,27 @@ async fn a_constraint_that_fails(world: World) {
 }
 
 async fn a_unicode_line_that_fails(world: World) {
-    let set = set([(
-        "0001_a.sql",
-        "-- Äußerst wichtig: 漢字 🐦\nCREATE TABLE a (id INTEGER);\nINSERT INTO a SELECT 'Grüße 🐦', emial FROM a;",
-    )]);
+    let fails =
+        world.cql_or("INSERT INTO a(id) VALUES ('Grüße 🐦' emial)", "INSERT INTO a SELECT 'Grüße 🐦', emial FROM a");
+    let text = format!("-- Äußerst wichtig: 漢字 🐦\nCREATE TABLE a (id INT PRIMARY KEY);\n{fails};");
+    let set = world.set([("0001_a.sql", &*text)]);
     let error = world.up(&set).await.unwrap_err();
     let place = error.place().unwrap();
-    assert_eq!((place.line(), place.column()), (Some(3), Some(33)));
+    assert_eq!((place.line(), place.column()), (Some(3), Some(world.cql_or(37, 33))));
     world.shows("unicode", &error);
 }
 
 async fn an_entry_that_says_running(world: World) {
     // Nobody knows whether a block has committed, nor what SQLite has done under `query_only`.
     let second = world.each(
-        "INSERT INTO b VALUES (1);\nPRAGMA query_only = 0;",
+        "INSERT INTO b (id) VALUES (1);\nPRAGMA query_only = 0;",
         "DO 'BEGIN END';\nSELECT 1;",
-        "TRUNCATE TABLE b;\nSELECT 1;",
+        "TRUNCATE TABLE b;\nSELECT id FROM b;",
     );
-    let text = format!("-- whimbrel:no-transaction\nCREATE TABLE b (id INTEGER);\n{second}");
-    let set = set_for(world.dialect(), [("0001_a.sql", "SELECT 1"), ("0002_b.sql", &*text)]);
+    let text = format!("-- whimbrel:no-transaction\nCREATE TABLE b (id INT PRIMARY KEY);\n{second}");
+    let set = set_for(world.dialect(), [("0001_a.sql", "-- Nothing yet."), ("0002_b.sql", &*text)]);
     world.up(&set).await.unwrap();
-    world.run("UPDATE whimbrel_history SET state = 'running', applied = 1 WHERE version = '2'").await;
+    world.unfinish("2", "state = 'running', applied = 1").await;
     let mut migrator = world.migrator(&set).lock_timeout(std::time::Duration::from_millis(100));
     let error = migrator.up().await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::InDoubt);
@@ -234,7 +239,7 @@ async fn an_entry_that_says_running(world: World) {
     assert_eq!(migrator.resolve(&two, Resolve::Done(2)).await.unwrap_err().kind(), ErrorKind::Refused);
     let entry = migrator.history().await.unwrap().remove(1);
     assert_eq!((entry.state.name(), entry.applied), ("failed", 2));
-    let detail = world.texts("SELECT detail FROM whimbrel_events WHERE what = 'resolved'").await;
+    let detail = world.details("resolved").await;
     assert!(detail[0].starts_with("interrupted at statement 2 of 3, which is done, as "), "{detail:?}");
     assert_eq!(migrator.up().await.unwrap().steps()[0].statements, 1);
 }

@@ -4,21 +4,21 @@ use std::time::Duration;
 
 use whimbrel::{Action, ErrorKind, Rollback, Standing, State, Target};
 
-use crate::stories::world::{World, normal, set, stories, three};
+use crate::stories::world::{World, normal, set, stories};
 
 stories! {
-    questions_to_a_fresh_database_leave_it_fresh on sqlite, postgres, mysql
-    a_plan_shows_what_would_happen on sqlite, postgres, mysql
-    a_status_shows_where_everything_stands on sqlite, postgres, mysql
-    the_history_is_told on sqlite, postgres, mysql
-    a_baseline_starts_an_existing_database on sqlite, postgres, mysql
-    a_baseline_is_refused_where_there_is_a_history on sqlite, postgres, mysql
+    questions_to_a_fresh_database_leave_it_fresh on sqlite, postgres, mysql, scylla
+    a_plan_shows_what_would_happen on sqlite, postgres, mysql, scylla
+    a_status_shows_where_everything_stands on sqlite, postgres, mysql, scylla
+    the_history_is_told on sqlite, postgres, mysql, scylla
+    a_baseline_starts_an_existing_database on sqlite, postgres, mysql, scylla
+    a_baseline_is_refused_where_there_is_a_history on sqlite, postgres, mysql, scylla
     a_validation_takes_no_longer_than_it_may on sqlite, postgres, mysql
-    a_validation_names_all_that_is_wrong on sqlite, postgres, mysql
+    a_validation_names_all_that_is_wrong on sqlite, postgres, mysql, scylla
 }
 
 async fn questions_to_a_fresh_database_leave_it_fresh(world: World) {
-    let set = three();
+    let set = world.three();
     let mut migrator = world.migrator(&set);
     assert_eq!(migrator.plan(Target::Latest).await.unwrap().steps().len(), 3);
     assert!(migrator.plan_down(Rollback::All).await.unwrap().is_empty());
@@ -30,12 +30,12 @@ async fn questions_to_a_fresh_database_leave_it_fresh(world: World) {
 }
 
 async fn a_plan_shows_what_would_happen(world: World) {
-    let set = three();
+    let set = world.three();
     let mut migrator = world.migrator(&set);
     let plan = migrator.plan(Target::Steps(2)).await.unwrap();
     assert_eq!(plan.steps().iter().map(|step| step.name().to_owned()).collect::<Vec<_>>(), ["a", "b"]);
     let statements: Vec<_> = plan.steps()[1].statements().collect();
-    assert_eq!(statements, ["CREATE TABLE b (id INTEGER)", "INSERT INTO b VALUES (1), (2)"]);
+    assert_eq!(statements, ["CREATE TABLE b (id INT PRIMARY KEY)", "INSERT INTO b (id) VALUES (1)"]);
     assert!(!world.has("a").await);
     migrator.up().await.unwrap();
     assert_eq!(migrator.plan(Target::Latest).await.unwrap().to_string(), "nothing to do");
@@ -48,18 +48,18 @@ async fn a_plan_shows_what_would_happen(world: World) {
 }
 
 async fn a_status_shows_where_everything_stands(world: World) {
-    let old = set([
-        ("0001_a.sql", "CREATE TABLE a (id INTEGER)"),
-        ("0002_b.sql", "CREATE TABLE b (id INTEGER)"),
-        ("0003_gone.sql", "CREATE TABLE gone (id INTEGER)"),
+    let old = world.set([
+        ("0001_a.sql", "CREATE TABLE a (id INT PRIMARY KEY)"),
+        ("0002_b.sql", "CREATE TABLE b (id INT PRIMARY KEY)"),
+        ("0003_gone.sql", "CREATE TABLE gone (id INT PRIMARY KEY)"),
         ("0004_d.sql", "SELEKT"),
     ]);
     world.up(&old).await.unwrap_err();
-    let new = set([
-        ("0001_a.sql", "CREATE TABLE a (id INTEGER)"),
-        ("0002_b.sql", "CREATE TABLE b (id BIGINT)"),
-        ("0004_d.sql", "SELECT 1"),
-        ("0005_e.sql", "SELECT 2"),
+    let new = world.set([
+        ("0001_a.sql", "CREATE TABLE a (id INT PRIMARY KEY)"),
+        ("0002_b.sql", "CREATE TABLE b (id BIGINT PRIMARY KEY)"),
+        ("0004_d.sql", "SELECT id FROM a"),
+        ("0005_e.sql", "SELECT id FROM b"),
         ("whimbrel.toml", "gaps = \"allow\""),
     ]);
     let mut migrator = world.migrator(&new);
@@ -83,16 +83,16 @@ fn by(text: &str) -> String {
 }
 
 async fn the_history_is_told(world: World) {
-    let set = set([
-        ("2025-01-10/0001-TASK-1-create-a_up.sql", "-- whimbrel:phase expand\nCREATE TABLE a (id INTEGER);"),
+    let set = world.set([
+        ("2025-01-10/0001-TASK-1-create-a_up.sql", "-- whimbrel:phase expand\nCREATE TABLE a (id INT PRIMARY KEY);"),
         ("2025-01-10/0001-TASK-1-create-a_down.sql", "DROP TABLE a;"),
-        ("2025-01-11/0002-TASK-2-create-b_up.sql", "CREATE TABLE b (id INTEGER); SELECT 1"),
+        ("2025-01-11/0002-TASK-2-create-b_up.sql", "CREATE TABLE b (id INT PRIMARY KEY); SELECT id FROM b"),
     ]);
     world.up(&set).await.unwrap();
     let history = world.migrator(&set).history().await.unwrap();
     let first = &history[0];
     assert_eq!((first.version.to_string(), first.rank, first.name.as_str()), ("0001".to_owned(), 1, "create-a"));
-    assert_eq!((first.task.as_deref(), first.kind.as_str()), (Some("TASK-1"), "sql"));
+    assert_eq!((first.task.as_deref(), first.kind.as_str()), (Some("TASK-1"), world.cql_or("cql", "sql")));
     assert_eq!(first.path, "2025-01-10/0001-TASK-1-create-a_up.sql");
     assert_eq!((first.state, first.statements, first.applied), (State::Completed, 1, 1));
     assert_eq!(first.phase.map(|phase| phase.name()), Some("expand"));
@@ -102,20 +102,18 @@ async fn the_history_is_told(world: World) {
     assert_eq!(normal(first.completed_at.as_deref().unwrap()), "<time>");
     assert!(first.duration_ms.unwrap() >= 0);
     assert_eq!((history[1].rank, history[1].statements), (2, 2));
-    let stored = "SELECT up || '|' || down || '|' || folder FROM whimbrel_history WHERE rank = 1";
-    assert_eq!(
-        world.texts(stored).await,
-        ["-- whimbrel:phase expand\nCREATE TABLE a (id INTEGER);|DROP TABLE a;|2025-01-10"]
-    );
+    let (up, down) = (world.entry("1", "up").await, world.entry("1", "down").await);
+    assert_eq!((&*up, &*down), ("-- whimbrel:phase expand\nCREATE TABLE a (id INT PRIMARY KEY);", "DROP TABLE a;"));
+    assert_eq!(world.entry("1", "folder").await, "2025-01-10");
 }
 
 async fn a_baseline_starts_an_existing_database(world: World) {
-    world.run("CREATE TABLE a (id INTEGER)").await;
-    let set = three();
+    world.run("CREATE TABLE a (id INT PRIMARY KEY)").await;
+    let set = world.three();
     let report = world.migrator(&set).baseline(&"1".parse().unwrap()).await.unwrap();
     assert_eq!(normal(&report.to_string()).lines().next(), Some("baselined 1 migration in <took>, now at 0001"));
     assert_eq!(world.migrator(&set).history().await.unwrap()[0].kind, "baseline");
-    assert_eq!(world.texts("SELECT what FROM whimbrel_events").await, ["baselined"]);
+    assert_eq!(world.changes().await, ["baselined"]);
     assert_eq!(world.up(&set).await.unwrap().steps().len(), 2);
     assert!(world.up(&set).await.unwrap().is_up_to_date());
     let validation = world.migrator(&set).validate().await.unwrap();
@@ -123,7 +121,7 @@ async fn a_baseline_starts_an_existing_database(world: World) {
 }
 
 async fn a_baseline_is_refused_where_there_is_a_history(world: World) {
-    let set = three();
+    let set = world.three();
     world.migrator(&set).up_to(Target::Steps(1)).await.unwrap();
     let error = world.migrator(&set).baseline(&"2".parse().unwrap()).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Refused);
@@ -148,11 +146,11 @@ async fn a_validation_takes_no_longer_than_it_may(world: World) {
 }
 
 async fn a_validation_names_all_that_is_wrong(world: World) {
-    world.up(&three()).await.unwrap();
-    let other = set([
-        ("0001_a.sql", "CREATE TABLE a (id BIGINT);"),
-        ("0001.1_late.sql", "SELECT 1"),
-        ("0003_c.sql", "CREATE TABLE c (id INTEGER);"),
+    world.up(&world.three()).await.unwrap();
+    let other = world.set([
+        ("0001_a.sql", "CREATE TABLE a (id BIGINT PRIMARY KEY);"),
+        ("0001.1_late.sql", "SELECT id FROM a"),
+        ("0003_c.sql", "CREATE TABLE c (id INT PRIMARY KEY);"),
         ("whimbrel.toml", "numbering = \"free\""),
     ]);
     let validation = world.migrator(&other).validate().await.unwrap();

@@ -2,47 +2,47 @@
 
 use whimbrel::{Error, ErrorKind, Migrations, Missing, Newer, OutOfOrder, Rollback};
 
-use crate::stories::world::{World, set, stories, three};
+use crate::stories::world::{World, set_for, stories};
 
 stories! {
-    edited_migrations_are_refused_and_shown on sqlite, postgres, mysql
-    an_edit_of_comments_and_spaces_is_none on sqlite, postgres, mysql
-    missing_migrations_are_refused_and_named on sqlite, postgres, mysql
-    missing_migrations_may_be_allowed on sqlite, postgres, mysql
-    a_newer_database_is_refused on sqlite, postgres, mysql
-    a_newer_database_without_a_way_back_says_so on sqlite, postgres, mysql
-    a_newer_database_may_be_allowed on sqlite, postgres, mysql
-    a_newer_database_may_be_allowed_where_it_only_expands on sqlite, postgres, mysql
-    late_migrations_are_refused_and_named on sqlite, postgres, mysql
-    late_migrations_may_be_allowed on sqlite, postgres, mysql
-    a_database_below_the_minimum_is_refused on sqlite, postgres, mysql
-    a_first_run_that_was_cut_short_below_the_minimum_goes_on on sqlite, postgres, mysql
-    semantic_versions_are_refused_by_their_numbers on sqlite, postgres, mysql
-    a_set_for_another_database_is_refused on sqlite, postgres, mysql
+    edited_migrations_are_refused_and_shown on sqlite, postgres, mysql, scylla
+    an_edit_of_comments_and_spaces_is_none on sqlite, postgres, mysql, scylla
+    missing_migrations_are_refused_and_named on sqlite, postgres, mysql, scylla
+    missing_migrations_may_be_allowed on sqlite, postgres, mysql, scylla
+    a_newer_database_is_refused on sqlite, postgres, mysql, scylla
+    a_newer_database_without_a_way_back_says_so on sqlite, postgres, mysql, scylla
+    a_newer_database_may_be_allowed on sqlite, postgres, mysql, scylla
+    a_newer_database_may_be_allowed_where_it_only_expands on sqlite, postgres, mysql, scylla
+    late_migrations_are_refused_and_named on sqlite, postgres, mysql, scylla
+    late_migrations_may_be_allowed on sqlite, postgres, mysql, scylla
+    a_database_below_the_minimum_is_refused on sqlite, postgres, mysql, scylla
+    a_first_run_that_was_cut_short_below_the_minimum_goes_on on sqlite, postgres, mysql, scylla
+    semantic_versions_are_refused_by_their_numbers on sqlite, postgres, mysql, scylla
+    a_set_for_another_database_is_refused on sqlite, postgres, mysql, scylla
 }
 
 /// Nothing ran: no table of a pending migration, no new event.
 async fn refused(world: &World, set: &Migrations, kind: ErrorKind, name: &str) -> Error {
-    let events = world.count("whimbrel_events").await;
+    let events = world.events().await;
     let error = world.up(set).await.unwrap_err();
     assert_eq!(error.kind(), kind, "{error:?}");
-    assert_eq!(world.count("whimbrel_events").await, events);
+    assert_eq!(world.events().await, events);
     assert!(!world.has("pending").await);
     world.shows(name, &error);
     assert_eq!(world.migrator(set).plan(Default::default()).await.unwrap_err().kind(), kind);
     error
 }
 
-const PENDING: (&str, &str) = ("0009_pending.sql", "CREATE TABLE pending (id INTEGER)");
+const PENDING: (&str, &str) = ("0009_pending.sql", "CREATE TABLE pending (id INT PRIMARY KEY)");
 
 async fn edited_migrations_are_refused_and_shown(world: World) {
-    world.up(&three()).await.unwrap();
-    let edited = set([
-        ("0001_a.up.sql", "CREATE TABLE a (id BIGINT);"),
+    world.up(&world.three()).await.unwrap();
+    let edited = world.set([
+        ("0001_a.up.sql", "CREATE TABLE a (id BIGINT PRIMARY KEY);"),
         ("0001_a.down.sql", "DROP TABLE a;"),
-        ("0002_b.up.sql", "CREATE TABLE b (id INTEGER);\nINSERT INTO b VALUES (1), (2);"),
+        ("0002_b.up.sql", "CREATE TABLE b (id INT PRIMARY KEY);\nINSERT INTO b (id) VALUES (1);"),
         ("0002_b.down.sql", "DROP TABLE b;"),
-        ("0003_c.up.sql", "CREATE TABLE c (id INTEGER);\nINSERT INTO c VALUES (1);"),
+        ("0003_c.up.sql", "CREATE TABLE c (id INT PRIMARY KEY);\nINSERT INTO c (id) VALUES (1);"),
         ("0003_c.down.sql", "DROP TABLE IF EXISTS c;"),
         PENDING,
         ("whimbrel.toml", "gaps = \"allow\""),
@@ -57,15 +57,15 @@ async fn edited_migrations_are_refused_and_shown(world: World) {
 }
 
 async fn an_edit_of_comments_and_spaces_is_none(world: World) {
-    world.up(&set([("0001_a.sql", "CREATE TABLE a (id INTEGER);")])).await.unwrap();
-    let edited = set([("0001_a.sql", "-- It had no name.\r\nCREATE TABLE a\r\n  (id INTEGER) ;\r\n")]);
+    world.up(&world.set([("0001_a.sql", "CREATE TABLE a (id INT PRIMARY KEY);")])).await.unwrap();
+    let edited = world.set([("0001_a.sql", "-- It had no name.\r\nCREATE TABLE a\r\n  (id INT PRIMARY KEY) ;\r\n")]);
     assert!(world.up(&edited).await.unwrap().is_up_to_date());
 }
 
 async fn missing_migrations_are_refused_and_named(world: World) {
-    world.up(&three()).await.unwrap();
-    let without = set([
-        ("0003_c.up.sql", "CREATE TABLE c (id INTEGER);"),
+    world.up(&world.three()).await.unwrap();
+    let without = world.set([
+        ("0003_c.up.sql", "CREATE TABLE c (id INT PRIMARY KEY);"),
         ("0003_c.down.sql", "DROP TABLE c;"),
         PENDING,
         ("whimbrel.toml", "gaps = \"allow\""),
@@ -75,9 +75,9 @@ async fn missing_migrations_are_refused_and_named(world: World) {
 }
 
 async fn missing_migrations_may_be_allowed(world: World) {
-    world.up(&three()).await.unwrap();
-    let without = set([
-        ("0003_c.up.sql", "CREATE TABLE c (id INTEGER);"),
+    world.up(&world.three()).await.unwrap();
+    let without = world.set([
+        ("0003_c.up.sql", "CREATE TABLE c (id INT PRIMARY KEY);"),
         ("0003_c.down.sql", "DROP TABLE c;"),
         PENDING,
         ("whimbrel.toml", "gaps = \"allow\""),
@@ -88,29 +88,33 @@ async fn missing_migrations_may_be_allowed(world: World) {
     assert!(world.migrator(&without).missing(Missing::Allow).up().await.unwrap().is_up_to_date());
 }
 
-fn older() -> Migrations {
-    set([("0001_a.up.sql", "CREATE TABLE a (id INTEGER);"), ("0001_a.down.sql", "DROP TABLE a;")])
+fn older(world: &World) -> Migrations {
+    world.set([("0001_a.up.sql", "CREATE TABLE a (id INT PRIMARY KEY);"), ("0001_a.down.sql", "DROP TABLE a;")])
 }
 
 async fn a_newer_database_is_refused(world: World) {
-    world.up(&three()).await.unwrap();
-    let error = refused(&world, &older(), ErrorKind::Newer, "newer").await;
+    world.up(&world.three()).await.unwrap();
+    let error = refused(&world, &older(&world), ErrorKind::Newer, "newer").await;
     assert!(error.help_text().unwrap().contains("shop 2.3.0"));
     // Not everything of it is newer: each is named for what it is.
-    let mixed = set([("0001_a.up.sql", "CREATE TABLE a (id BIGINT);"), ("0001_a.down.sql", "DROP TABLE a;")]);
+    let mixed =
+        world.set([("0001_a.up.sql", "CREATE TABLE a (id BIGINT PRIMARY KEY);"), ("0001_a.down.sql", "DROP TABLE a;")]);
     refused(&world, &mixed, ErrorKind::Changed, "newer_and_edited").await;
 }
 
 async fn a_newer_database_without_a_way_back_says_so(world: World) {
-    world.up(&set([("0001_a.sql", "CREATE TABLE a (id INTEGER);"), ("0002_b.sql", "SELECT 1;")])).await.unwrap();
-    let error = world.up(&set([("0001_a.sql", "CREATE TABLE a (id INTEGER);")])).await.unwrap_err();
+    world
+        .up(&world.set([("0001_a.sql", "CREATE TABLE a (id INT PRIMARY KEY);"), ("0002_b.sql", "SELECT id FROM a;")]))
+        .await
+        .unwrap();
+    let error = world.up(&world.set([("0001_a.sql", "CREATE TABLE a (id INT PRIMARY KEY);")])).await.unwrap_err();
     let help = "deploy shop 2.3.0 or newer; there is no way back, since 0002 b left no down script";
     assert_eq!(error.help_text(), Some(help));
 }
 
 async fn a_newer_database_may_be_allowed(world: World) {
-    world.up(&three()).await.unwrap();
-    let older = older();
+    world.up(&world.three()).await.unwrap();
+    let older = older(&world);
     let report = world.migrator(&older).newer(Newer::Allow).up().await.unwrap();
     assert!(report.is_up_to_date());
     let refused = world.migrator(&older).newer(Newer::AllowIfExpanding).up().await.unwrap_err();
@@ -118,57 +122,57 @@ async fn a_newer_database_may_be_allowed(world: World) {
 }
 
 async fn a_newer_database_may_be_allowed_where_it_only_expands(world: World) {
-    let newer = set([
-        ("0001_a.up.sql", "CREATE TABLE a (id INTEGER);"),
+    let newer = world.set([
+        ("0001_a.up.sql", "CREATE TABLE a (id INT PRIMARY KEY);"),
         ("0001_a.down.sql", "DROP TABLE a;"),
-        ("0002_b.sql", "-- whimbrel:phase expand\nALTER TABLE a ADD COLUMN b INTEGER;"),
-        ("0003_c.sql", "-- whimbrel:phase expand\nALTER TABLE a ADD COLUMN c INTEGER;"),
+        ("0002_b.sql", "-- whimbrel:phase expand\nALTER TABLE a ADD b INT;"),
+        ("0003_c.sql", "-- whimbrel:phase expand\nALTER TABLE a ADD c INT;"),
     ]);
     world.up(&newer).await.unwrap();
-    let older = older();
+    let older = older(&world);
     assert_eq!(world.up(&older).await.unwrap_err().kind(), ErrorKind::Newer);
     let report = world.migrator(&older).newer(Newer::AllowIfExpanding).up().await.unwrap();
     assert!(report.is_up_to_date());
 }
 
-fn with_late() -> Migrations {
-    set([
-        ("0001_a.sql", "CREATE TABLE a (id INTEGER);"),
-        ("0002_late.sql", "CREATE TABLE late (id INTEGER);"),
-        ("0003_later.sql", "CREATE TABLE later (id INTEGER);"),
-        ("0004_d.sql", "CREATE TABLE d (id INTEGER);"),
+fn with_late(world: &World) -> Migrations {
+    world.set([
+        ("0001_a.sql", "CREATE TABLE a (id INT PRIMARY KEY);"),
+        ("0002_late.sql", "CREATE TABLE late (id INT PRIMARY KEY);"),
+        ("0003_later.sql", "CREATE TABLE later (id INT PRIMARY KEY);"),
+        ("0004_d.sql", "CREATE TABLE d (id INT PRIMARY KEY);"),
         PENDING,
         ("whimbrel.toml", "gaps = \"allow\""),
     ])
 }
 
-fn without_late() -> Migrations {
-    set([
-        ("0001_a.sql", "CREATE TABLE a (id INTEGER);"),
-        ("0004_d.sql", "CREATE TABLE d (id INTEGER);"),
+fn without_late(world: &World) -> Migrations {
+    world.set([
+        ("0001_a.sql", "CREATE TABLE a (id INT PRIMARY KEY);"),
+        ("0004_d.sql", "CREATE TABLE d (id INT PRIMARY KEY);"),
         ("whimbrel.toml", "gaps = \"allow\""),
     ])
 }
 
 async fn late_migrations_are_refused_and_named(world: World) {
-    world.up(&without_late()).await.unwrap();
-    refused(&world, &with_late(), ErrorKind::OutOfOrder, "out_of_order").await;
+    world.up(&without_late(&world)).await.unwrap();
+    refused(&world, &with_late(&world), ErrorKind::OutOfOrder, "out_of_order").await;
 }
 
 async fn late_migrations_may_be_allowed(world: World) {
-    world.up(&without_late()).await.unwrap();
-    let set = with_late();
+    world.up(&without_late(&world)).await.unwrap();
+    let set = with_late(&world);
     let report = world.migrator(&set).out_of_order(OutOfOrder::Allow).up().await.unwrap();
     assert_eq!((report.steps().len(), report.applied()), (3, 5));
     assert_eq!(world.versions("completed").await, ["1", "4", "2", "3", "9"]);
     assert!(world.up(&set).await.unwrap().is_up_to_date());
     // Also when the late ones come without a new one, so that the last entry is an old one.
-    let once_more = crate::stories::world::set([
-        ("0001_a.sql", "CREATE TABLE a (id INTEGER);"),
-        ("0002_late.sql", "CREATE TABLE late (id INTEGER);"),
-        ("0003_later.sql", "CREATE TABLE later (id INTEGER);"),
-        ("0004_d.sql", "CREATE TABLE d (id INTEGER);"),
-        ("0005_last.sql", "CREATE TABLE last (id INTEGER);"),
+    let once_more = world.set([
+        ("0001_a.sql", "CREATE TABLE a (id INT PRIMARY KEY);"),
+        ("0002_late.sql", "CREATE TABLE late (id INT PRIMARY KEY);"),
+        ("0003_later.sql", "CREATE TABLE later (id INT PRIMARY KEY);"),
+        ("0004_d.sql", "CREATE TABLE d (id INT PRIMARY KEY);"),
+        ("0005_last.sql", "CREATE TABLE last (id INT PRIMARY KEY);"),
         PENDING,
         ("whimbrel.toml", "gaps = \"allow\""),
     ]);
@@ -178,11 +182,11 @@ async fn late_migrations_may_be_allowed(world: World) {
 }
 
 async fn a_database_below_the_minimum_is_refused(world: World) {
-    world.migrator(&older()).application("shop 0.9.0").up().await.unwrap();
-    let set = set([
-        ("0001_a.up.sql", "CREATE TABLE a (id INTEGER);"),
+    world.migrator(&older(&world)).application("shop 0.9.0").up().await.unwrap();
+    let set = world.set([
+        ("0001_a.up.sql", "CREATE TABLE a (id INT PRIMARY KEY);"),
         ("0001_a.down.sql", "DROP TABLE a;"),
-        ("0002_b.sql", "CREATE TABLE b (id INTEGER);"),
+        ("0002_b.sql", "CREATE TABLE b (id INT PRIMARY KEY);"),
         PENDING,
         ("whimbrel.toml", "gaps = \"allow\"\nminimum_supported = \"2\""),
     ]);
@@ -195,15 +199,15 @@ async fn a_database_below_the_minimum_is_refused(world: World) {
 
 async fn a_first_run_that_was_cut_short_below_the_minimum_goes_on(world: World) {
     let with = |second| {
-        set([
-            ("0001_a.sql", "CREATE TABLE a (id INTEGER);"),
+        world.set([
+            ("0001_a.sql", "CREATE TABLE a (id INT PRIMARY KEY);"),
             ("0002_b.sql", second),
             PENDING,
             ("whimbrel.toml", "gaps = \"allow\"\nminimum_supported = \"9\""),
         ])
     };
     assert_eq!(world.up(&with("SELEKT")).await.unwrap_err().kind(), ErrorKind::Failed);
-    let mended = with("SELECT 1");
+    let mended = with("SELECT id FROM a");
     // Neither another release nor one whose name does not tell it from others knows that it was a first run.
     for application in ["shop 2.3.1", "shop"] {
         let error = world.migrator(&mended).application(application).up().await.unwrap_err();
@@ -214,31 +218,35 @@ async fn a_first_run_that_was_cut_short_below_the_minimum_goes_on(world: World) 
 }
 
 async fn semantic_versions_are_refused_by_their_numbers(world: World) {
-    const PINS: (&str, &str) = ("1.0.0_pins.up.sql", "CREATE TABLE pins (id INTEGER);");
-    const STATS: (&str, &str) = ("1.9.0_stats.up.sql", "CREATE TABLE stats (id INTEGER);");
-    const PEERS: (&str, &str) = ("1.10.0_peers.up.sql", "CREATE TABLE peers (id INTEGER);");
-    let old = set([("0.9.0_all.up.sql", "CREATE TABLE everything (id INTEGER);")]);
+    const PINS: (&str, &str) = ("1.0.0_pins.up.sql", "CREATE TABLE pins (id INT PRIMARY KEY);");
+    const STATS: (&str, &str) = ("1.9.0_stats.up.sql", "CREATE TABLE stats (id INT PRIMARY KEY);");
+    const PEERS: (&str, &str) = ("1.10.0_peers.up.sql", "CREATE TABLE peers (id INT PRIMARY KEY);");
+    let old = world.set([("0.9.0_all.up.sql", "CREATE TABLE everything (id INT PRIMARY KEY);")]);
     world.migrator(&old).application("storage 0.9.0").up().await.unwrap();
     let minimum = "minimum_supported = \"1.0.0\"";
-    let new = set([("0.9.0_all.up.sql", "CREATE TABLE everything (id INTEGER);"), PINS, ("whimbrel.toml", minimum)]);
+    let new = world.set([
+        ("0.9.0_all.up.sql", "CREATE TABLE everything (id INT PRIMARY KEY);"),
+        PINS,
+        ("whimbrel.toml", minimum),
+    ]);
     world.shows("below_the_minimum_semantic", &world.up(&new).await.unwrap_err());
     assert!(!world.has("pins").await);
 
     // An empty database is none of an old release.
     world.migrator(&old).down(Rollback::All).await.unwrap_err();
-    world.run("DELETE FROM whimbrel_history; DELETE FROM whimbrel_events").await;
-    let both = set([PINS, STATS, PEERS, ("whimbrel.toml", minimum)]);
-    assert_eq!(world.up(&both).await.unwrap().current().unwrap().to_string(), "1.10.0");
-    assert!(world.up(&both).await.unwrap().is_up_to_date());
-    let older = set([PINS, STATS, ("whimbrel.toml", minimum)]);
-    let error = world.up(&older).await.unwrap_err();
+    let empty = async |set| world.migrator(set).history_table("another_history").unwrap().up().await;
+    let both = world.set([PINS, STATS, PEERS, ("whimbrel.toml", minimum)]);
+    assert_eq!(empty(&both).await.unwrap().current().unwrap().to_string(), "1.10.0");
+    assert!(empty(&both).await.unwrap().is_up_to_date());
+    let older = world.set([PINS, STATS, ("whimbrel.toml", minimum)]);
+    let error = empty(&older).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Newer);
     world.shows("newer_semantic", &error);
 }
 
 async fn a_set_for_another_database_is_refused(world: World) {
     let other = world.choose("postgres", "sqlite");
-    let set = crate::stories::world::set_for(other, [PENDING]);
+    let set = set_for(other, [PENDING]);
     let error = world.up(&set).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Refused);
     world.shows("another_database", &error);

@@ -2,25 +2,25 @@
 
 use whimbrel::{ErrorKind, Migrations, Mode, Outcome, Rollback};
 
-use crate::stories::world::{World, set, set_for, stories, three};
+use crate::stories::world::{World, set, set_for, stories};
 
 stories! {
-    steps_are_taken_back_last_first on sqlite, postgres, mysql
-    everything_above_a_version_is_taken_back on sqlite, postgres, mysql
-    one_migration_is_taken_back_by_its_name on sqlite, postgres, mysql
-    a_task_in_the_middle_is_taken_back_as_a_whole on sqlite, postgres, mysql
-    all_is_taken_back_and_applied_again on sqlite, postgres, mysql
-    a_rollback_without_a_way_back_is_refused_as_a_whole on sqlite, postgres, mysql
-    an_older_binary_takes_back_with_the_stored_script on sqlite, postgres, mysql
+    steps_are_taken_back_last_first on sqlite, postgres, mysql, scylla
+    everything_above_a_version_is_taken_back on sqlite, postgres, mysql, scylla
+    one_migration_is_taken_back_by_its_name on sqlite, postgres, mysql, scylla
+    a_task_in_the_middle_is_taken_back_as_a_whole on sqlite, postgres, mysql, scylla
+    all_is_taken_back_and_applied_again on sqlite, postgres, mysql, scylla
+    a_rollback_without_a_way_back_is_refused_as_a_whole on sqlite, postgres, mysql, scylla
+    an_older_binary_takes_back_with_the_stored_script on sqlite, postgres, mysql, scylla
     a_failed_rollback_leaves_its_step_applied on sqlite, postgres
-    what_is_not_applied_cannot_be_taken_back on sqlite, postgres, mysql
-    a_baseline_has_no_way_back on sqlite, postgres, mysql
-    a_stored_script_runs_as_its_name_said on sqlite, postgres, mysql
-    an_error_in_a_stored_script_says_where_it_is_stored on sqlite, postgres, mysql
+    what_is_not_applied_cannot_be_taken_back on sqlite, postgres, mysql, scylla
+    a_baseline_has_no_way_back on sqlite, postgres, mysql, scylla
+    a_stored_script_runs_as_its_name_said on sqlite, postgres, mysql, scylla
+    an_error_in_a_stored_script_says_where_it_is_stored on sqlite, postgres, mysql, scylla
 }
 
 async fn steps_are_taken_back_last_first(world: World) {
-    let set = three();
+    let set = world.three();
     world.up(&set).await.unwrap();
     let report = world.migrator(&set).down(Rollback::Steps(2)).await.unwrap();
     let names: Vec<_> = report.steps().iter().map(|step| step.name.as_str()).collect();
@@ -38,7 +38,7 @@ async fn steps_are_taken_back_last_first(world: World) {
 }
 
 async fn everything_above_a_version_is_taken_back(world: World) {
-    let set = three();
+    let set = world.three();
     world.up(&set).await.unwrap();
     let report = world.migrator(&set).down(Rollback::To("1".parse().unwrap())).await.unwrap();
     assert_eq!((report.steps().len(), report.applied()), (2, 1));
@@ -47,7 +47,7 @@ async fn everything_above_a_version_is_taken_back(world: World) {
 }
 
 async fn one_migration_is_taken_back_by_its_name(world: World) {
-    let set = three();
+    let set = world.three();
     world.up(&set).await.unwrap();
     let mut migrator = world.migrator(&set);
     assert_eq!(migrator.down(Rollback::Name("b".into())).await.unwrap().steps().len(), 1);
@@ -58,17 +58,17 @@ async fn one_migration_is_taken_back_by_its_name(world: World) {
 }
 
 fn tasks(world: &World) -> Migrations {
-    let drop = world.choose("DROP INDEX b_id;", world.each("", "DROP INDEX b_id;", "DROP INDEX b_id ON b;"));
+    let drop = if world.dialect() == "mysql" { "DROP INDEX b_n ON b;" } else { "DROP INDEX b_n;" };
     set_for(
         world.dialect(),
         [
-            ("2025-01-10/0001-TASK-1-create-a_up.sql", "CREATE TABLE a (id INTEGER);"),
+            ("2025-01-10/0001-TASK-1-create-a_up.sql", "CREATE TABLE a (id INT PRIMARY KEY);"),
             ("2025-01-10/0001-TASK-1-create-a_down.sql", "DROP TABLE a;"),
-            ("2025-01-11/0002-TASK-2-create-b_up.sql", "CREATE TABLE b (id INTEGER);"),
+            ("2025-01-11/0002-TASK-2-create-b_up.sql", "CREATE TABLE b (id INT PRIMARY KEY, n INT);"),
             ("2025-01-11/0002-TASK-2-create-b_down.sql", "DROP TABLE b;"),
-            ("2025-01-12/0003-TASK-2-index-b_up.sql", "CREATE INDEX b_id ON b (id);"),
+            ("2025-01-12/0003-TASK-2-index-b_up.sql", "CREATE INDEX b_n ON b (n);"),
             ("2025-01-12/0003-TASK-2-index-b_down.sql", drop),
-            ("2025-01-13/0004-TASK-3-create-c_up.sql", "CREATE TABLE c (id INTEGER);"),
+            ("2025-01-13/0004-TASK-3-create-c_up.sql", "CREATE TABLE c (id INT PRIMARY KEY);"),
             ("2025-01-13/0004-TASK-3-create-c_down.sql", "DROP TABLE c;"),
         ],
     )
@@ -93,7 +93,7 @@ async fn a_task_in_the_middle_is_taken_back_as_a_whole(world: World) {
 }
 
 async fn all_is_taken_back_and_applied_again(world: World) {
-    let set = three();
+    let set = world.three();
     for _ in 0..3 {
         assert_eq!(world.up(&set).await.unwrap().applied(), 3);
         let report = world.migrator(&set).down(Rollback::All).await.unwrap();
@@ -103,10 +103,10 @@ async fn all_is_taken_back_and_applied_again(world: World) {
 }
 
 async fn a_rollback_without_a_way_back_is_refused_as_a_whole(world: World) {
-    let set = set([
-        ("0001_a.sql", "CREATE TABLE a (id INTEGER)"),
-        ("0002_b.sql", "CREATE TABLE b (id INTEGER)"),
-        ("0003_c.up.sql", "CREATE TABLE c (id INTEGER);"),
+    let set = world.set([
+        ("0001_a.sql", "CREATE TABLE a (id INT PRIMARY KEY)"),
+        ("0002_b.sql", "CREATE TABLE b (id INT PRIMARY KEY)"),
+        ("0003_c.up.sql", "CREATE TABLE c (id INT PRIMARY KEY);"),
         ("0003_c.down.sql", "DROP TABLE c;"),
     ]);
     world.up(&set).await.unwrap();
@@ -120,8 +120,9 @@ async fn a_rollback_without_a_way_back_is_refused_as_a_whole(world: World) {
 }
 
 async fn an_older_binary_takes_back_with_the_stored_script(world: World) {
-    world.up(&three()).await.unwrap();
-    let older = set([("0001_a.up.sql", "CREATE TABLE a (id INTEGER);"), ("0001_a.down.sql", "DROP TABLE a;")]);
+    world.up(&world.three()).await.unwrap();
+    let older =
+        world.set([("0001_a.up.sql", "CREATE TABLE a (id INT PRIMARY KEY);"), ("0001_a.down.sql", "DROP TABLE a;")]);
     let report = world.migrator(&older).down(Rollback::To("1".parse().unwrap())).await.unwrap();
     assert_eq!(report.steps().len(), 2);
     assert!(world.has("a").await && !world.has("b").await && !world.has("c").await);
@@ -149,7 +150,7 @@ async fn a_failed_rollback_leaves_its_step_applied(world: World) {
 }
 
 async fn what_is_not_applied_cannot_be_taken_back(world: World) {
-    let set = three();
+    let set = world.three();
     assert!(world.migrator(&set).down(Rollback::Steps(1)).await.unwrap().is_up_to_date());
     world.up(&set).await.unwrap();
     world.migrator(&set).down(Rollback::Steps(1)).await.unwrap();
@@ -159,8 +160,8 @@ async fn what_is_not_applied_cannot_be_taken_back(world: World) {
 }
 
 async fn a_baseline_has_no_way_back(world: World) {
-    let set = three();
-    world.run("CREATE TABLE a (id INTEGER); CREATE TABLE b (id INTEGER)").await;
+    let set = world.three();
+    world.run("CREATE TABLE a (id INT PRIMARY KEY); CREATE TABLE b (id INT PRIMARY KEY)").await;
     let report = world.migrator(&set).baseline(&"2".parse().unwrap()).await.unwrap();
     assert_eq!((report.steps().len(), report.applied()), (2, 2));
     let report = world.up(&set).await.unwrap();
@@ -180,13 +181,13 @@ async fn a_stored_script_runs_as_its_name_said(world: World) {
     let newer = set_for(
         world.dialect(),
         [
-            ("0001_a.up.sql", "CREATE TABLE a (id INTEGER);"),
-            ("0002_b.up.sql", "CREATE TABLE b (id INTEGER);"),
+            ("0001_a.up.sql", "CREATE TABLE a (id INT PRIMARY KEY);"),
+            ("0002_b.up.sql", "CREATE TABLE b (id INT PRIMARY KEY);"),
             ("0002_b.autocommit.down.sql", "DROP TABLE b;"),
         ],
     );
     world.up(&newer).await.unwrap();
-    let older = set_for(world.dialect(), [("0001_a.up.sql", "CREATE TABLE a (id INTEGER);")]);
+    let older = set_for(world.dialect(), [("0001_a.up.sql", "CREATE TABLE a (id INT PRIMARY KEY);")]);
     let mut migrator = world.migrator(&older);
     assert_eq!(migrator.plan_down(Rollback::Steps(1)).await.unwrap().steps()[0].mode(), Mode::Outside);
     migrator.down(Rollback::Steps(1)).await.unwrap();
@@ -194,13 +195,13 @@ async fn a_stored_script_runs_as_its_name_said(world: World) {
 }
 
 async fn an_error_in_a_stored_script_says_where_it_is_stored(world: World) {
-    let newer = set([
-        ("0001_a.up.sql", "CREATE TABLE a (id INTEGER);"),
-        ("0002_b.up.sql", "CREATE TABLE b (id INTEGER);"),
+    let newer = world.set([
+        ("0001_a.up.sql", "CREATE TABLE a (id INT PRIMARY KEY);"),
+        ("0002_b.up.sql", "CREATE TABLE b (id INT PRIMARY KEY);"),
         ("0002_b.down.sql", "DROP TABLE b;\nDROP TABLE bb;"),
     ]);
     world.up(&newer).await.unwrap();
-    let older = set([("0001_a.up.sql", "CREATE TABLE a (id INTEGER);")]);
+    let older = world.set([("0001_a.up.sql", "CREATE TABLE a (id INT PRIMARY KEY);")]);
     let error = world.migrator(&older).down(Rollback::Steps(1)).await.unwrap_err();
     world.shows("stored_script_fails", &error);
     assert_eq!(world.has("b").await, world.each(true, true, false));

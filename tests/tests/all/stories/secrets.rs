@@ -8,13 +8,13 @@ use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use whimbrel::{Migrator, Rollback};
 use whimbrel_tests::log::{MARK, listen, marked};
 
-use crate::stories::world::{World, set, set_for, stories, three};
+use crate::stories::world::{World, set_for, stories, three};
 
 stories! {
     a_wrong_password_is_not_shown on postgres
-    a_bad_url_is_not_shown on sqlite, postgres, mysql
-    no_log_has_the_text_of_a_script on sqlite, postgres, mysql
-    hostile_names_are_only_names on sqlite, postgres, mysql
+    a_bad_url_is_not_shown on sqlite, postgres, mysql, scylla
+    no_log_has_the_text_of_a_script on sqlite, postgres, mysql, scylla
+    hostile_names_are_only_names on sqlite, postgres, mysql, scylla
     the_history_stands_where_it_is_told_to on sqlite, postgres, mysql
 }
 
@@ -45,7 +45,7 @@ async fn a_wrong_password_is_not_shown(world: World) {
 }
 
 async fn a_bad_url_is_not_shown(world: World) {
-    let set = three();
+    let set = world.three();
     let urls: &[(&str, &str)] = world.choose(
         &[
             ("url_mode", "sqlite://hunter2-5ecret.db?mode=hunter2-5ecret"),
@@ -59,7 +59,14 @@ async fn a_bad_url_is_not_shown(world: World) {
             ("url_none", "hunter2-5ecret"),
         ],
     );
-    for (name, url) in urls {
+    let cql: &[(&str, &str)] = &[
+        ("url_port", "scylla://user:hunter2-5ecret@host:hunter2-5ecret/keyspace"),
+        ("url_password", "scylla://user:hunter2-5ecret/what@host/keyspace"),
+        ("url_parameter", "scylla://user:hunter2-5ecret@host/keyspace?hunter2-5ecret=1"),
+        ("url_level", "cassandra://user:hunter2-5ecret@host/keyspace?serial_level=hunter2-5ecret"),
+        ("url_host", "scylla://user:hunter2-5ecret@/keyspace"),
+    ];
+    for (name, url) in world.cql_or(cql, urls) {
         let Err(error) = Migrator::connect(&set, url) else { panic!("{url} is not bad") };
         assert!(!all_of(&error).contains(SECRET), "{}", all_of(&error));
         world.shows(name, &error);
@@ -68,11 +75,12 @@ async fn a_bad_url_is_not_shown(world: World) {
 
 async fn no_log_has_the_text_of_a_script(world: World) {
     listen();
-    let word = world.each("quietly-on-sqlite", "quietly-on-postgres", "quietly-on-mysql");
+    let word = format!("quietly-on-{}", world.dialect());
 
-    // What sqlx logs would be seen.
+    // What the drivers below ours log would be seen.
     let control = format!("SELECT 'loudly, {word}, {MARK}'");
-    world.texts(&control).await;
+    let cql = format!("SELECT key FROM system.local WHERE key = 'loudly, {word}, {MARK}'");
+    world.texts(&world.cql_or(cql, control)).await;
     assert!(!marked(&format!("loudly, {word}")).is_empty());
 
     let slow = world.each(
@@ -80,18 +88,27 @@ async fn no_log_has_the_text_of_a_script(world: World) {
         "SELECT pg_sleep(1.2);",
         "SELECT SLEEP(1.2);",
     );
-    let secret = format!("CREATE TABLE a (b TEXT);\nINSERT INTO a VALUES ('silently, {word}, {MARK}');\n{slow}");
+    // Nothing of CQL takes its time.
+    let slow = world.cql_or("SELECT key FROM system.local;", slow);
+    let insert = format!("INSERT INTO a (id, b) VALUES (1, 'silently, {word}, {MARK}');");
+    let secret = format!("CREATE TABLE a (id INT PRIMARY KEY, b TEXT);\n{insert}\n{slow}");
     let outside = format!("-- whimbrel:no-transaction\n{}", secret.replace(" a ", " c ").replace(slow, ""));
-    // What is done of it would stay on MariaDB, and nothing could be taken back.
-    let first = world.choose("INSERT", world.each("", "INSERT", "INSERT INTO nowhere SELECT * FROM nowhere; INSERT"));
+    // What is done of it would stay on MariaDB and Cassandra, and nothing could be taken back.
+    let first = world.each("", "", "DELETE FROM nowhere WHERE id = 1;");
     let broken =
-        format!("{first} INTO a VALUES ('silently, {word}, {MARK}');\nSELECT 'silently, {word}, {MARK}' FROM nowhere;");
+        format!("{first}{};\nSELECT id FROM nowhere WHERE b = 'silently, {word}, {MARK}';", insert.replace("(1", "(2"));
     let dialect = world.dialect();
-    let down = format!("DELETE FROM a WHERE b = 'silently, {word}, {MARK}'; DROP TABLE a;");
+    let down = format!("UPDATE a SET b = 'silently, {word}, {MARK}' WHERE id = 1; DROP TABLE a;");
     let good = [
         ("0001_a.up.sql", secret.as_str()),
         ("0001_a.down.sql", &down),
-        ("0001_a.verify.sql", &*format!("SELECT b FROM a WHERE b LIKE 'silently, {word}, {MARK}'")),
+        (
+            "0001_a.verify.sql",
+            &*format!(
+                "SELECT b FROM a WHERE {}",
+                world.cql_or("id = 1".to_owned(), format!("b LIKE 'silently, {word}, {MARK}'"))
+            ),
+        ),
         ("0002_c.up.sql", &outside),
         ("0002_c.down.sql", "DROP TABLE c"),
     ];
@@ -103,7 +120,7 @@ async fn no_log_has_the_text_of_a_script(world: World) {
     migrator.validate().await.unwrap();
     migrator.status().await.unwrap();
     migrator.plan(whimbrel::Target::Latest).await.unwrap();
-    let edited = set([("0001_a.sql", "SELECT 1")]);
+    let edited = world.set([("0001_a.sql", "SELECT id FROM a")]);
     world.up(&edited).await.unwrap_err();
     assert_eq!(world.migrator(&good).down(Rollback::All).await.unwrap().applied(), 0);
     let mut by_url = Migrator::connect(&good, &world.url()).unwrap();
@@ -125,6 +142,9 @@ async fn no_log_has_the_text_of_a_script(world: World) {
             let mut connection = options.disable_statement_logging().connect().await.unwrap();
             Migrator::new(&good, &mut connection).down(Rollback::All).await.unwrap();
         }
+        World::Scylla(session, _) => {
+            Migrator::new(&good, session).down(Rollback::All).await.unwrap();
+        }
     }
     let silently = marked(&format!("silently, {word}"));
     assert!(silently.is_empty(), "{silently:#?}");
@@ -135,10 +155,11 @@ const HOSTILE: &str = "it's \"quoted\" \\'; DROP TABLE whimbrel_history; --";
 async fn hostile_names_are_only_names(world: World) {
     let name = format!("0001_{HOSTILE}.up.sql");
     let down = format!("0001_{HOSTILE}.down.sql");
-    let standard = "CREATE TABLE a (b TEXT);\nINSERT INTO a VALUES ('it''s \\'); -- ' \"";
     // Where a backslash takes the next character with it.
-    let text =
-        world.each(standard, standard, "CREATE TABLE a (b TEXT);\nINSERT INTO a VALUES ('it\\'s \\\\'); -- ' \"");
+    let quoted = if world.dialect() == "mysql" { "it\\'s \\\\" } else { "it''s \\" };
+    let text = &*format!(
+        "CREATE TABLE a (id INT PRIMARY KEY, b TEXT);\nINSERT INTO a (id, b) VALUES (1, '{quoted}'); -- ' \""
+    );
     let dialect = world.dialect();
     let set = set_for(dialect, [(&*name, text), (&*down, "DROP TABLE a; -- \\'")]);
     let mut migrator = world.migrator(&set).application(HOSTILE);
@@ -146,8 +167,8 @@ async fn hostile_names_are_only_names(world: World) {
     assert!(migrator.up().await.unwrap().is_up_to_date());
     let entry = migrator.history().await.unwrap().remove(0);
     assert_eq!((entry.name.as_str(), entry.application.as_str()), (HOSTILE, HOSTILE));
-    assert_eq!(world.texts("SELECT up FROM whimbrel_history").await, [text]);
-    let other = crate::stories::world::set([("0002_b.sql", "SELECT 1"), ("whimbrel.toml", "gaps = \"allow\"")]);
+    assert_eq!(world.entry("1", "up").await, text);
+    let other = world.set([("0002_b.sql", "SELECT id FROM a"), ("whimbrel.toml", "gaps = \"allow\"")]);
     assert!(world.up(&other).await.unwrap_err().to_string().contains(HOSTILE));
     let error = migrator.down(Rollback::Name("'; DROP TABLE a; --".into())).await.unwrap_err();
     assert!(error.to_string().contains("`'; DROP TABLE a; --`"), "{error}");
@@ -157,11 +178,11 @@ async fn hostile_names_are_only_names(world: World) {
 async fn the_history_stands_where_it_is_told_to(world: World) {
     let schema = world.choose("main", "Odd 'schema'; --");
     match &world {
-        World::Sqlite(..) => {}
+        World::Sqlite(..) | World::Scylla(..) => {}
         World::Postgres(..) => world.run(format!("CREATE SCHEMA \"{schema}\"")).await,
         World::Mysql(..) => world.run(format!("CREATE DATABASE IF NOT EXISTS `{schema}`")).await,
     }
-    let set = three();
+    let set = world.three();
     for name in [format!("{schema}.Own \\ 'history'; DROP TABLE a; --"), "plain".to_owned()] {
         let mut migrator = world.migrator(&set).history_table(&name).unwrap();
         assert_eq!(migrator.up().await.unwrap().applied(), 3);

@@ -99,6 +99,10 @@ async fn twenty_starters_share_a_pool(world: World) {
                 let pool = pool.clone();
                 async move { migrate(set, &pool).await }
             }),
+            World::Scylla(session, _) => starters.spawn({
+                let session = std::sync::Arc::clone(session);
+                async move { migrate(set, &session).await }
+            }),
         };
     }
     all_succeed(&world, starters, 10).await;

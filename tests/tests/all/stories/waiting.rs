@@ -1,30 +1,31 @@
 //! Promise 10: waiting for others is bounded and says for whom; nothing stays locked.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use sqlx::{Connection, Executor};
-use whimbrel::{ErrorKind, Migrations, Migrator, Outcome};
+use whimbrel::{ErrorKind, Migrations, Migrator, Outcome, Target};
 use whimbrel_core::Digest;
-use whimbrel_tests::Proxy;
 use whimbrel_tests::log::{heard, listen};
 use whimbrel_tests::proxy::Fault;
+use whimbrel_tests::{Proxy, cassandra};
 
 use crate::stories::world::{World, set, set_for, stories, three};
 
 stories! {
-    waiting_for_another_runner_is_bounded on sqlite, postgres, mysql
-    a_runner_that_ends_is_waited_for on sqlite, postgres, mysql
+    waiting_for_another_runner_is_bounded on sqlite, postgres, mysql, scylla
+    a_runner_that_ends_is_waited_for on sqlite, postgres, mysql, scylla
     a_table_that_somebody_holds_is_waited_for on postgres
     waiting_for_a_table_is_bounded on postgres
     those_in_the_way_are_named_and_no_others on postgres
     those_in_the_way_of_a_concurrent_index_are_named on postgres
-    each_wait_is_an_event on sqlite, postgres, mysql
+    each_wait_is_an_event on sqlite, postgres, mysql, scylla
     a_lock_timeout_of_a_script_is_kept on postgres
     a_script_says_how_long_it_may_wait on postgres
     whoever_is_at_work_is_waited_for_as_long_as_the_script_may_wait on postgres
     a_wait_for_a_table_is_an_event_with_the_time_of_the_try on postgres
     a_look_that_is_cut_off_is_taken_again on postgres
-    nothing_stays_locked_after_an_error on sqlite, postgres, mysql
+    nothing_stays_locked_after_an_error on sqlite, postgres, mysql, scylla
     nothing_stays_locked_after_a_panic on sqlite, postgres
     a_run_may_not_take_longer_than_its_timeout on sqlite, postgres, mysql
 }
@@ -66,6 +67,22 @@ async fn other_runner(world: &World) -> tokio::sync::oneshot::Sender<()> {
                 connection.close().await.unwrap();
             });
         }
+        World::Scylla(session, _) => {
+            let session = Arc::clone(session);
+            world.migrator(&world.three()).up_to(Target::Steps(1)).await.unwrap();
+            tokio::spawn(async move {
+                let write = async |sets: &str| {
+                    let text = format!("UPDATE whimbrel_history SET {sets} WHERE scope = 'whimbrel' IF fence > 0");
+                    cassandra::rows(&session, &text).await.unwrap();
+                };
+                let work = "work_version = '2', work_direction = 'up', work_statement = 1, work_statements = 2";
+                let who = "owner = 'me', held_by = 'ada@web-1', process = 7, held_application = 'shop 2.2.0'";
+                write(&format!("{who}, {work}, held_since = toTimestamp(now()), beat = 1, lease_ms = 30000")).await;
+                hold.send(()).unwrap();
+                drop(ended.await);
+                write("owner = null").await;
+            });
+        }
     }
     held.await.unwrap();
     end
@@ -90,7 +107,7 @@ fn lock_name(database: &str) -> String {
 
 async fn waiting_for_another_runner_is_bounded(world: World) {
     let other = other_runner(&world).await;
-    let set = three();
+    let set = world.three();
     let begin = Instant::now();
     let error = world.migrator(&set).lock_timeout(Duration::from_millis(400)).up().await.unwrap_err();
     let waited = begin.elapsed();
@@ -105,7 +122,7 @@ async fn waiting_for_another_runner_is_bounded(world: World) {
 
 async fn a_runner_that_ends_is_waited_for(world: World) {
     let other = other_runner(&world).await;
-    let set = three();
+    let set = world.three();
     let mut migrator = world.migrator(&set);
     let (report, ()) = tokio::join!(migrator.up(), async {
         // Long enough that it has found the other one at work, also on a busy machine.
@@ -194,7 +211,7 @@ async fn those_in_the_way_of_a_concurrent_index_are_named(world: World) {
 async fn each_wait_is_an_event(world: World) {
     let other = other_runner(&world).await;
     listen();
-    let set = three();
+    let set = world.three();
     world.migrator(&set).lock_timeout(Duration::from_millis(200)).up().await.unwrap_err();
     let heard = heard();
     let waits = heard.lines().filter(|line| line.starts_with("message=waited for another ")).count();
@@ -322,7 +339,7 @@ async fn a_look_that_is_cut_off_is_taken_again(world: World) {
 
 /// Another runner, and another writer, get through at once.
 async fn assert_free(world: &World) {
-    let set = three();
+    let set = world.three();
     let table = world.each("main.other_history", "public.other_history", "other_history");
     let mut migrator = world.migrator(&set).history_table(table).unwrap().lock_timeout(Duration::from_millis(50));
     assert_eq!(migrator.up().await.unwrap().applied(), 3);
@@ -333,13 +350,13 @@ async fn assert_free(world: &World) {
 }
 
 async fn nothing_stays_locked_after_an_error(world: World) {
-    let outside = "-- whimbrel:no-transaction\nCREATE TABLE y (id INTEGER);\nSELEKT";
-    for broken in ["CREATE TABLE x (id INTEGER); SELEKT", outside] {
-        let broken = set([("0001_x.sql", broken)]);
-        world.up(&broken).await.unwrap_err();
-        let again = world.migrator(&broken).lock_timeout(Duration::from_millis(50)).up().await.unwrap_err();
+    let outside = "-- whimbrel:no-transaction\nCREATE TABLE y (id INT PRIMARY KEY);\nSELEKT";
+    for (table, broken) in [("one", "CREATE TABLE x (id INT PRIMARY KEY); SELEKT"), ("two", outside)] {
+        let broken = world.set([("0001_x.sql", broken)]);
+        let migrator = || world.migrator(&broken).history_table(table).unwrap();
+        migrator().up().await.unwrap_err();
+        let again = migrator().lock_timeout(Duration::from_millis(50)).up().await.unwrap_err();
         assert_eq!(again.kind(), ErrorKind::Failed, "{again:?}");
-        world.run("DROP TABLE whimbrel_history; DROP TABLE whimbrel_events").await;
     }
     assert_free(&world).await;
 }
@@ -376,7 +393,7 @@ async fn a_run_may_not_take_longer_than_its_timeout(world: World) {
     let endless = world.each(counts, counts, "CREATE TABLE b AS SELECT SLEEP(600) AS number");
     // Steps that go out together are told of together.
     let alone = world.each("-- whimbrel:no-transaction\n", "-- whimbrel:no-transaction\n", "SET @alone = 1;\n");
-    let first = format!("{alone}CREATE TABLE a (id INTEGER)");
+    let first = format!("{alone}CREATE TABLE a (id INT PRIMARY KEY)");
     let set = set_for(world.dialect(), [("0001_a.sql", &*first), ("0002_b.sql", endless)]);
     let begin = Instant::now();
     let error = world.migrator(&set).timeout(Duration::from_secs(3)).up().await.unwrap_err();
@@ -386,6 +403,7 @@ async fn a_run_may_not_take_longer_than_its_timeout(world: World) {
     let outcomes: Vec<_> = error.report().unwrap().steps().iter().map(|step| step.outcome.clone()).collect();
     assert_eq!(outcomes, [Outcome::Done, Outcome::NotRun]);
     // The statement ends by itself: the next run gets through.
-    let corrected = set_for(world.dialect(), [("0001_a.sql", &*first), ("0002_b.sql", "CREATE TABLE b (id INTEGER)")]);
+    let corrected =
+        set_for(world.dialect(), [("0001_a.sql", &*first), ("0002_b.sql", "CREATE TABLE b (id INT PRIMARY KEY)")]);
     assert_eq!(world.up(&corrected).await.unwrap().applied(), 2);
 }

@@ -2,10 +2,13 @@
 
 use std::borrow::Cow;
 use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
 
+use scylla::client::session::Session;
 use sqlx::{AssertSqlSafe, MySqlPool, PgPool, SqlitePool};
-use whimbrel::{Error, Migrations, Migrator};
-use whimbrel_tests::{mysql, postgres, sqlite};
+use whimbrel::{Cluster, Error, Migrations, Migrator};
+use whimbrel_tests::{cassandra, mysql, postgres, sqlite};
 
 /// Makes a test of each story on each database: `a_story on sqlite, postgres` runs `async fn a_story(world: World)`.
 macro_rules! stories {
@@ -27,6 +30,8 @@ pub(crate) enum World {
     Sqlite(SqlitePool, sqlite::Database),
     Postgres(PgPool, Box<postgres::Database>),
     Mysql(MySqlPool, Box<mysql::Database>),
+    /// A session that has the keyspace in use.
+    Scylla(Arc<Session>, Box<cassandra::Keyspace>),
 }
 
 impl World {
@@ -45,6 +50,13 @@ impl World {
         Some(Self::Mysql(database.pool().await, Box::new(database)))
     }
 
+    pub(crate) async fn scylla() -> Option<Self> {
+        let keyspace = cassandra::Keyspace::create().await?;
+        let session = keyspace.session().await;
+        session.use_keyspace(keyspace.name(), true).await.unwrap();
+        Some(Self::Scylla(Arc::new(session), Box::new(keyspace)))
+    }
+
     pub(crate) fn is_sqlite(&self) -> bool {
         matches!(self, Self::Sqlite(..))
     }
@@ -55,7 +67,39 @@ impl World {
             Self::Sqlite(..) => "sqlite",
             Self::Postgres(..) => "postgres",
             Self::Mysql(..) => "mysql",
+            Self::Scylla(..) => "cql",
         }
+    }
+
+    /// The database's name, in names of files.
+    fn name(&self) -> &'static str {
+        if self.is_cql() { "scylla" } else { self.dialect() }
+    }
+
+    pub(crate) fn is_cql(&self) -> bool {
+        matches!(self, Self::Scylla(..))
+    }
+
+    /// A set from files, as [`set`] makes it; `.sql` is CQL where the database speaks that.
+    pub(crate) fn set<const N: usize>(&self, files: [(&str, &str); N]) -> Migrations {
+        if !self.is_cql() {
+            return set(files);
+        }
+        let (config, scripts): (Vec<_>, Vec<_>) = files.into_iter().partition(|(path, _)| *path == "whimbrel.toml");
+        let config = config.iter().map(|(_, text)| format!("{text}\n")).collect::<String>() + "dialect = \"cql\"";
+        let files = scripts.into_iter().chain([("whimbrel.toml", &*config)]);
+        let bytes = files.map(|(path, text)| (path.to_owned(), text.as_bytes().to_vec()));
+        Migrations::from_files(bytes).unwrap_or_else(|problems| panic!("{problems}"))
+    }
+
+    /// [`three`] of the database's language.
+    pub(crate) fn three(&self) -> Migrations {
+        self.set(THREE)
+    }
+
+    /// The one for CQL, or the one for SQL.
+    pub(crate) fn cql_or<T>(&self, cql: T, sql: T) -> T {
+        if self.is_cql() { cql } else { sql }
     }
 
     /// The one for SQLite, or the one for the servers.
@@ -63,12 +107,12 @@ impl World {
         if self.is_sqlite() { sqlite } else { server }
     }
 
-    /// The one for this database.
+    /// The one for this database; MySQL's is that of all whose schema changes stand in no transaction.
     pub(crate) fn each<T>(&self, sqlite: T, postgres: T, mysql: T) -> T {
         match self {
             Self::Sqlite(..) => sqlite,
             Self::Postgres(..) => postgres,
-            Self::Mysql(..) => mysql,
+            Self::Mysql(..) | Self::Scylla(..) => mysql,
         }
     }
 
@@ -77,6 +121,7 @@ impl World {
             Self::Sqlite(_, database) => database.url(),
             Self::Postgres(_, database) => database.url(),
             Self::Mysql(_, database) => database.url(),
+            Self::Scylla(_, keyspace) => keyspace.url(),
         }
     }
 
@@ -86,6 +131,7 @@ impl World {
             Self::Sqlite(..) => "main",
             Self::Postgres(_, database) => database.name(),
             Self::Mysql(_, database) => database.name(),
+            Self::Scylla(_, keyspace) => keyspace.name(),
         }
     }
 
@@ -95,6 +141,7 @@ impl World {
             Self::Sqlite(pool, _) => Migrator::new(set, pool),
             Self::Postgres(pool, _) => Migrator::new(set, pool),
             Self::Mysql(pool, _) => Migrator::new(set, pool),
+            Self::Scylla(session, _) => Migrator::new(set, session).cluster(quick()),
         };
         migrator.application("shop 2.3.0")
     }
@@ -104,19 +151,77 @@ impl World {
         self.migrator(set).up().await
     }
 
-    /// What the events tell of; MySQL begins every step with one that says so.
+    /// What the events tell of, but for those that say that a step begins.
     pub(crate) async fn changes(&self) -> Vec<String> {
-        let begins = self.each("", "", "WHERE what <> 'started'");
-        self.texts(&format!("SELECT what FROM whimbrel_events {begins} ORDER BY id")).await
+        let mut events = match self {
+            Self::Scylla(..) => self.texts("SELECT what FROM whimbrel_history WHERE part = 'event'").await,
+            _ => self.texts("SELECT what FROM whimbrel_events ORDER BY id").await,
+        };
+        events.retain(|what| what != "started");
+        events
     }
 
-    /// Runs a test's own SQL.
+    /// The details of the events of one kind, in order.
+    pub(crate) async fn details(&self, what: &str) -> Vec<String> {
+        let cql = format!("SELECT detail FROM whimbrel_history WHERE part = 'event' AND what = '{what}'");
+        let sql = format!("SELECT detail FROM whimbrel_events WHERE what = '{what}' ORDER BY id");
+        self.texts(&self.cql_or(cql, sql)).await
+    }
+
+    /// The number of events.
+    pub(crate) async fn events(&self) -> i64 {
+        self.count(self.cql_or("whimbrel_history WHERE part = 'event'", "whimbrel_events")).await
+    }
+
+    /// What the entry of a version says in a column of text.
+    pub(crate) async fn entry(&self, version: &str, column: &str) -> String {
+        let part = self.cql_or("part = 'entry' AND ", "");
+        let sql = format!("SELECT {column} FROM whimbrel_history WHERE {part}version = '{version}'");
+        self.texts(&sql).await.remove(0)
+    }
+
+    /// Writes into the entry of a version, which makes it unfinished.
+    pub(crate) async fn unfinish(&self, version: &str, sets: &str) {
+        let whose = format!("version = '{version}'");
+        match self {
+            // The fast path asks what stands in the partition, not the entries.
+            Self::Scylla(..) => {
+                let whose = format!("scope = 'whimbrel' AND part = 'entry' AND {whose} AND event = 0 IF EXISTS");
+                self.run(format!("UPDATE whimbrel_history SET unfinished = 1, {sets} WHERE {whose}")).await;
+            }
+            _ => self.run(format!("UPDATE whimbrel_history SET {sets} WHERE {whose}")).await,
+        }
+    }
+
+    /// Takes the entry of a version away.
+    pub(crate) async fn forget(&self, version: &str) {
+        let (rest, exists) = (
+            self.cql_or("scope = 'whimbrel' AND part = 'entry' AND event = 0 AND ", ""),
+            self.cql_or(" IF EXISTS", ""),
+        );
+        self.run(format!("DELETE FROM whimbrel_history WHERE {rest}version = '{version}'{exists}")).await;
+    }
+
+    /// All that the events tell of a version.
+    pub(crate) async fn events_of(&self, version: &str) -> Vec<String> {
+        let cql = format!("SELECT what FROM whimbrel_history WHERE part = 'event' AND of_version = '{version}'");
+        let sql = format!("SELECT what FROM whimbrel_events WHERE version = '{version}' ORDER BY id");
+        self.texts(&self.cql_or(cql, sql)).await
+    }
+
+    /// Runs a test's own SQL; that of CQL has no `;` inside a statement.
     pub(crate) async fn run(&self, sql: impl Into<String>) {
         let sql: String = sql.into();
         let result = match self {
             Self::Sqlite(pool, _) => sqlx::raw_sql(AssertSqlSafe(sql.clone())).execute(pool).await.map(drop),
             Self::Postgres(pool, _) => sqlx::raw_sql(AssertSqlSafe(sql.clone())).execute(pool).await.map(drop),
             Self::Mysql(pool, _) => sqlx::raw_sql(AssertSqlSafe(sql.clone())).execute(pool).await.map(drop),
+            Self::Scylla(session, _) => {
+                for statement in sql.split(';').filter(|statement| !statement.trim().is_empty()) {
+                    cassandra::rows(session, statement).await.unwrap_or_else(|error| panic!("{error}\n{statement}"));
+                }
+                Ok(())
+            }
         };
         result.unwrap_or_else(|error| panic!("{error}\n{sql}"));
     }
@@ -128,17 +233,20 @@ impl World {
             Self::Sqlite(pool, _) => sqlx::query_scalar(query).fetch_all(pool).await,
             Self::Postgres(pool, _) => sqlx::query_scalar(query).fetch_all(pool).await,
             Self::Mysql(pool, _) => sqlx::query_scalar(query).fetch_all(pool).await,
+            Self::Scylla(session, _) => return lines(session, sql).await,
         };
         texts.unwrap_or_else(|error| panic!("{error}\n{sql}"))
     }
 
     /// The number of rows of a query.
     pub(crate) async fn count(&self, of: &str) -> i64 {
-        let query = AssertSqlSafe(format!("SELECT count(*) FROM {of}"));
+        let sql = format!("SELECT count(*) FROM {of}");
+        let query = AssertSqlSafe(sql.clone());
         let count = match self {
             Self::Sqlite(pool, _) => sqlx::query_scalar(query).fetch_one(pool).await,
             Self::Postgres(pool, _) => sqlx::query_scalar(query).fetch_one(pool).await,
             Self::Mysql(pool, _) => sqlx::query_scalar(query).fetch_one(pool).await,
+            Self::Scylla(session, _) => return lines(session, &sql).await[0].parse().unwrap(),
         };
         count.unwrap_or_else(|error| panic!("{error}\n{of}"))
     }
@@ -153,12 +261,26 @@ impl World {
                  UNION SELECT index_name FROM information_schema.statistics WHERE table_schema = DATABASE()) AS names \
                  WHERE name = '{name}'"
             ),
+            Self::Scylla(_, keyspace) => {
+                let mut found = 0;
+                for (table, column) in [("tables", "table_name"), ("views", "view_name"), ("indexes", "index_name")] {
+                    let whose = format!("keyspace_name = '{}' AND {column} = '{name}'", keyspace.name());
+                    found += self.count(&format!("system_schema.{table} WHERE {whose}")).await;
+                }
+                return found > 0;
+            }
         };
         self.count(&found).await > 0
     }
 
     /// The versions that the history says are in a state, in the order of application.
     pub(crate) async fn versions(&self, state: &str) -> Vec<String> {
+        if self.is_cql() {
+            let whose = format!("part = 'entry' AND state = '{state}'");
+            let mut found = self.texts(&format!("SELECT rank, version FROM whimbrel_history WHERE {whose}")).await;
+            found.sort_by_key(|line| line.split(' ').next().unwrap().parse::<i64>().unwrap());
+            return found.iter().map(|line| line.split(' ').nth(1).unwrap().to_owned()).collect();
+        }
         let sql = format!("SELECT version FROM whimbrel_history WHERE state = '{state}' ORDER BY rank");
         self.texts(&sql).await
     }
@@ -175,9 +297,21 @@ impl World {
             Self::Sqlite(_, database) => text.replace(&database.folder().display().to_string(), "<folder>"),
             Self::Postgres(_, database) => text.replace(database.name(), "<database>"),
             Self::Mysql(_, database) => text.replace(database.name(), "<database>"),
+            Self::Scylla(_, keyspace) => text.replace(keyspace.name(), "<keyspace>"),
         };
-        shows(&format!("{name}.{}", self.dialect()), &normal(&text));
+        shows(&format!("{name}.{}", self.name()), &normal(&text));
     }
+}
+
+/// A test's node settles at once what it has been sent.
+pub(crate) fn quick() -> Cluster {
+    Cluster::default().settle_time(Duration::from_millis(200))
+}
+
+/// The rows of a query, each as a line; it may look through all of a table.
+async fn lines(session: &Session, cql: &str) -> Vec<String> {
+    let cql = format!("{cql} ALLOW FILTERING");
+    cassandra::rows(session, &cql).await.unwrap_or_else(|error| panic!("{error}\n{cql}"))
 }
 
 /// Compares a text with the file `shown/<name>.txt`.
@@ -206,15 +340,18 @@ pub(crate) fn set_for<const N: usize>(dialect: &str, files: [(&str, &str); N]) -
 }
 
 /// Three that leave a trace each: tables `a`, `b`, `c`.
+const THREE: [(&str, &str); 6] = [
+    ("0001_a.up.sql", "CREATE TABLE a (id INT PRIMARY KEY);"),
+    ("0001_a.down.sql", "DROP TABLE a;"),
+    ("0002_b.up.sql", "CREATE TABLE b (id INT PRIMARY KEY);\nINSERT INTO b (id) VALUES (1);"),
+    ("0002_b.down.sql", "DROP TABLE b;"),
+    ("0003_c.up.sql", "CREATE TABLE c (id INT PRIMARY KEY);"),
+    ("0003_c.down.sql", "DROP TABLE c;"),
+];
+
+/// [`THREE`], for SQL.
 pub(crate) fn three() -> Migrations {
-    set([
-        ("0001_a.up.sql", "CREATE TABLE a (id INTEGER);"),
-        ("0001_a.down.sql", "DROP TABLE a;"),
-        ("0002_b.up.sql", "CREATE TABLE b (id INTEGER);\nINSERT INTO b VALUES (1), (2);"),
-        ("0002_b.down.sql", "DROP TABLE b;"),
-        ("0003_c.up.sql", "CREATE TABLE c (id INTEGER);"),
-        ("0003_c.down.sql", "DROP TABLE c;"),
-    ])
+    set(THREE)
 }
 
 /// Replaces times by `<time>`, durations by `<took>`, process ids by `<pid>`, the account by `<who>`, and ports of the

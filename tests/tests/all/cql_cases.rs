@@ -1,0 +1,115 @@
+//! What only ScyllaDB and Cassandra have: keyspaces, counters, times of writes.
+
+use std::time::Duration;
+
+use whimbrel::{Cluster, Error, ErrorKind, Migrator, Rollback, Target};
+
+use crate::stories::world::{World, quick, set_for};
+
+/// A keyspace and a session on it; `None` without a server.
+async fn world() -> Option<World> {
+    World::scylla().await
+}
+
+/// Compares what a person reads.
+fn shown(world: &World, name: &str, error: &Error) {
+    world.shows(&format!("cql_{name}"), error);
+}
+
+#[tokio::test]
+async fn a_session_of_no_keyspace_is_told_to_name_one_on_scylla() {
+    let Some(world) = world().await else { return };
+    let World::Scylla(_, keyspace) = &world else { return };
+    let session = keyspace.session().await;
+    let set = world.three();
+    let error = whimbrel::migrate(&set, &session).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Refused);
+    shown(&world, "no_keyspace", &error);
+    // What scripts do not qualify has no place either; the history has one.
+    let text = format!("CREATE TABLE {}.a (id INT PRIMARY KEY)", keyspace.name());
+    let set = set_for("cql", [("0001_a.sql", &*text)]);
+    let table = format!("{}.own_history", keyspace.name());
+    let mut migrator = Migrator::new(&set, &session).history_table(&table).unwrap();
+    assert_eq!(migrator.up().await.unwrap().applied(), 1);
+    assert!(migrator.up().await.unwrap().is_up_to_date());
+    assert_eq!(keyspace.tables().await, ["a", "own_history"]);
+}
+
+#[tokio::test]
+async fn a_keyspace_that_is_missing_is_named_on_scylla() {
+    let Some(world) = world().await else { return };
+    let set = world.three();
+    let mut migrator = world.migrator(&set).history_table("no_such_keyspace.history").unwrap();
+    for error in [migrator.status().await.unwrap_err(), migrator.up().await.unwrap_err()] {
+        assert_eq!(error.kind(), ErrorKind::Connection);
+        shown(&world, "missing_keyspace", &error);
+    }
+}
+
+#[tokio::test]
+async fn the_history_stands_where_it_is_told_to_on_scylla() {
+    let Some(world) = world().await else { return };
+    let World::Scylla(_, keyspace) = &world else { return };
+    let set = world.three();
+    for name in [format!("{}.Own_History", keyspace.name()), "plain".to_owned()] {
+        let mut migrator = world.migrator(&set).history_table(&name).unwrap();
+        assert_eq!(migrator.up().await.unwrap().applied(), 3);
+        assert!(migrator.up().await.unwrap().is_up_to_date());
+        assert!(migrator.status().await.unwrap().history_table.ends_with(&name));
+        assert_eq!(migrator.down(Rollback::All).await.unwrap().applied(), 0);
+    }
+    assert_eq!(keyspace.tables().await, ["Own_History", "plain"]);
+    for (name, table) in [("history_name", "it's"), ("history_name_long", &*"x".repeat(49))] {
+        let error = world.migrator(&set).history_table(table).unwrap().up().await.unwrap_err();
+        shown(&world, name, &error);
+    }
+}
+
+#[tokio::test]
+async fn a_statement_may_not_take_as_long_as_the_right_lasts_on_scylla() {
+    let Some(world) = world().await else { return };
+    let set = world.three();
+    let error = world.migrator(&set).statement_timeout(Duration::from_secs(90)).up().await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Refused);
+    shown(&world, "statement_timeout", &error);
+    assert!(!world.has("a").await);
+    let text = "-- whimbrel:timeout 40s\nCREATE TABLE a (id INT PRIMARY KEY)";
+    let own = world.set([("0001_a.sql", text)]);
+    assert_eq!(world.up(&own).await.unwrap_err().kind(), ErrorKind::Refused);
+    let forever = world.migrator(&own).lease(Duration::from_secs(60)).lock_timeout(Duration::MAX);
+    assert_eq!(forever.timeout(Duration::MAX).up().await.unwrap().applied(), 1);
+}
+
+#[tokio::test]
+async fn a_run_that_takes_too_long_is_followed_on_scylla() {
+    let Some(world) = world().await else { return };
+    let scripts: Vec<String> = (1..=30)
+        .map(|n| format!("CREATE TABLE t{n} (id INT PRIMARY KEY); INSERT INTO t{n} (id) VALUES ({n})"))
+        .collect();
+    let set = crate::cases::ups("cql", &scripts);
+    // Long for a statement that the node has in a queue, also on a busy machine.
+    let migrator = || world.migrator(&set).cluster(Cluster::default().settle_time(Duration::from_secs(5)));
+    let error = migrator().timeout(Duration::from_secs(1)).up().await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Timeout, "{error:?}");
+    assert!(error.report().is_none_or(|report| report.applied() < 30), "{error:?}");
+    // It was dropped in the middle of a statement, perhaps: what became of that is found out.
+    assert_eq!(migrator().up().await.unwrap().applied(), 30);
+    assert_eq!(world.changes().await.iter().filter(|what| *what == "applied").count(), 30);
+    for n in 1..=30 {
+        assert_eq!(world.count(&format!("t{n}")).await, 1, "{n}");
+    }
+}
+
+#[tokio::test]
+async fn the_settings_of_a_url_and_of_the_program_stand_beside_each_other_on_scylla() {
+    let Some(world) = world().await else { return };
+    let World::Scylla(_, keyspace) = &world else { return };
+    let name = format!("{}_made", keyspace.name());
+    let url = keyspace.url().replace(keyspace.name(), &name);
+    let replication = "?create_keyspace=%7B'class':'SimpleStrategy','replication_factor':1%7D";
+    let set = world.three();
+    let mut migrator = Migrator::connect(&set, &format!("{url}{replication}")).unwrap().cluster(quick());
+    let report = migrator.up_to(Target::Steps(1)).await;
+    keyspace.execute(&format!("DROP KEYSPACE IF EXISTS {name}")).await;
+    assert_eq!(report.unwrap().applied(), 1);
+}
