@@ -33,7 +33,8 @@ impl Starters {
         Self::ready_for(binary, count, url, directory, None)
     }
 
-    /// Starts them with a lease of their own.
+    /// Starts them with a lease of their own, which is also the time for which they look again at what a dead runner
+    /// has left on a cluster.
     ///
     /// # Panics
     /// As [`Starters::ready`].
@@ -48,13 +49,23 @@ impl Starters {
     /// # Panics
     /// When one cannot be started.
     pub fn with(binary: &str, count: usize, arguments: &[OsString]) -> Self {
-        Self::start(binary, count, arguments, None)
+        Self::with_for(binary, count, arguments, None)
+    }
+
+    /// The same with a lease of their own, as [`ready_for`](Self::ready_for).
+    ///
+    /// # Panics
+    /// As [`Starters::ready`].
+    pub fn with_for(binary: &str, count: usize, arguments: &[OsString], lease: Option<Duration>) -> Self {
+        Self::start(binary, count, arguments, lease)
     }
 
     fn start(binary: &str, count: usize, arguments: &[OsString], lease: Option<Duration>) -> Self {
         let start = |_| {
             let mut command = Command::new(binary);
-            command.envs(lease.map(|lease| ("STARTER_LEASE_MS", lease.as_millis().to_string())));
+            for name in ["STARTER_LEASE_MS", "STARTER_SETTLE_MS"] {
+                command.envs(lease.map(|lease| (name, lease.as_millis().to_string())));
+            }
             command.args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
             command.spawn().expect("the starter is built with the tests")
         };

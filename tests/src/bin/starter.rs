@@ -3,14 +3,15 @@
 //! `starter <url> [<directory> [up | down <version> [<lock timeout, ms>]]]`: the demonstration set, or the one in a
 //! directory; up to its end, or back to a version, which stays. It says `ready`, and begins when its standard input
 //! ends, so that all of them begin at one moment. SIGTERM drops the run.
-//! `STARTER_LEASE_MS` is its lease.
+//! `STARTER_LEASE_MS` is its lease; on a cluster `STARTER_SETTLE_MS` is the time for which it looks again at a statement
+//! whose runner died, and `STARTER_AGREEMENT_MS` the one that nodes have to agree.
 
 use std::env;
 use std::io::{Read, stdin};
 use std::time::Duration;
 
 use tokio::signal::unix::{SignalKind, signal};
-use whimbrel::{Migrations, Migrator, Report, Rollback, Version, embed_migrations};
+use whimbrel::{Cluster, Migrations, Migrator, Report, Rollback, Version, embed_migrations};
 
 static DEMONSTRATION: Migrations = embed_migrations!("../migrations");
 
@@ -31,9 +32,17 @@ async fn main() -> Outcome<()> {
     println!("ready");
     stdin().read_to_string(&mut String::new())?;
     let mut migrator = Migrator::connect(loaded.as_ref().unwrap_or(&DEMONSTRATION), &url)?;
-    if let Ok(lease) = env::var("STARTER_LEASE_MS") {
-        migrator = migrator.lease(Duration::from_millis(lease.parse()?));
+    if let Some(lease) = time("STARTER_LEASE_MS")? {
+        migrator = migrator.lease(lease);
     }
+    let mut cluster = Cluster::default();
+    if let Some(settle) = time("STARTER_SETTLE_MS")? {
+        cluster = cluster.settle_time(settle);
+    }
+    if let Some(agreement) = time("STARTER_AGREEMENT_MS")? {
+        cluster = cluster.agreement_timeout(agreement);
+    }
+    migrator = migrator.cluster(cluster);
     if let Some(time) = arguments.next() {
         migrator = migrator.lock_timeout(Duration::from_millis(time.parse()?));
     }
@@ -42,6 +51,11 @@ async fn main() -> Outcome<()> {
         _ = terminated.recv() => return Err("terminated".into()),
     }
     Ok(())
+}
+
+/// A time from the environment, in milliseconds.
+fn time(name: &str) -> Outcome<Option<Duration>> {
+    Ok(env::var(name).ok().map(|ms| ms.parse().map(Duration::from_millis)).transpose()?)
 }
 
 enum Way {
