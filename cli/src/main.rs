@@ -41,7 +41,14 @@ fn main() -> ExitCode {
 fn check(call: &Call) -> Result<String, String> {
     let directory = &call.directory;
     let loaded = load(Path::new(directory), directory, call.dialect).map_err(|problems| told(call, &problems))?;
-    Ok(format!("{directory}: {}, nothing wrong", count(loaded.migrations.len())))
+    for warning in &loaded.warnings {
+        eprintln!("warning: {warning}\n");
+    }
+    let wrong = match loaded.warnings.len() {
+        0 => "nothing wrong".to_owned(),
+        warnings => count(warnings, "warning"),
+    };
+    Ok(format!("{directory}: {}, {wrong}", count(loaded.migrations.len(), "migration")))
 }
 
 fn write_sum(call: &Call) -> Result<String, String> {
@@ -52,7 +59,7 @@ fn write_sum(call: &Call) -> Result<String, String> {
     let shown = path.display();
     fs::write(&path, sum::write(&loaded.migrations))
         .map_err(|error| format!("`{shown}` cannot be written: {error}"))?;
-    Ok(format!("{shown}: {}", count(loaded.migrations.len())))
+    Ok(format!("{shown}: {}", count(loaded.migrations.len(), "migration")))
 }
 
 /// The problems; who names a dialect in the macro only must name it here too.
@@ -64,6 +71,6 @@ fn told(call: &Call, problems: &Problems) -> String {
     format!("{problems}\n\nif `embed_migrations!` names a dialect, name it here too: `--dialect postgres`")
 }
 
-fn count(migrations: usize) -> String {
-    format!("{migrations} migration{}", if migrations == 1 { "" } else { "s" })
+fn count(number: usize, what: &str) -> String {
+    format!("{number} {what}{}", if number == 1 { "" } else { "s" })
 }

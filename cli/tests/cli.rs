@@ -30,6 +30,25 @@ fn an_edit_after_the_sum_is_written_is_named_and_the_sum_can_be_written_again() 
 }
 
 #[test]
+fn a_warning_is_told_and_wrong_is_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let migrations = folder.path().join("migrations");
+    fs::create_dir(&migrations).unwrap();
+    let table = format!("create table k.{} (b int primary key);\n", "t".repeat(49));
+    fs::write(migrations.join("0001_init.cql"), &table).unwrap();
+    let output = whimbrel(folder.path(), &["check"]);
+    let (out, said) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    assert_eq!((output.status.code(), &*out), (Some(0), "migrations: 1 migration, 1 warning\n"));
+    assert!(said.starts_with("warning: the name of this table has 49 characters"), "{said}");
+    assert!(said.contains("--> migrations/0001_init.cql:1:16") && said.contains("whimbrel:allow long-name"), "{said}");
+
+    fs::write(migrations.join("0001_init.cql"), format!("-- whimbrel:allow long-name it is ours\n{table}")).unwrap();
+    let output = whimbrel(folder.path(), &["check"]);
+    assert_eq!(String::from_utf8_lossy(&output.stdout), "migrations: 1 migration, nothing wrong\n");
+    assert!(output.stderr.is_empty());
+}
+
+#[test]
 fn the_dialect_that_only_the_macro_names_can_be_named() {
     let folder = tempfile::tempdir().unwrap();
     let migrations = folder.path().join("migrations");

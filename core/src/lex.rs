@@ -57,6 +57,8 @@ pub(crate) enum FaultKind {
     QuotedName,
     DollarQuote,
     Comment,
+    /// The `/` of a `*/` that closes none.
+    CommentEnd,
     /// A body, batch or block without its end.
     Body,
     Parenthesis,
@@ -65,6 +67,14 @@ pub(crate) enum FaultKind {
     BindMarker,
     /// A byte that no token of the dialect can begin with.
     Character,
+    /// `""`, which names nothing.
+    EmptyName,
+    /// A name that must be quoted.
+    UnquotedName,
+    /// A statement that no batch can hold.
+    NotBatched,
+    /// A `;` in a batch that ends no statement.
+    StraySemicolon,
 }
 
 impl FaultKind {

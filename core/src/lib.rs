@@ -53,6 +53,6 @@ pub mod version;
 pub use dialect::Dialect;
 pub use digest::Digest;
 pub use migrations::{Migration, Migrations};
-pub use problem::{Place, Problem, Problems};
+pub use problem::{Place, Problem, Problems, Warning};
 pub use script::{Direction, Kind, Script, Statement};
 pub use version::Version;

@@ -169,6 +169,16 @@ fn cut(line: &str, at: usize) -> (String, usize) {
     if from == 0 { (format!("{middle}…"), at) } else { (format!("…{middle}…"), at - from + 1) }
 }
 
+/// What is not wrong, but may not be meant; a script that says `-- whimbrel:allow <its code> <reason>` has none.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Warning(pub Problem);
+
+impl fmt::Display for Warning {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
 /// Everything that is wrong with a set, in the order of its files; never empty.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Problems(Vec<Problem>);

@@ -5,6 +5,7 @@ mod borders;
 mod directive;
 mod faults;
 mod joined;
+mod name;
 mod page;
 mod pragma;
 mod refusals;
@@ -17,7 +18,7 @@ use std::borrow::Cow;
 use crate::digests::Digests;
 use crate::script::{Options, Part};
 use crate::split::{Collect, Cut, cut};
-use crate::{Dialect, Direction, Kind, Problem, Script, Statement, facts};
+use crate::{Dialect, Direction, Kind, Problem, Script, Statement, Warning, facts};
 pub(crate) use joined::{File, read_joined};
 use page::Page;
 
@@ -75,7 +76,7 @@ pub enum Demand {
 /// assert_eq!(problems[0].code(), "unterminated-string");
 /// ```
 pub fn read(outline: &Outline<'_>, text: Cow<'static, str>) -> Result<Script, Vec<Problem>> {
-    read_with(outline, text, Empty::Deny, &[])
+    read_with(outline, text, Empty::Deny, &[]).map(|(script, _)| script)
 }
 
 /// Reads a script of a set that says `empty = "allow"`.
@@ -83,7 +84,7 @@ pub fn read(outline: &Outline<'_>, text: Cow<'static, str>) -> Result<Script, Ve
 /// # Errors
 /// As [`read`], but for empty files.
 pub fn read_or_empty(outline: &Outline<'_>, text: Cow<'static, str>) -> Result<Script, Vec<Problem>> {
-    read_with(outline, text, Empty::Allow, &[])
+    read_with(outline, text, Empty::Allow, &[]).map(|(script, _)| script)
 }
 
 /// Reads a script that the history has stored, such as a down script that this binary does not know.
@@ -96,7 +97,7 @@ pub fn read_stored(direction: Direction, dialect: Dialect, path: &str, text: Str
     let read_as = [dialect];
     let (options, demand) = (Options::default(), Demand::Nothing);
     let outline = Outline { direction, dialect: Some(dialect), read_as: &read_as, path, shown: path, options, demand };
-    read_with(&outline, Cow::Owned(text), Empty::Allow, &[])
+    read_with(&outline, Cow::Owned(text), Empty::Allow, &[]).map(|(script, _)| script)
 }
 
 /// Whether a text may have neither statement nor comment.
@@ -112,7 +113,7 @@ pub(crate) fn read_with(
     text: Cow<'static, str>,
     empty: Empty,
     parts: &[Part],
-) -> Result<Script, Vec<Problem>> {
+) -> Result<(Script, Vec<Warning>), Vec<Problem>> {
     let text = without_mark(text);
     let mut page = Page::new(outline, &text, parts);
     page.check_bytes();
@@ -131,6 +132,7 @@ pub(crate) fn read_with(
     faults::check(&mut page, &cuts);
     let clear = ambiguity::check(&mut page, &cuts);
     refusals::check(&mut page, &cuts);
+    name::check(&mut page, &cuts);
     if empty == Empty::Deny && first.pieces.is_empty() && first.comments == 0 && first.faults.is_empty() {
         page.empty();
     }
@@ -144,10 +146,11 @@ pub(crate) fn read_with(
         }
     }
     page.none_or_problems()?;
+    let warnings = page.into_warnings();
 
     let digests = Digests::of(outline.read_as.iter().copied().zip(cuts.iter().map(|cut| &cut.tokens[..])));
     let (direction, dialect, path) = (outline.direction, outline.dialect, outline.path.to_owned());
-    Ok(Script::new(direction, dialect, path, text, &statements, &options, digests))
+    Ok((Script::new(direction, dialect, path, text, &statements, &options, digests), warnings))
 }
 
 /// The text without a byte order mark.

@@ -10,7 +10,8 @@ use crate::sources::{self, File, Files, Open, Sources};
 use crate::text::text;
 use crate::variants::{self, Dialects};
 use crate::{
-    Dialect, Direction, Migration, Migrations, Place, Problem, Problems, Script, Version, spread, sum, versions,
+    Dialect, Direction, Migration, Migrations, Place, Problem, Problems, Script, Version, Warning, spread, sum,
+    versions,
 };
 
 /// A set, and what a rebuild must watch.
@@ -24,6 +25,8 @@ pub struct Loaded {
     pub names: Vec<String>,
     /// The patterns that `whimbrel.toml` ignores.
     pub ignore: Vec<String>,
+    /// What may not be meant, in the order of the files.
+    pub warnings: Vec<Warning>,
 }
 
 /// What to do about `whimbrel.sum`.
@@ -53,10 +56,12 @@ pub(crate) fn set(
     problems.extend(versions::check(&sources, shown));
     problems.extend(variants::check(&sources, &dialects, shown));
     let read = |files: &Files| {
-        let mut texts = Texts { sources: &sources, dialects: &dialects, shown, problems: Vec::new() };
-        (texts.migration(files, open), texts.problems)
+        let (problems, warnings) = (Vec::new(), Vec::new());
+        let mut texts = Texts { sources: &sources, dialects: &dialects, shown, problems, warnings };
+        (texts.migration(files, open), (texts.problems, texts.warnings))
     };
     let (migrations, found): (Vec<_>, Vec<_>) = spread::map(&sources.versions, read).into_iter().unzip();
+    let (found, warnings): (Vec<_>, Vec<_>) = found.into_iter().unzip();
     problems.extend(found.into_iter().flatten());
     if recorded == Recorded::Check {
         problems.extend(check_sum(&sources, &migrations, shown));
@@ -67,7 +72,9 @@ pub(crate) fn set(
     let minimum_supported = sources.config.minimum_supported;
     let migrations = Migrations::new(migrations, &dialects.supported, minimum_supported, shown.to_owned());
     let ignore = sources.config.ignore.iter().map(|glob| glob.as_str().to_owned()).collect();
-    Ok(Loaded { migrations, files: sources.files, names: Vec::new(), ignore })
+    let mut warnings: Vec<Warning> = warnings.into_iter().flatten().collect();
+    warnings.sort_by(|a, b| place_of(&a.0).cmp(&place_of(&b.0)));
+    Ok(Loaded { migrations, files: sources.files, names: Vec::new(), ignore, warnings })
 }
 
 fn place_of(problem: &Problem) -> Option<(&str, Option<u32>, Option<u32>)> {
@@ -86,6 +93,7 @@ struct Texts<'a> {
     dialects: &'a Dialects,
     shown: &'a str,
     problems: Vec<Problem>,
+    warnings: Vec<Warning>,
 }
 
 impl Texts<'_> {
@@ -124,7 +132,9 @@ impl Texts<'_> {
             let files: Vec<_> = file.parts.iter().map(|path| self.text(path, open)).collect();
             read::read_joined(&outline, &files.into_iter().collect::<Option<Vec<_>>>()?, empty)
         };
-        read.map_err(|found| self.problems.extend(found)).ok()
+        let (script, warnings) = read.map_err(|found| self.problems.extend(found)).ok()?;
+        self.warnings.extend(warnings);
+        Some(script)
     }
 
     fn text<'p>(&mut self, path: &'p str, open: &Open<'_>) -> Option<read::File<'p>> {

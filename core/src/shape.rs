@@ -4,6 +4,8 @@
 //! is a parenthesis that may be missing, `*` is one name, `..` is anything up to what follows it (a parenthesis is
 //! passed over as a whole), `$` is the end. What follows the shape does not matter; the empty shape fits everything.
 
+use std::ops::Range;
+
 use crate::Dialect;
 use crate::lex::{Lexer, Token, TokenKind};
 
@@ -59,6 +61,11 @@ impl<'a> Statement<'a> {
             at = end + 1;
         }
         true
+    }
+
+    /// The token that follows a shape that it has.
+    pub(crate) fn here(&self) -> Range<usize> {
+        self.token.start..self.token.end
     }
 
     /// Whether the first letter tells that it cannot have the shape, as it nearly always does.

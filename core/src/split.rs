@@ -94,7 +94,7 @@ impl Cutter<'_> {
             match token.kind {
                 TokenKind::End => break,
                 TokenKind::Delimiter => self.finish(),
-                TokenKind::Mark if token.byte == b';' => self.semicolon(),
+                TokenKind::Mark if token.byte == b';' => self.semicolon(&token),
                 _ => self.token(&token),
             }
         }
@@ -109,10 +109,13 @@ impl Cutter<'_> {
         self.finish();
     }
 
-    fn semicolon(&mut self) {
+    fn semicolon(&mut self, token: &Token) {
         let delimiter = if self.lexer.has_delimiter() { Delimiter::Other } else { Delimiter::Semicolon };
         if self.lexer.in_version_comment() || !self.grammar.ends_at_semicolon(delimiter) {
             self.tokens.semicolon();
+            if let Some(kind) = self.grammar.semicolon() {
+                self.lexer.fault(kind, token.start, token.end);
+            }
         } else {
             self.finish();
         }
@@ -261,6 +264,14 @@ impl Grammar {
             Self::Postgres(grammar) => grammar.ends_at_semicolon(),
             Self::Mysql(grammar) => grammar.ends_at_semicolon(delimiter),
             Self::Cql(grammar) => grammar.ends_at_semicolon(),
+        }
+    }
+
+    /// Takes a `;` that does not end the statement; gives what is wrong with it.
+    fn semicolon(&mut self) -> Option<FaultKind> {
+        match self {
+            Self::Cql(grammar) => grammar.semicolon(),
+            Self::Sqlite(_) | Self::Postgres(_) | Self::Mysql(_) => None,
         }
     }
 

@@ -77,6 +77,24 @@ fn the_service_works(url: &str) {
     assert_eq!(again.stop(), "bye");
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn the_service_on_a_cluster_makes_its_keyspace_and_is_up_to_date_the_second_time() {
+    let Some(keyspace) = whimbrel_tests::cassandra::Keyspace::create().await else { return };
+    keyspace.execute(&format!("DROP KEYSPACE {}", keyspace.name())).await;
+    let node = keyspace.url().split("//").nth(1).and_then(|rest| rest.split('/').next()).unwrap().to_owned();
+    let run = || {
+        let mut command = example("scylla_service");
+        let output = command.env("SCYLLADB_NODE", &node).env("SCYLLADB_KEYSPACE", keyspace.name()).output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).unwrap()
+    };
+    let holds = "should hold 3 pins; each is to have 3 copies\n";
+    let first = run();
+    assert!(first.starts_with("applied 2 migrations in ") && first.ends_with(holds), "{first}");
+    let second = run();
+    assert!(second.starts_with("up to date at 1.1.0 (2 migrations)\n") && second.ends_with(holds), "{second}");
+}
+
 /// The running example.
 struct Service {
     child: Child,

@@ -2,14 +2,15 @@
 
 use std::path::Path;
 
-use proc_macro2::{Literal, TokenStream};
-use quote::quote;
+use proc_macro2::{Literal, Span, TokenStream};
+use quote::{quote, quote_spanned};
 use whimbrel_core::load::Loaded;
 use whimbrel_core::packed::pack;
-use whimbrel_core::{Problem, Problems, Version};
+use whimbrel_core::{Problem, Problems, Version, Warning};
 
-/// An expression of type `Migrations`, constant, and a watch on every file.
-pub(crate) fn emit(loaded: &Loaded, directory: &Path, shown: &str) -> Result<TokenStream, Problems> {
+/// An expression of type `Migrations`, constant, and a watch on every file; warnings stand under the span.
+pub(crate) fn emit(loaded: &Loaded, directory: &Path, shown: &str, span: Span) -> Result<TokenStream, Problems> {
+    let warnings = loaded.warnings.iter().map(|warning| warn(warning, span));
     let directory = directory.to_str().ok_or_else(|| not_utf8(directory))?;
     let packed = pack(&loaded.migrations);
     let (text, table) = (Literal::string(&packed.text), Literal::byte_string(&packed.table));
@@ -22,6 +23,7 @@ pub(crate) fn emit(loaded: &Loaded, directory: &Path, shown: &str) -> Result<Tok
     Ok(quote! {
         __whimbrel::watch!(#(#watched)*);
         #source
+        #(#warnings)*
         static EMBEDDED: __whimbrel::Embedded = __whimbrel::Embedded::new(#text, #table);
         __whimbrel::Migrations::__embedded(&EMBEDDED, #supported, #minimum, #shown, #application, SOURCE)
     })
@@ -31,6 +33,18 @@ pub(crate) fn emit(loaded: &Loaded, directory: &Path, shown: &str) -> Result<Tok
 fn application() -> Option<String> {
     let variable = |name: &str| std::env::var(name).ok();
     Some(format!("{} {}", variable("CARGO_PKG_NAME")?, variable("CARGO_PKG_VERSION")?))
+}
+
+/// What makes rustc warn: on stable, a macro cannot, but what it emits can use something deprecated.
+fn warn(warning: &Warning, span: Span) -> TokenStream {
+    let text = format!("\n{warning}");
+    quote_spanned! { span =>
+        const _: () = {
+            #[deprecated(note = #text)]
+            const WARNING: () = ();
+            WARNING
+        };
+    }
 }
 
 fn option(text: Option<&str>) -> TokenStream {

@@ -31,5 +31,5 @@ fn expand(arguments: TokenStream) -> Result<TokenStream, Failure> {
     let input = Input::parse(arguments)?;
     let directory = input.resolve()?;
     let loaded = load(&directory, &input.shown, input.dialect).map_err(|found| Failure::new(found, input.span))?;
-    emit(&loaded, &directory, &input.shown).map_err(|found| Failure::new(found, input.span))
+    emit(&loaded, &directory, &input.shown, input.span).map_err(|found| Failure::new(found, input.span))
 }

@@ -94,7 +94,8 @@ pub enum ValidateSchema {
     On,
 }
 
-/// All that a [`Migrator`](crate::Migrator) can be told, as a value: from the environment, or for several migrators.
+/// What a [`Migrator`](crate::Migrator) of any database can be told, as a value: from the environment, or for several
+/// migrators.
 ///
 /// Each setter means what the migrator's setter of the same name does.
 ///

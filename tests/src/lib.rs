@@ -1,6 +1,7 @@
 //! What the stories share: a database for each test, a proxy that counts, delays and cuts, and second opinions.
 
 pub mod cassandra;
+pub mod cluster;
 pub mod corpora;
 pub mod log;
 pub mod mysql;

@@ -117,6 +117,9 @@ impl Lexer<'_> {
         if !is_closed {
             let fault = if kind == TokenKind::String { FaultKind::String } else { FaultKind::QuotedName };
             self.fault(fault, start, start + 1);
+        } else if at == start + 2 && quote == b'"' && matches!(self.dialect, Dialect::Cql) {
+            // Lexer.g has a token for it, EMPTY_QUOTED_NAME, of which Parser.g makes no name.
+            self.fault(FaultKind::EmptyName, start, at);
         }
         Token { kind, byte: quote, start, end: at, line }
     }

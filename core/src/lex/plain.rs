@@ -87,12 +87,13 @@ const fn table(dialect: Dialect) -> [u8; 256] {
             (_, b';', _) | (_, _, class::OPENS) => STOPS,
             (Dialect::Postgres, b'(', _) => OPENS,
             (Dialect::Postgres, b')', _) => CLOSES,
-            // A mark that CQL does not know is reported, and so is the word that holds a character beyond ASCII.
+            // A mark that CQL does not know is reported, and so is the word that holds a character beyond ASCII or begins
+            // with `_`.
             (Dialect::Cql, b'(' | b')' | b'[' | b']' | b',' | b'.' | b'=' | b'<' | b'>' | b'!' | b'+' | b'%', _) => {
                 PLAIN
             }
             (Dialect::Cql, _, class::MARK) => STOPS,
-            (Dialect::Cql, 0x80..=0xff, _) => JOINS,
+            (Dialect::Cql, 0x80..=0xff | b'_', _) => JOINS,
             _ => PLAIN,
         };
         byte += 1;

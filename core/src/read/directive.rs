@@ -9,6 +9,9 @@ use crate::split::Cut;
 
 const PREFIX: &str = "whimbrel:";
 
+/// The one that may be given for each rule.
+const ALLOW: &str = "allow";
+
 /// A directive's name, the order that mends its value, and what it sets; `Err` when the value is not one.
 struct Directive {
     name: &'static str,
@@ -27,7 +30,7 @@ const DIRECTIVES: [Directive; 7] = [
     Directive { name: "wait", order: "write `-- whimbrel:wait 30m`, or in ms, s or h", set: wait },
     Directive { name: "foreign-keys", order: "write `-- whimbrel:foreign-keys off`", set: foreign_keys },
     Directive { name: "phase", order: "write `-- whimbrel:phase expand`, `migrate` or `contract`", set: phase },
-    Directive { name: "allow", order: "write `-- whimbrel:allow <rule> <reason>`", set: allow },
+    Directive { name: ALLOW, order: "write `-- whimbrel:allow <rule> <reason>`", set: allow },
 ];
 
 /// What the outline and the directives ask for together.
@@ -39,8 +42,12 @@ pub(super) fn options(page: &mut Page<'_>, cut: &Cut) -> Options {
         let text = &page.text[note.inner.0..note.inner.1];
         match text.get(..PREFIX.len()) {
             Some(prefix) if prefix.eq_ignore_ascii_case(PREFIX) => {
-                if let Some(name) = ours(page, note, text[PREFIX.len()..].trim_start(), first, &mut options) {
+                let text = text[PREFIX.len()..].trim_start();
+                if let Some(name) = ours(page, note, text, first, &mut options) {
                     check_given(page, note, name, &mut given);
+                    if name == ALLOW {
+                        page.allow(text.split_ascii_whitespace().nth(1).unwrap_or_default());
+                    }
                 }
             }
             _ if note.start < first => options.no_transaction |= is_of_a_peer(note, text),
@@ -62,7 +69,7 @@ fn is_of_a_peer(note: &Note, text: &str) -> bool {
 
 /// Notes a directive that was given before; rules are allowed one by one.
 fn check_given(page: &mut Page<'_>, note: &Note, name: &'static str, given: &mut Vec<&'static str>) {
-    if given.contains(&name) && name != "allow" {
+    if given.contains(&name) && name != ALLOW {
         let message = format!("`{name}` is given twice");
         page.wrong(note.start..note.end, "repeated-directive", message, "keep one of them");
     }

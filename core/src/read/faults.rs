@@ -1,5 +1,7 @@
 //! What the splitter could not make sense of.
 
+use std::ops::Range;
+
 use super::ambiguity::{list, setting};
 use super::page::Page;
 use crate::Dialect;
@@ -24,8 +26,9 @@ pub(super) fn check(page: &mut Page<'_>, cuts: &[Cut]) {
 fn wrong(page: &mut Page<'_>, fault: &Fault, dialect: Dialect, with: Vec<Dialect>, without: Vec<Dialect>) {
     let (code, message, help) = words(page.text, fault, dialect);
     let range = match fault.kind {
-        FaultKind::Character => fault.start + unknown(page.text, fault).0..fault.end,
-        FaultKind::BindMarker if page.text[..fault.start].ends_with(':') => fault.start - 1..fault.end,
+        FaultKind::Character => character(page.text, fault),
+        FaultKind::CommentEnd => fault.start - 1..fault.end,
+        FaultKind::BindMarker => marker(page.text, fault),
         _ => fault.start..fault.end,
     };
     // A client's commands are wrong whatever the dialect.
@@ -50,6 +53,11 @@ fn words(text: &str, fault: &Fault, dialect: Dialect) -> (&'static str, String, 
             ("unterminated-dollar-quote", "unterminated dollar quote".to_owned(), format!("close it with `{found}`"))
         }
         FaultKind::Comment => ("unterminated-comment", "unterminated comment".to_owned(), close_comment(dialect)),
+        FaultKind::CommentEnd => (
+            "nested-comment",
+            "this `*/` closes no comment: in CQL they do not nest".to_owned(),
+            "remove it, with the `/*` that stands inside the comment before".to_owned(),
+        ),
         FaultKind::Body => {
             ("unterminated-body", format!("this `{}` has no end", found.to_uppercase()), close_body(dialect))
         }
@@ -61,13 +69,32 @@ fn words(text: &str, fault: &Fault, dialect: Dialect) -> (&'static str, String, 
         FaultKind::ClientCommand => client_command(found, dialect),
         FaultKind::BindMarker => (
             "bind-marker",
-            format!("`{}` is a bind marker, and a script has no values to bind", with_colon(text, fault)),
+            format!("`{}` is a bind marker, and a script has no values to bind", &text[marker(text, fault)]),
             "write the value itself".to_owned(),
         ),
         FaultKind::Character => (
             "invalid-character",
             format!("the character {} cannot stand outside quotes in CQL", shown(unknown(text, fault).1)),
-            "remove it, or quote the name".to_owned(),
+            if is_seen(unknown(text, fault).1) { "remove it, or quote the name" } else { "write a space in its place" }
+                .to_owned(),
+        ),
+        FaultKind::EmptyName => (
+            "empty-name",
+            "a quoted name cannot be empty".to_owned(),
+            "write the name; an empty string is `''`".to_owned(),
+        ),
+        FaultKind::UnquotedName => {
+            ("unquoted-name", "a name that begins with `_` must be quoted".to_owned(), format!("write `\"{found}\"`"))
+        }
+        FaultKind::NotBatched => (
+            "not-batched",
+            format!("`{}` cannot stand in a batch: it holds INSERT, UPDATE and DELETE only", found.to_uppercase()),
+            "end the batch before it with `APPLY BATCH;`, or move it out".to_owned(),
+        ),
+        FaultKind::StraySemicolon => (
+            "stray-semicolon",
+            "this `;` ends no statement of the batch, and the server refuses it".to_owned(),
+            "remove it".to_owned(),
         ),
     }
 }
@@ -109,10 +136,18 @@ fn client_command(found: &str, dialect: Dialect) -> (&'static str, String, Strin
     )
 }
 
-/// The bind marker of a name begins one byte before.
-fn with_colon(text: &str, fault: &Fault) -> String {
-    let name = &text[fault.start..fault.end];
-    if name == "?" { name.to_owned() } else { format!(":{name}") }
+/// The range of a bind marker; that of a name begins with the `:` before.
+fn marker(text: &str, fault: &Fault) -> Range<usize> {
+    let before = text[..fault.start].trim_end();
+    let is_named = &text[fault.start..fault.end] != "?" && before.ends_with(':');
+    if is_named { before.len() - 1..fault.end } else { fault.start..fault.end }
+}
+
+/// The range of what cannot stand there: the rest of the word, unless nobody would see where it begins.
+fn character(text: &str, fault: &Fault) -> Range<usize> {
+    let (at, character) = unknown(text, fault);
+    let start = fault.start + at;
+    start..if is_seen(character) { fault.end } else { start + character.len_utf8() }
 }
 
 /// The first character that is no letter or digit of ASCII, and its place in the fault.
@@ -123,9 +158,9 @@ fn unknown(text: &str, fault: &Fault) -> (usize, char) {
 
 /// A character as it is, or by its number where nobody would see it.
 fn shown(character: char) -> String {
-    if character.is_ascii_graphic() || character.is_alphanumeric() {
-        character.to_string()
-    } else {
-        format!("U+{:04X}", u32::from(character))
-    }
+    if is_seen(character) { character.to_string() } else { format!("U+{:04X}", u32::from(character)) }
+}
+
+fn is_seen(character: char) -> bool {
+    character.is_ascii_graphic() || character.is_alphanumeric()
 }

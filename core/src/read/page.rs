@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use super::Outline;
 use crate::script::{self, Part};
-use crate::{Dialect, Place, Problem};
+use crate::{Dialect, Place, Problem, Warning};
 
 pub(super) struct Page<'a> {
     pub(super) outline: &'a Outline<'a>,
@@ -15,6 +15,9 @@ pub(super) struct Page<'a> {
     found: Vec<(usize, Problem)>,
     /// The number of problems that are not told.
     untold: usize,
+    warnings: Vec<Warning>,
+    /// The rules that the script need not obey.
+    allowed: Vec<&'a str>,
 }
 
 /// More problems of one script are only counted: it is likely no script at all.
@@ -22,7 +25,7 @@ const MOST: usize = 100;
 
 impl<'a> Page<'a> {
     pub(super) fn new(outline: &'a Outline<'a>, text: &'a str, parts: &'a [Part]) -> Self {
-        Self { outline, text, parts, found: Vec::new(), untold: 0 }
+        Self { outline, text, parts, found: Vec::new(), untold: 0, warnings: Vec::new(), allowed: Vec::new() }
     }
 
     pub(super) fn reads_as(&self, dialect: Dialect) -> bool {
@@ -45,8 +48,29 @@ impl<'a> Page<'a> {
             return;
         }
         let start = range.start;
-        let place = script::place(self.parts, (self.outline.path, self.outline.shown), self.text, range);
+        let place = self.place(range);
         self.found.push((start, Problem::new(code, message).at(place).help(help)));
+    }
+
+    /// Notes what may not be meant, unless the script allows it.
+    pub(super) fn warn(&mut self, range: Range<usize>, code: &'static str, message: impl Into<String>, help: &str) {
+        if !self.allowed.contains(&code) {
+            let help = format!("{help}, or write `-- whimbrel:allow {code} <reason>` above the first statement");
+            self.warnings.push(Warning(Problem::new(code, message).at(self.place(range)).help(help)));
+        }
+    }
+
+    /// Lets the script break a rule.
+    pub(super) fn allow(&mut self, rule: &'a str) {
+        self.allowed.push(rule);
+    }
+
+    pub(super) fn into_warnings(self) -> Vec<Warning> {
+        self.warnings
+    }
+
+    fn place(&self, range: Range<usize>) -> Place {
+        script::place(self.parts, (self.outline.path, self.outline.shown), self.text, range)
     }
 
     /// Notes what is wrong with the file as a whole.

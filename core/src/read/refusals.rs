@@ -76,7 +76,17 @@ const REFUSALS: &[Refusal] = &[
         message: "USE changes one connection of many",
         help: "write the keyspace before the names: `keyspace.table`",
     },
+    no_transactions(b"commit"),
+    no_transactions(b"rollback"),
+    no_transactions(b"start"),
 ];
+
+/// What begins or ends a transaction elsewhere.
+const fn no_transactions(verb: &'static [u8]) -> Refusal {
+    let (message, help) =
+        ("CQL has no transactions of several statements", "remove it, or write a batch: `BEGIN BATCH`");
+    Refusal { dialect: Dialect::Cql, verb, shape: "", code: "no-transactions", message, help }
+}
 
 /// What the mysql client carries out itself (MySQL manual 6.5.1.2); none of these begins a statement of the server.
 const MYSQL_WORDS: &[&[u8]] = &[
@@ -122,6 +132,7 @@ const CQLSH_WORDS: &[&[u8]] = &[
     b"history",
     b"unicode",
     b"debug",
+    b"elapsed",
 ];
 
 /// Notes every statement that is refused under one of the dialects.
@@ -139,6 +150,7 @@ pub(super) fn check(page: &mut Page<'_>, cuts: &[Cut]) {
                 }
                 Dialect::Cql => {
                     check_words(page, dialect, piece);
+                    check_begin(page, piece);
                     check_client_words(page, piece, "cqlsh, not CQL", CQLSH_WORDS);
                 }
                 // Its shell's commands begin with `.`; the splitter finds them.
@@ -160,6 +172,18 @@ fn check_words(page: &mut Page<'_>, dialect: Dialect, piece: &Piece) {
             page.wrong(piece.start..piece.end, refusal.code, refusal.message, refusal.help);
         }
         index += 1;
+    }
+}
+
+/// What may follow `BEGIN` (Parser.g: batchStatement, batchTxnStatement).
+const BEGUN: &str = "batch|unlogged|counter|transaction";
+
+fn check_begin(page: &mut Page<'_>, piece: &Piece) {
+    if facts::is(facts::first_word(page.text, piece), b"begin")
+        && !facts::rest(page.text, Dialect::Cql, piece).has(BEGUN)
+    {
+        let help = "write `BEGIN BATCH`, `BEGIN UNLOGGED BATCH` or `BEGIN COUNTER BATCH`, or remove it";
+        page.wrong(piece.word.0..piece.word.1, "no-transactions", "no batch follows this `BEGIN`", help);
     }
 }
 

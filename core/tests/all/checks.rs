@@ -206,7 +206,7 @@ const BYTES: &[Case] = &[
             "invalid-character",
             (1, 9),
             "the character U+00A0 cannot stand outside quotes in CQL",
-            "remove it, or quote the name",
+            "write a space in its place",
         )],
     ),
 ];
@@ -350,9 +350,83 @@ const REFUSALS: &[Case] = &[
     ),
 ];
 
+/// What Cassandra refuses; the goldens have more of each.
+const CQL: &[Case] = &[
+    (
+        Cql,
+        "begin batch insert into a (b) values (1);; apply batch;",
+        &[(
+            "stray-semicolon",
+            (1, 42),
+            "this `;` ends no statement of the batch, and the server refuses it",
+            "remove it",
+        )],
+    ),
+    (
+        Cql,
+        "begin batch create table a (b int primary key); apply batch;",
+        &[(
+            "not-batched",
+            (1, 13),
+            "`CREATE` cannot stand in a batch: it holds INSERT, UPDATE and DELETE only",
+            "end the batch before it with `APPLY BATCH;`, or move it out",
+        )],
+    ),
+    (
+        Cql,
+        "rollback;",
+        &[(
+            "no-transactions",
+            (1, 1),
+            "CQL has no transactions of several statements",
+            "remove it, or write a batch: `BEGIN BATCH`",
+        )],
+    ),
+    (
+        Cql,
+        "select \"\" from a;",
+        &[("empty-name", (1, 8), "a quoted name cannot be empty", "write the name; an empty string is `''`")],
+    ),
+    (
+        Cql,
+        "select _b from a;",
+        &[("unquoted-name", (1, 8), "a name that begins with `_` must be quoted", "write `\"_b\"`")],
+    ),
+    (
+        Cql,
+        "select b from a /* /* */ */;",
+        &[(
+            "nested-comment",
+            (1, 26),
+            "this `*/` closes no comment: in CQL they do not nest",
+            "remove it, with the `/*` that stands inside the comment before",
+        )],
+    ),
+    (
+        Cql,
+        "create table \"a-b\" (c int primary key);",
+        &[(
+            "invalid-name",
+            (1, 14),
+            "the name of this table has other characters than letters and digits of ASCII and `_`",
+            "rename it: quotes do not help",
+        )],
+    ),
+    (
+        Cql,
+        "create keyspace k2345678901234567890123456789012345678901234567890 with replication = {};",
+        &[(
+            "long-name",
+            (1, 17),
+            "the name of this keyspace has 50 characters, and no server takes more than 48",
+            "shorten it",
+        )],
+    ),
+];
+
 #[test]
 fn each_check_says_what_is_wrong_and_what_to_do() {
-    for cases in [DIRECTIVES, BORDERS, BYTES, FAULTS, REFUSALS] {
+    for cases in [DIRECTIVES, BORDERS, BYTES, FAULTS, REFUSALS, CQL] {
         for (dialect, text, expected) in cases {
             let found = read_as(*dialect, text).expect_err(text);
             let found: Vec<_> = found.iter().map(told).collect();

@@ -7,6 +7,7 @@ mod disk;
 mod manifest;
 mod names;
 mod recorded;
+mod warned;
 
 use whimbrel_core::{Migrations, Problems};
 

@@ -1,5 +1,6 @@
 //! Manifests: several files make one script.
 
+use proptest::prelude::*;
 use whimbrel_core::packed::{Embedded, pack};
 use whimbrel_core::read::read_stored;
 use whimbrel_core::{Dialect, Direction, Migrations, Problems, Script, sum};
@@ -49,6 +50,22 @@ fn what_the_history_stores_is_read_as_it_was() {
         assert_eq!(stored.digest(Dialect::Cql), script.digest(Dialect::Cql), "{b}");
         assert_eq!(stored.len(), if b.starts_with('/') { 1 } else { 2 }, "{b}");
     }
+}
+
+#[test]
+fn a_statement_that_is_taken_out_of_a_script_ends_all_the_same() {
+    let files = "{\"SchemaUpdateCqlFiles\": [\"a.sql\", \"b.sql\"]}";
+    let rebuild = "PRAGMA foreign_keys=OFF;\ncreate table a (b int);\nPRAGMA foreign_keys=ON";
+    let set = crate::set(&[
+        ("v1/manifest.json", files),
+        ("v1/a.sql", rebuild),
+        ("v1/b.sql", "create table b (c int);"),
+        ("whimbrel.toml", "dialect = \"sqlite\""),
+    ]);
+    let set = set.unwrap();
+    let script = set.last().unwrap().script(Direction::Up, Dialect::Sqlite).unwrap();
+    let statements: Vec<_> = script.statements().map(|statement| script.text_of(&statement)).collect();
+    assert_eq!(statements, ["create table a (b int)", "create table b (c int)"]);
 }
 
 #[test]
@@ -113,4 +130,20 @@ fn versions_follow_one_another_number_by_number() {
     let set = crate::set(&files).unwrap();
     let versions: Vec<_> = set.iter().map(|migration| migration.version().as_written()).collect();
     assert_eq!(versions, ["0.5", "1.0", "1.9", "1.10"]);
+}
+
+proptest! {
+    #[test]
+    fn whatever_stands_in_a_manifest_it_is_read_or_refused(
+        text in r#"\{?("(CurrVersion|SchemaUpdateCqlFiles|[a.cql]{0,3}|[é\\u0-9]{0,6})"|[\[\]{}:,\\" \n]){0,12}\}?"#,
+        bytes in proptest::collection::vec(any::<u8>(), 0..20),
+    ) {
+        for manifest in [text.into_bytes(), bytes] {
+            let files = [("v1/manifest.json", manifest), ("v1/a.cql", b"select a from b;".to_vec())];
+            match Migrations::from_files(files) {
+                Ok(set) => prop_assert_eq!(set.len(), 1),
+                Err(problems) => prop_assert!(!problems.to_string().is_empty()),
+            }
+        }
+    }
 }

@@ -1,6 +1,6 @@
 //! One connection: two readers that understand, two writers that wait.
 
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 use std::io;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
@@ -11,13 +11,15 @@ use tokio::sync::mpsc::{self, UnboundedReceiver, UnboundedSender};
 use tokio::time::Instant;
 
 use super::protocol::{Frames, Message, Opening, Phase, terminated};
-use super::{Fault, Kind, Protocol, Request, Shared};
+use super::{Fault, Flow, Kind, Protocol, Request, Shared};
 
+mod cql;
 mod mysql;
 
 /// Relays until one side ends, or the proxy cuts. Both sockets are closed when this returns.
-pub(super) async fn relay(client: TcpStream, server: (String, u16), number: usize, shared: Arc<Shared>) {
-    let Ok(server) = TcpStream::connect(server).await else { return };
+pub(super) async fn relay(client: TcpStream, server: (usize, String, u16), number: usize, shared: Arc<Shared>) {
+    let (server_number, host, port) = server;
+    let Ok(server) = TcpStream::connect((host, port)).await else { return };
     // Without it the kernel would add a delay of its own.
     let _ = client.set_nodelay(true).and_then(|()| server.set_nodelay(true));
     let (from_client, into_client) = client.into_split();
@@ -29,6 +31,7 @@ pub(super) async fn relay(client: TcpStream, server: (String, u16), number: usiz
 
     let requests = Requests {
         connection: number,
+        server: server_number,
         flight: Flight::default(),
         to_server: Lane { queue: to_server, shared: Arc::clone(&shared) },
         to_client: Lane { queue: to_client.clone(), shared: Arc::clone(&shared) },
@@ -45,9 +48,12 @@ pub(super) async fn relay(client: TcpStream, server: (String, u16), number: usiz
         match shared.protocol {
             Protocol::Postgres => tokio::try_join!(requests.read(from_client), answers.read(from_server)),
             Protocol::Mysql => tokio::try_join!(requests.read_packets(from_client), answers.read_packets(from_server)),
+            Protocol::Cql => tokio::try_join!(requests.read_frames(from_client), answers.read_frames(from_server)),
         }
     };
-    let both = async { tokio::try_join!(reading, write(into_server, server_queue), write(into_client, client_queue)) };
+    let to_server = write(into_server, server_queue, &shared);
+    let to_client = write(into_client, client_queue, &shared);
+    let both = async { tokio::try_join!(reading, to_server, to_client) };
     tokio::select! {
         _ = both => {}
         () = shared.until(|state| state.cuts > cuts) => {}
@@ -69,6 +75,8 @@ struct Session {
     encrypted: AtomicBool,
     /// What a client of MySQL says that it can do.
     capabilities: AtomicU32,
+    /// The answers of CQL that are due, by the numbers of their streams.
+    streams: Mutex<HashMap<i16, cql::Due>>,
 }
 
 /// An answer that ends with ReadyForQuery.
@@ -88,6 +96,14 @@ impl Session {
         self.expected.lock().expect("nothing panics while it holds the queue").front().copied()
     }
 
+    fn due(&self, stream: i16, due: cql::Due) {
+        self.streams.lock().expect("nothing panics while it holds the streams").insert(stream, due);
+    }
+
+    fn answered(&self, stream: i16) -> Option<cql::Due> {
+        self.streams.lock().expect("nothing panics while it holds the streams").remove(&stream)
+    }
+
     fn complete(&self) {
         self.expected.lock().expect("nothing panics while it holds the queue").pop_front();
     }
@@ -100,7 +116,7 @@ enum Piece {
     Cut(Instant),
 }
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct Lane {
     queue: UnboundedSender<Piece>,
     shared: Arc<Shared>,
@@ -121,8 +137,13 @@ impl Lane {
     }
 }
 
-async fn write(mut socket: impl AsyncWrite + Unpin, mut queue: UnboundedReceiver<Piece>) -> io::Result<()> {
+async fn write(
+    mut socket: impl AsyncWrite + Unpin,
+    mut queue: UnboundedReceiver<Piece>,
+    shared: &Shared,
+) -> io::Result<()> {
     while let Some(piece) = queue.recv().await {
+        shared.until(|state| state.flow == Flow::Free).await;
         match piece {
             Piece::Bytes(due, bytes) => {
                 tokio::time::sleep_until(due).await;
@@ -147,6 +168,7 @@ struct Flight {
 
 struct Requests {
     connection: usize,
+    server: usize,
     flight: Flight,
     to_server: Lane,
     to_client: Lane,
@@ -222,11 +244,11 @@ impl Requests {
 
     async fn request(&mut self, kind: Kind, text: String, bytes: Vec<u8>) -> io::Result<()> {
         self.flight.bytes.extend(bytes);
-        let connection = self.connection;
-        let (place, fault, releases) = self.shared.change(|state| {
-            state.log.push(Request { connection, kind, text, answered: false });
-            (state.log.len() - 1, state.faults.remove(&state.log.len()), state.releases)
-        });
+        let Some((place, fault, releases)) = self.log(kind, text) else {
+            self.session.expect(Answer { request: None, fault: None });
+            self.forward();
+            return Ok(());
+        };
         match fault {
             Some(Fault::CutBefore) => return Err(cut()),
             Some(Fault::Refuse) => {
@@ -244,6 +266,18 @@ impl Requests {
             self.to_server.cut();
         }
         Ok(())
+    }
+
+    /// Its place, its fault, and how often the proxy has released by now; nothing for what does not count.
+    fn log(&self, kind: Kind, text: String) -> Option<(usize, Option<Fault>, usize)> {
+        let (connection, server) = (self.connection, self.server);
+        self.shared.change(|state| {
+            if !(state.counted.0)(&text) {
+                return None;
+            }
+            state.log.push(Request { connection, server, kind, text, answered: false });
+            Some((state.log.len() - 1, state.faults.remove(&state.log.len()), state.releases))
+        })
     }
 
     fn forward(&mut self) {

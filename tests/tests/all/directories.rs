@@ -4,7 +4,7 @@ use std::fs;
 
 use sqlx::{AssertSqlSafe, SqlitePool};
 use whimbrel::{Database, Dialect, Migrations, Migrator, Rollback};
-use whimbrel_tests::{corpora, postgres, sqlite};
+use whimbrel_tests::{cassandra, corpora, postgres, sqlite};
 
 use crate::postgres_cases::tables;
 
@@ -65,4 +65,23 @@ async fn chirpstack_sqlite() {
         let left: i64 = sqlx::query_scalar(sql).fetch_one(&pool).await.unwrap();
         assert_eq!(left, 0);
     }
+}
+
+/// It has no down scripts: what a version needs is in its manifest.
+#[tokio::test]
+async fn temporal_cassandra() {
+    let Some(directory) = corpora::directory("temporal-cassandra") else { return };
+    let Some(keyspace) = cassandra::Keyspace::create().await else { return };
+    let set = Migrations::from_directory(directory.join("versioned")).unwrap_or_else(|problems| panic!("{problems}"));
+    let mut migrator = Migrator::connect(&set, &keyspace.url()).unwrap();
+    let report = migrator.up().await.unwrap_or_else(|error| panic!("{error:?}"));
+    assert_eq!((report.steps().len(), report.applied()), (14, 14));
+    assert_eq!(report.current().unwrap().to_string(), "1.13");
+    assert!(migrator.up().await.unwrap().is_up_to_date());
+    // Its schema is what its scripts say, and each of its statements was understood.
+    let validation = migrator.validate().await.unwrap();
+    assert!(validation.is_valid() && validation.unchecked.is_empty(), "{validation}");
+    assert_eq!(keyspace.tables().await.len(), 17);
+    keyspace.execute(&format!("DROP TABLE {}.queue", keyspace.name())).await;
+    assert_eq!(migrator.validate().await.unwrap().problems, ["table queue is missing"]);
 }

@@ -3,7 +3,9 @@
 mod agreement;
 mod cancelled;
 mod cases;
+mod cluster;
 mod cql_cases;
+mod cql_cluster;
 mod databases;
 mod demonstration;
 mod directories;

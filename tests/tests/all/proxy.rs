@@ -1,12 +1,21 @@
-//! The proxy itself, with plain sqlx and with bytes.
+//! The proxy itself, with plain sqlx, with the driver of Scylla, and with bytes.
 
 use std::io::{Read, Write};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use scylla::client::session::Session;
+use scylla::client::session_builder::SessionBuilder;
+use scylla::policies::load_balancing::{NodeIdentifier, SingleTargetLoadBalancingPolicy};
+use scylla::policies::retry::FallthroughRetryPolicy;
+use scylla::statement::batch::Batch;
+use scylla::statement::unprepared::Statement;
 use sqlx::{Connection, MySqlConnection, PgConnection, Row};
+use whimbrel_tests::cassandra::Keyspace;
+use whimbrel_tests::cluster::Cluster;
 use whimbrel_tests::mysql;
 use whimbrel_tests::postgres::Database;
-use whimbrel_tests::proxy::{Fault, Kind, Proxy};
+use whimbrel_tests::proxy::{CqlError, Fault, Kind, Proxy};
 
 // Simple queries, which `sqlx::query` does not send.
 
@@ -212,4 +221,144 @@ async fn a_request_for_encryption_and_its_refusal_pass() {
     socket.read_exact(&mut answer).unwrap();
     assert!(matches!(&answer, b"R" | b"E"), "{answer:?}");
     assert_eq!(proxy.startups(), 1);
+}
+
+/// A session through a proxy in front of the node, and nothing but it.
+async fn session_through(proxy: &Proxy) -> Session {
+    let address = proxy.url().trim_start_matches("scylla://").split('/').next().unwrap().to_owned();
+    let session = SessionBuilder::new().known_node(&address).fetch_schema_metadata(false).build().await.unwrap();
+    let state = session.get_cluster_state();
+    let addresses: Vec<String> = state.get_nodes_info().iter().map(|node| node.address.to_string()).collect();
+    assert_eq!(addresses, [address], "it went to the node behind the proxy's back");
+    session
+}
+
+#[tokio::test]
+async fn what_a_session_of_cassandra_is_asked_is_counted_and_what_it_asks_for_itself_is_not() {
+    let Some(keyspace) = Keyspace::create().await else { return };
+    keyspace.execute(&format!("CREATE TABLE {}.a (b int PRIMARY KEY)", keyspace.name())).await;
+    let proxy = Proxy::start(&keyspace.url()).await;
+    let session = session_through(&proxy).await;
+    assert_eq!((proxy.requests(), proxy.startups()), (0, 2), "{:#?}", proxy.log());
+
+    let insert = format!("INSERT INTO {}.a (b) VALUES (?)", keyspace.name());
+    let mut batch = Batch::default();
+    batch.append_statement(&*insert.replace('?', "2"));
+    batch.append_statement(&*insert.replace('?', "3"));
+    session.query_unpaged("SELECT key FROM system.local", ()).await.unwrap();
+    session.query_unpaged(&*insert, (1,)).await.unwrap();
+    session.batch(&batch, ((), ())).await.unwrap();
+    let log: Vec<_> = proxy.log().into_iter().map(|request| (request.kind, request.text, request.answered)).collect();
+    let expected = [
+        (Kind::Simple, "SELECT key FROM system.local".to_owned(), true),
+        (Kind::Prepare, insert.clone(), true),
+        (Kind::Execute, insert.clone(), true),
+        (Kind::Batch, format!("{}; {}", insert.replace('?', "2"), insert.replace('?', "3")), true),
+    ];
+    assert_eq!(log, expected);
+
+    proxy.reset();
+    proxy.count(|text| !text.contains("system."));
+    session.query_unpaged("SELECT key FROM system.local", ()).await.unwrap();
+    session.query_unpaged(&*insert.replace('?', "4"), ()).await.unwrap();
+    assert_eq!(proxy.log().iter().map(|request| &*request.text).collect::<Vec<_>>(), [insert.replace('?', "4")]);
+}
+
+#[tokio::test]
+async fn a_request_to_cassandra_meets_its_fault_before_or_after_it_is_done() {
+    let Some(keyspace) = Keyspace::create().await else { return };
+    keyspace.execute(&format!("CREATE TABLE {}.a (b int PRIMARY KEY)", keyspace.name())).await;
+    let proxy = Proxy::start(&keyspace.url()).await;
+    let cases = [
+        // The fault, what the client hears, and whether it was done.
+        (Fault::CutBefore, "connection", 0),
+        (Fault::CutBeforeAnswer, "connection", 1),
+        (Fault::CutAfterAnswer, "done", 1),
+        (Fault::LoseAnswer, "timeout", 1),
+        (Fault::Fail(CqlError::GROUP_0_CONFLICT), "Failed to apply group 0 change due to concurrent modification", 0),
+        (Fault::FailAnswer(CqlError::OUTCOME_UNKNOWN), "The outcome of this statement is unknown", 1),
+        (Fault::Fail(CqlError::OVERLOADED), "overloaded", 0),
+        (Fault::Fail(CqlError::IS_BOOTSTRAPPING), "bootstrapping", 0),
+        (Fault::Fail(CqlError::Unavailable), "required: 2, alive: 1", 0),
+        (Fault::FailAnswer(CqlError::WriteTimeout("CAS")), "write_type: CAS", 1),
+        (Fault::Fail(CqlError::Plain { code: 0x2200, message: "made up" }), "made up", 0),
+    ];
+    for (number, (fault, heard, done)) in (0..).zip(cases) {
+        let session = session_through(&proxy).await;
+        let mut insert = Statement::new(format!("INSERT INTO {}.a (b) VALUES ({number})", keyspace.name()));
+        insert.set_request_timeout(Some(Duration::from_secs(2)));
+        insert.set_retry_policy(Some(Arc::new(FallthroughRetryPolicy::new())));
+        proxy.reset();
+        proxy.at(1, fault);
+        let answer = session.query_unpaged(insert, ()).await;
+        let answer = answer.map_or_else(|error| format!("{error} {error:?}"), |_| "done".to_owned());
+        assert!(answer.to_lowercase().contains(&heard.to_lowercase()), "{fault:?}: {answer}");
+        let rows = keyspace.strings(&format!("SELECT b FROM {}.a WHERE b = {number}", keyspace.name())).await;
+        assert_eq!(rows.len(), done, "{fault:?}");
+    }
+}
+
+#[tokio::test]
+async fn others_on_the_same_connection_to_cassandra_pass_what_is_held_and_nothing_passes_a_frozen_proxy() {
+    let Some(keyspace) = Keyspace::create().await else { return };
+    keyspace.execute(&format!("CREATE TABLE {}.a (b int PRIMARY KEY)", keyspace.name())).await;
+    let (rows, insert) =
+        (format!("SELECT b FROM {}.a", keyspace.name()), format!("INSERT INTO {}.a (b)", keyspace.name()));
+    let proxy = Proxy::start(&keyspace.url()).await;
+    let session = Arc::new(session_through(&proxy).await);
+    let ask = |cql: String| {
+        let session = Arc::clone(&session);
+        tokio::spawn(async move { session.query_unpaged(cql, ()).await.map(drop) })
+    };
+    proxy.at(1, Fault::HoldBefore);
+    let held = ask(format!("{insert} VALUES (1)"));
+    proxy.reached(1).await;
+    ask(format!("{insert} VALUES (2)")).await.unwrap().unwrap();
+    assert_eq!(keyspace.strings(&rows).await, ["2"]);
+    proxy.release();
+    held.await.unwrap().unwrap();
+
+    proxy.at(3, Fault::HoldAnswer);
+    let held = ask(format!("{insert} VALUES (3)"));
+    proxy.answered(3).await;
+    assert_eq!(keyspace.strings(&rows).await, ["1", "2", "3"]);
+    ask(rows.clone()).await.unwrap().unwrap();
+    assert!(!held.is_finished());
+    proxy.release();
+    held.await.unwrap().unwrap();
+
+    proxy.freeze();
+    let frozen = ask(format!("{insert} VALUES (4)"));
+    proxy.reached(5).await;
+    tokio::time::sleep(Duration::from_millis(50)).await;
+    assert_eq!(keyspace.strings(&rows).await, ["1", "2", "3"]);
+    proxy.thaw();
+    frozen.await.unwrap().unwrap();
+}
+
+#[tokio::test]
+async fn one_proxy_stands_in_front_of_all_nodes_of_a_cluster() {
+    let Some(cluster) = Cluster::get().await else { return };
+    let proxy = Proxy::start(&cluster.url_of_all()).await;
+    let port = proxy.url().rsplit(':').next().unwrap().trim_end_matches('/').to_owned();
+    let session = SessionBuilder::new().known_node(format!("127.0.0.2:{port}")).build().await.unwrap();
+    let mut addresses: Vec<String> =
+        session.get_cluster_state().get_nodes_info().iter().map(|node| node.address.to_string()).collect();
+    addresses.sort();
+    assert_eq!(addresses, [1, 2, 3].map(|node| format!("127.0.0.{node}:{port}")));
+    proxy.reset();
+    for server in 0..3 {
+        let node = session
+            .get_cluster_state()
+            .get_nodes_info()
+            .iter()
+            .find(|node| node.address.to_string() == format!("127.0.0.{}:{port}", server + 1))
+            .unwrap()
+            .host_id;
+        let mut ask = Statement::new("SELECT key FROM system.local");
+        let policy = SingleTargetLoadBalancingPolicy::new(NodeIdentifier::HostId(node), None);
+        ask.set_load_balancing_policy(Some(policy));
+        session.query_unpaged(ask, ()).await.unwrap();
+        assert_eq!(proxy.log().last().unwrap().server, server);
+    }
 }

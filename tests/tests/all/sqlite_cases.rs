@@ -801,3 +801,22 @@ async fn two_rollbacks_at_once_outside_a_transaction_are_kept_apart() {
     let started = "SELECT count(*) FROM whimbrel_events WHERE what = 'started'";
     assert_eq!(number(pool, started).await, 1);
 }
+
+// ------------------------------------------------------------------------------------------------------------ manifests
+
+#[tokio::test]
+async fn a_statement_that_a_manifest_has_from_one_of_its_files_fails_at_its_place_there() {
+    let database = Database::create();
+    let pool = narrow_pool(&database).await;
+    let set = files(
+        "sqlite",
+        [
+            ("v1.0/manifest.json", "{ \"SchemaUpdateCqlFiles\": [\"b.sql\", \"a.sql\"] }"),
+            ("v1.0/b.sql", "CREATE TABLE b (id INTEGER)"),
+            ("v1.0/a.sql", "-- Written later.\nINSERT INTO b VALUES (1);\n  INSERT INTO a VALUES (1);\n"),
+        ],
+    );
+    let error = migrate(&set, &pool).await.unwrap_err();
+    let place = error.place().map(|place| (place.path(), place.line(), place.column()));
+    assert_eq!(place, Some(("v1.0/a.sql", Some(3), Some(15))), "{error:?}");
+}

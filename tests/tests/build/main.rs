@@ -12,3 +12,4 @@ mod readme;
 mod rebuild;
 mod release;
 mod tree;
+mod warnings;
