@@ -3,6 +3,7 @@
 pub mod cassandra;
 pub mod cluster;
 pub mod corpora;
+pub mod guarded;
 pub mod log;
 pub mod mysql;
 pub mod oracle;

@@ -65,9 +65,9 @@ impl Fault {
             }
         };
         if cause.code() == Some(UNAUTHORIZED) {
-            let (keyspace, message) = (&table.keyspace, format!("no right to the table {}", table.shown));
-            let help = format!("GRANT ALL PERMISSIONS ON KEYSPACE {keyspace} to the role that migrates");
-            return Error::new(ErrorKind::History, message).source(cause).help(help);
+            let (keyspace, message) = (&table.keyspace, format!("this role may not use the history {}", table.shown));
+            let help = format!("`GRANT ALL PERMISSIONS ON KEYSPACE \"{keyspace}\" TO …`, or migrate with another role");
+            return Error::new(ErrorKind::Refused, message).source(cause).help(help);
         }
         let message = format!("a request about the history {} was refused", table.shown);
         let help = match cause.message() {
