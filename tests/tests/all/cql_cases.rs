@@ -1,13 +1,16 @@
 //! What only ScyllaDB and Cassandra have: keyspaces, counters, times of writes.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use tempfile::TempDir;
-use tokio::task::spawn_blocking;
-use whimbrel::{Cluster, Error, ErrorKind, Migrator, Rollback, Target};
+use tokio::task::{JoinSet, spawn_blocking};
+use whimbrel::{Cluster, Error, ErrorKind, Migrations, Migrator, Rollback, Target};
+use whimbrel_tests::cassandra;
+use whimbrel_tests::guarded::Guarded;
 use whimbrel_tests::starters::{Ended, Starters};
 
-use crate::stories::world::{World, quick, set_for};
+use crate::stories::world::{World, normal, quick, set_for, shows};
 
 /// A keyspace and a session on it; `None` without a server.
 async fn world() -> Option<World> {
@@ -117,6 +120,65 @@ async fn the_settings_of_a_url_and_of_the_program_stand_beside_each_other_on_scy
     assert_eq!(report.unwrap().applied(), 1);
 }
 
+#[tokio::test]
+async fn twenty_starters_share_a_session_on_scylla() {
+    let Some(world) = world().await else { return };
+    let World::Scylla(session, _) = &world else { return };
+    let folder = counting(4);
+    let set: &'static Migrations = Box::leak(Box::new(Migrations::from_directory(folder.path()).unwrap()));
+    let mut starters = JoinSet::new();
+    for _ in 0..20 {
+        let session = Arc::clone(session);
+        starters.spawn(async move { whimbrel::migrate(set, &session).await });
+    }
+    let mut steps = 0;
+    while let Some(report) = starters.join_next().await {
+        steps += report.unwrap().unwrap_or_else(|error| panic!("{error:?}")).steps().len();
+    }
+    assert_eq!(steps, 4);
+    each_has_run_once(&world, 4).await;
+}
+
+#[tokio::test]
+async fn who_may_not_is_told_on_scylla() {
+    let Some(node) = spawn_blocking(Guarded::start).await.unwrap() else { return };
+    let session = node.session().await;
+    let lines = async |cql: &str| cassandra::rows(&session, cql).await.unwrap_or_else(|error| panic!("{error}\n{cql}"));
+    lines("CREATE KEYSPACE shop WITH replication = {'class': 'SimpleStrategy', 'replication_factor': 1}").await;
+    for role in ["nobody", "reader"] {
+        lines(&format!("CREATE ROLE {role} WITH PASSWORD = '{role}' AND LOGIN = true")).await;
+    }
+    lines("GRANT SELECT ON KEYSPACE shop TO reader").await;
+    let one = set_for("cql", [("0001_a.sql", "CREATE TABLE a (id INT PRIMARY KEY)")]);
+    let two = set_for(
+        "cql",
+        [("0001_a.sql", "CREATE TABLE a (id INT PRIMARY KEY)"), ("0002_b.sql", "CREATE TABLE b (id INT PRIMARY KEY)")],
+    );
+    let up = async |role: &str, set| {
+        let url = node.url(role, "shop");
+        Migrator::connect(set, &url).unwrap().up().await
+    };
+    assert_eq!(up("cassandra:cassandra@", &one).await.unwrap().applied(), 1);
+    assert!(up("reader:reader@", &one).await.unwrap().is_up_to_date());
+    let cases = [
+        ("wrong_password", "cassandra:hunter2-5ecret@", ErrorKind::Connection),
+        ("no_password", "", ErrorKind::Connection),
+        ("no_right_to_read", "nobody:nobody@", ErrorKind::Refused),
+        ("no_right_to_write", "reader:reader@", ErrorKind::Refused),
+    ];
+    for (name, role, kind) in cases {
+        let error = up(role, &two).await.unwrap_err();
+        assert_eq!(error.kind(), kind, "{error:?}");
+        assert!(!format!("{error:#?}").contains("hunter2"));
+        shows(&format!("{name}.scylla"), &normal(&format!("{error:?}")));
+    }
+    assert!(
+        lines("SELECT table_name FROM system_schema.tables WHERE keyspace_name = 'shop' AND table_name = 'b'")
+            .await
+            .is_empty()
+    );
+}
+
 /// A folder of migrations, `first` and then so many that leave a trace each.
 fn folder(first: &str, count: usize, text: impl Fn(usize) -> String) -> TempDir {
     let folder = tempfile::tempdir().unwrap();
@@ -183,7 +245,7 @@ async fn ten_processes_run_every_statement_once_on_scylla() {
 async fn ten_processes_go_on_with_what_is_half_migrated_on_scylla() {
     let Some(world) = world().await else { return };
     let folder = counting(6);
-    let set = whimbrel::Migrations::from_directory(folder.path()).unwrap();
+    let set = Migrations::from_directory(folder.path()).unwrap();
     world.migrator(&set).up_to(Target::Steps(3)).await.unwrap();
     // The fourth stands at its third statement: a table of its name is in the way of the second.
     world.run("CREATE TABLE t4 (id INT PRIMARY KEY)").await;
