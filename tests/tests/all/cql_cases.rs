@@ -1,8 +1,12 @@
 //! What only ScyllaDB and Cassandra have: keyspaces, counters, times of writes.
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use whimbrel::{Cluster, Error, ErrorKind, Migrator, Rollback, Target};
+use tempfile::TempDir;
+use tokio::task::{JoinSet, spawn_blocking};
+use whimbrel::{Cluster, Error, ErrorKind, Migrations, Migrator, Rollback, Target};
+use whimbrel_tests::starters::{Ended, Starters};
 
 use crate::stories::world::{World, quick, set_for};
 
@@ -112,4 +116,136 @@ async fn the_settings_of_a_url_and_of_the_program_stand_beside_each_other_on_scy
     let report = migrator.up_to(Target::Steps(1)).await;
     keyspace.execute(&format!("DROP KEYSPACE IF EXISTS {name}")).await;
     assert_eq!(report.unwrap().applied(), 1);
+}
+
+#[tokio::test]
+async fn twenty_starters_share_a_session_on_scylla() {
+    let Some(world) = world().await else { return };
+    let World::Scylla(session, _) = &world else { return };
+    let folder = counting(4);
+    let set: &'static Migrations = Box::leak(Box::new(Migrations::from_directory(folder.path()).unwrap()));
+    let mut starters = JoinSet::new();
+    for _ in 0..20 {
+        let session = Arc::clone(session);
+        starters.spawn(async move { whimbrel::migrate(set, &session).await });
+    }
+    let mut steps = 0;
+    while let Some(report) = starters.join_next().await {
+        steps += report.unwrap().unwrap_or_else(|error| panic!("{error:?}")).steps().len();
+    }
+    assert_eq!(steps, 4);
+    each_has_run_once(&world, 4).await;
+}
+
+/// A folder of migrations, `first` and then so many that leave a trace each.
+fn folder(first: &str, count: usize, text: impl Fn(usize) -> String) -> TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("0001_ran.cql"), first).unwrap();
+    for number in 2..=count {
+        std::fs::write(folder.path().join(format!("{number:04}_t.cql")), text(number)).unwrap();
+    }
+    folder
+}
+
+/// Migrations that count how often each of their statements has run: a counter tells.
+fn counting(count: usize) -> TempDir {
+    folder("CREATE TABLE ran (id TEXT PRIMARY KEY, n COUNTER)", count, |n| {
+        let ran = |id| format!("UPDATE ran SET n = n + 1 WHERE id = '{n} {id}'");
+        let create = format!("CREATE TABLE t{n} (id INT PRIMARY KEY)");
+        format!("{};\n{create};\n{};\nINSERT INTO t{n} (id) VALUES ({n});", ran("before"), ran("after"))
+    })
+}
+
+/// Each of those statements has run once, and all of it is recorded once.
+async fn each_has_run_once(world: &World, count: usize) {
+    let mut counts = world.texts("SELECT id, n FROM ran").await;
+    counts.sort();
+    let mut expected: Vec<_> = (2..=count).flat_map(|n| [format!("{n} before 1"), format!("{n} after 1")]).collect();
+    expected.sort();
+    assert_eq!(counts, expected);
+    all_is_recorded_once(world, count).await;
+}
+
+async fn all_is_recorded_once(world: &World, count: usize) {
+    let versions: Vec<String> = (1..=count).map(|n| n.to_string()).collect();
+    assert_eq!(world.versions("completed").await, versions);
+    let applied =
+        world.texts("SELECT of_version FROM whimbrel_history WHERE part = 'event' AND what = 'applied'").await;
+    assert_eq!(applied, versions);
+    assert_eq!(world.texts("SELECT owner FROM whimbrel_history LIMIT 1").await, ["null"]);
+}
+
+/// Processes that are ready, with patience for a busy machine.
+fn ready(world: &World, count: usize, folder: &TempDir, lease: Option<Duration>) -> Starters {
+    let (url, binary) = (world.url(), env!("CARGO_BIN_EXE_starter"));
+    let arguments = [url.into(), folder.path().into(), "up".into(), "120000".into()];
+    Starters::with_for(binary, count, &arguments, lease)
+}
+
+fn all_have_succeeded(ended: &[Ended]) {
+    assert!(ended.iter().all(|starter| starter.status.success()), "{ended:#?}");
+}
+
+#[tokio::test]
+async fn ten_processes_run_every_statement_once_on_scylla() {
+    let Some(world) = world().await else { return };
+    let folder = counting(6);
+    // Nothing is there, not even the history.
+    let starters = ready(&world, 10, &folder, None);
+    let ended = spawn_blocking(move || starters.run()).await.unwrap();
+    all_have_succeeded(&ended);
+    let applied: usize = ended.iter().map(|starter| starter.output.matches(" statement").count()).sum();
+    assert_eq!(applied, 6, "{ended:#?}");
+    each_has_run_once(&world, 6).await;
+}
+
+#[tokio::test]
+async fn ten_processes_go_on_with_what_is_half_migrated_on_scylla() {
+    let Some(world) = world().await else { return };
+    let folder = counting(6);
+    let set = Migrations::from_directory(folder.path()).unwrap();
+    world.migrator(&set).up_to(Target::Steps(3)).await.unwrap();
+    // The fourth stands at its third statement: a table of its name is in the way of the second.
+    world.run("CREATE TABLE t4 (id INT PRIMARY KEY)").await;
+    assert_eq!(world.up(&set).await.unwrap_err().kind(), ErrorKind::Failed);
+    world.run("DROP TABLE t4").await;
+    let starters = ready(&world, 10, &folder, None);
+    let ended = spawn_blocking(move || starters.run()).await.unwrap();
+    all_have_succeeded(&ended);
+    each_has_run_once(&world, 6).await;
+}
+
+#[tokio::test]
+async fn one_of_ten_processes_is_killed_and_followed_on_scylla() {
+    let Some(world) = world().await else { return };
+    let count = 12;
+    // Nothing among it that only a person can settle.
+    let folder = folder("CREATE TABLE ran (id INT PRIMARY KEY, n INT)", count, |n| {
+        format!(
+            "CREATE TABLE t{n} (id INT PRIMARY KEY);\nINSERT INTO ran (id, n) VALUES ({n}, {n});\nALTER TABLE ran ADD c{n} INT;"
+        )
+    });
+    let mut starters = ready(&world, 10, &folder, Some(Duration::from_secs(3)));
+    starters.go();
+    let ids = starters.ids();
+    // Whoever has the right once the second migration is done.
+    let number = loop {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+        if !world.has("t2").await {
+            continue;
+        }
+        let holders = world.texts("SELECT process, owner FROM whimbrel_history LIMIT 1").await;
+        let process = holders.first().and_then(|holder| holder.split(' ').next()?.parse::<u32>().ok());
+        if let Some(number) = process.and_then(|process| ids.iter().position(|id| *id == process)) {
+            break number;
+        }
+    };
+    starters.kill(number);
+    let mut ended = spawn_blocking(move || starters.wait()).await.unwrap();
+    let killed = ended.remove(number);
+    assert!(!killed.status.success(), "{killed:?}");
+    all_have_succeeded(&ended);
+    all_is_recorded_once(&world, count).await;
+    assert_eq!(world.count("ran").await, count as i64 - 1);
+    assert_eq!(world.details("taken_over").await.len(), 1);
 }

@@ -48,6 +48,12 @@ impl Fault {
         self.has_code(INVALID)
     }
 
+    /// Whether the node knows no such table; Cassandra's words, and ScyllaDB's.
+    pub(crate) fn is_missing(&self) -> bool {
+        let says = |text| self.cause().is_some_and(|cause| cause.message().contains(text));
+        self.is_invalid() && (says("does not exist") || says("unconfigured table"))
+    }
+
     /// As an error of a request of ours.
     pub(crate) fn into_error(self, table: &Table) -> Error {
         let cause = match self {

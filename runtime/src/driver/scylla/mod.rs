@@ -41,7 +41,7 @@ use crate::driver::scylla::step::Known;
 use crate::driver::scylla::table::Table;
 use crate::driver::scylla::url::Address;
 use crate::driver::{Answer, Batch, Compared, Detail, Driver, Ended, Failure, Resolution, Stop, TakeOver};
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Passing, Result};
 use crate::history::{Entry, Head, History, Holder};
 use crate::identity::Identity;
 use crate::report::Action;
@@ -255,6 +255,12 @@ impl Scylla<'_> {
         let found = client.send(Request::new(record::id(table))).await.map_err(|fault| fault.into_error(table))?;
         if found.is_empty() {
             return Ok(History { holder: Holder::Nobody, ..History::default() });
+        }
+        if fault.is_missing() {
+            // Somebody has created it since, or is about to: not all nodes have heard of it.
+            let message = format!("the nodes do not agree whether there is a table {}; nothing was run", table.shown);
+            let help = "look what keeps them apart (`nodetool describecluster`), and run it again";
+            return Err(Error::new(ErrorKind::Connection, message).passes(Passing::Later).help(help));
         }
         let why = fault.cause().map(ToString::to_string).unwrap_or_default();
         Err(foreign(table, &why))
