@@ -29,7 +29,8 @@
 //! | `postgres` | PostgreSQL 12 and newer; tested on 15 |
 //! | `mysql` | MySQL and MariaDB; tried on MariaDB 10.11 |
 //! | `scylla` | ScyllaDB and Cassandra; tested on Cassandra 5.0 |
-//! | `tls-rustls`, `tls-native-tls` | TLS, forwarded to sqlx; none is chosen for you |
+//! | `tls-rustls`, `tls-native-tls` | TLS to SQL databases, forwarded to sqlx; none is chosen for you |
+//! | `scylla-tls` | `scylla`, and TLS by rustls: `tls=on` in the URL, with `tls_ca`, `tls_cert`, `tls_key`, `tls_name` |
 //! | `include_dir` | [`from_include_dir`](https://docs.rs/whimbrel/latest/whimbrel/fn.from_include_dir.html) |
 //!
 //! It runs on tokio. sqlx is part of the API and re-exported; its major versions are ours.

@@ -12,8 +12,8 @@ use whimbrel_tests::cassandra::Keyspace;
 use whimbrel_tests::guarded::{Guarded, NAME};
 use whimbrel_tests::log::{MARK, heard, listen, marked};
 
-/// In the password of every role, and in a script.
-const SECRET: &str = MARK;
+/// In the password of every role, and in a script; it begins with [`MARK`].
+const SECRET: &str = "m4rk-of-a-script-that-opens-a-cluster";
 
 const ADMIN: &str = "cassandra:cassandra";
 
@@ -134,6 +134,7 @@ async fn whom_a_cluster_lets_in_and_what_the_others_read() {
 async fn nothing_tells_a_secret(node: &Guarded) {
     // What the driver logs would be heard.
     assert!(heard().contains("Requested keyspace change: shop"), "{}", heard());
+    assert!(SECRET.starts_with(MARK));
     let logged = marked(SECRET);
     assert!(logged.is_empty(), "{logged:#?}");
     let shop = shop();

@@ -19,3 +19,15 @@ pub(crate) fn context(_: &Tls, _: &[String]) -> Result<TlsContext> {
 pub(crate) fn refusal(_: &io::Error) -> Option<(&'static str, &'static str)> {
     None
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::driver::scylla::from_url;
+
+    #[test]
+    fn tls_without_the_feature_is_refused() {
+        let error = from_url("scylla://h/ks?tls=on").err().map(|error| format!("{error:?}")).unwrap_or_default();
+        assert!(error.contains("the feature `scylla-tls`, and the URL has `tls=on`\n  help: build"), "{error}");
+        assert!(from_url("scylla://h/ks?tls=off").is_ok());
+    }
+}
