@@ -3,14 +3,16 @@
 use chrono::DateTime;
 use scylla::deserialize::row::DeserializeRow;
 use scylla::errors::{
-    ConnectionError, ConnectionPoolError, ConnectionSetupRequestErrorKind, DbError, ExecutionError, MetadataError,
-    NewSessionError, RequestAttemptError, UseKeyspaceError,
+    BrokenConnectionErrorKind, ConnectionError, ConnectionPoolError, ConnectionSetupRequestErrorKind, DbError,
+    ExecutionError, FrameHeaderParseError, MetadataError, NewSessionError, RequestAttemptError, UseKeyspaceError,
 };
 use scylla::response::query_result::QueryResult;
 use scylla::value::{CqlValue, Row};
 
 use crate::database_error::DatabaseError;
 use crate::driver::scylla::table::Table;
+use crate::driver::scylla::tls;
+use crate::driver::scylla::url::{Address, Tls};
 use crate::error::{Error, ErrorKind, Passing};
 
 /// The rows of an answer, each value as text.
@@ -65,9 +67,9 @@ impl Fault {
             }
         };
         if cause.code() == Some(UNAUTHORIZED) {
-            let (keyspace, message) = (&table.keyspace, format!("this role may not use the history {}", table.shown));
-            let help = format!("`GRANT ALL PERMISSIONS ON KEYSPACE \"{keyspace}\" TO …`, or migrate with another role");
-            return Error::new(ErrorKind::Refused, message).source(cause).help(help);
+            let message = format!("a right is missing for the history {}", table.shown);
+            let help = rights(&table.keyspace, &cause);
+            return Error::new(ErrorKind::History, message).source(cause).help(help);
         }
         let message = format!("a request about the history {} was refused", table.shown);
         let help = match cause.message() {
@@ -85,8 +87,36 @@ impl Fault {
 
 pub(crate) const INVALID: &str = "0x2200";
 const UNAUTHORIZED: &str = "0x2100";
-const AUTHENTICATION: &str = "0x0100";
 const BOOTSTRAPPING: &str = "0x1002";
+
+/// What a role needs, so that we can work; the server says one right at a time.
+fn rights(keyspace: &str, cause: &DatabaseError) -> String {
+    let keyspace = as_in_cql(keyspace);
+    let role = missing(cause.message()).map_or_else(|| "ROLE".to_owned(), |(_, _, role)| role);
+    format!(
+        "`GRANT ALL PERMISSIONS ON KEYSPACE {keyspace} TO {role}`, so that it may migrate; `GRANT SELECT ON KEYSPACE \
+         {keyspace} TO {role}`, so that it may look"
+    )
+}
+
+/// The right, on what, and the role of `User x has no SELECT permission on <table a.b> or any of its parents`, as
+/// `GRANT` has them.
+fn missing(text: &str) -> Option<(&str, String, String)> {
+    let (role, rest) = text.strip_prefix("User ")?.split_once(" has no ")?;
+    let (right, rest) = rest.split_once(" permission on <")?;
+    let (of, _) = rest.split_once('>')?;
+    let of = match of.split_once(' ')? {
+        ("keyspace", name) => format!("KEYSPACE {}", as_in_cql(name)),
+        ("table", name) => {
+            let (keyspace, table) = name.split_once('.')?;
+            format!("TABLE {}.{}", as_in_cql(keyspace), as_in_cql(table))
+        }
+        ("all", "keyspaces") => "ALL KEYSPACES".to_owned(),
+        ("all", tables) => format!("KEYSPACE {}", as_in_cql(tables.strip_prefix("tables in ")?)),
+        _ => return None,
+    };
+    Some((right, of, as_in_cql(role)))
+}
 
 /// What the driver's error means; `None` when the statement was done, and only what the driver does afterwards failed.
 pub(crate) fn fault_of(error: ExecutionError) -> Option<Fault> {
@@ -115,7 +145,7 @@ fn of_server(error: &DbError, message: String) -> Option<Fault> {
         DbError::ConfigError => ("0x2300", Fault::Refused),
         DbError::AlreadyExists { .. } => ("0x2400", Fault::Refused),
         DbError::FunctionFailure { .. } => ("0x1400", Fault::Refused),
-        DbError::AuthenticationError => (AUTHENTICATION, Fault::Refused),
+        DbError::AuthenticationError => ("0x0100", Fault::Refused),
         DbError::Unavailable { .. } => ("0x1000", Fault::Later),
         DbError::Overloaded => ("0x1001", Fault::Later),
         DbError::IsBootstrapping => (BOOTSTRAPPING, Fault::Later),
@@ -138,6 +168,9 @@ fn of_server(error: &DbError, message: String) -> Option<Fault> {
     };
     let mut cause = DatabaseError::new(if message.is_empty() { error.to_string() } else { message });
     cause.code = (!code.is_empty()).then(|| code.to_owned());
+    if matches!(error, DbError::Unauthorized) {
+        cause.hint = missing(&cause.message).map(|(right, of, role)| format!("`GRANT {right} ON {of} TO {role}`"));
+    }
     Some(fault(cause))
 }
 
@@ -151,44 +184,145 @@ pub(crate) fn unused(error: UseKeyspaceError) -> Fault {
     .unwrap_or_else(|| Fault::Unknown(DatabaseError::new(text)))
 }
 
-/// Why no session could be opened.
-pub(crate) fn no_session(error: &NewSessionError, hosts: &[String]) -> Error {
-    let cause = cause_of(error);
-    let (passing, what, help) = match cause.code() {
-        Some(AUTHENTICATION) => (Passing::Never, "does not let us in", "check user and password"),
-        Some(BOOTSTRAPPING) => (Passing::Later, "is not ready", "wait until it has started, and run it again"),
-        _ => (Passing::Soon, "cannot be reached", "check that it runs, the hosts, the port and TLS"),
+/// Why no session could be opened; of several hosts, why the last one did not do.
+pub(crate) fn no_session(error: &NewSessionError, address: &Address) -> Error {
+    let at = address.hosts.join(", ");
+    let unreachable = |cause: String| {
+        Error::new(ErrorKind::Connection, format!("the cluster cannot be reached ({at})"))
+            .source(DatabaseError::new(cause))
+            .passes(Passing::Soon)
+            .help("check that it runs, the hosts, the port and TLS")
     };
-    let message = format!("the cluster {what} ({})", hosts.join(", "));
-    Error::new(ErrorKind::Connection, message).source(cause).passes(passing).help(help)
+    let pool = match error {
+        NewSessionError::FailedToResolveAnyHostname(_) => {
+            return Error::new(ErrorKind::Connection, format!("no host in the URL has an address ({at})"))
+                .passes(Passing::Soon)
+                .help("check how they are spelt, and that this machine can ask its name server");
+        }
+        NewSessionError::MetadataError(MetadataError::ConnectionPoolError(pool)) => pool,
+        error => return unreachable(error.to_string()),
+    };
+    let ConnectionPoolError::Broken { last_connection_error: error } = pool else {
+        return unreachable(pool.to_string());
+    };
+    if let ConnectionError::ConnectionSetupRequestError(refused) = error
+        && let Some(refused) = not_let_in(refused.get_error(), address)
+    {
+        return refused;
+    }
+    let ((message, help), cause, passing) = match (&address.tls, broken_by(error)) {
+        // It may be about to end.
+        (None, Some(Broken::Server(cause))) => (NOT_CQL, cause.to_string(), Passing::Soon),
+        (Some(Tls { identity: None, .. }), Some(Broken::Server(cause))) => {
+            (NOT_ACCEPTED, cause.to_string(), Passing::Soon)
+        }
+        (Some(_), Some(Broken::Io(cause))) => match tls::refusal(cause) {
+            Some(refusal) => (refusal, cause.to_string(), Passing::Never),
+            None => return unreachable(cause.to_string()),
+        },
+        _ if matches!(error, ConnectionError::ConnectTimeout) => return unreachable("no answer in time".to_owned()),
+        _ => return unreachable(error.to_string()),
+    };
+    Error::new(ErrorKind::Connection, format!("{message} ({at})"))
+        .source(DatabaseError::new(cause))
+        .passes(passing)
+        .help(help)
 }
 
-/// What the last node that was asked has said, or the network.
-fn cause_of(error: &NewSessionError) -> DatabaseError {
-    let unreached = match error {
-        NewSessionError::FailedToResolveAnyHostname(_) => {
-            return DatabaseError::new("none of these names has an address");
+const NOT_CQL: (&str, &str) = (
+    "the server does not speak CQL on this port, or only with TLS",
+    "check the port in the URL; if the server wants TLS, write `tls=on` behind a `?`",
+);
+
+/// What the server says to our name, where it says something.
+fn not_let_in(refused: &ConnectionSetupRequestErrorKind, address: &Address) -> Option<Error> {
+    let at = address.hosts.join(", ");
+    let user = address.user.as_ref().map_or("", |(user, _)| user);
+    let (message, cause, passing, help) = match refused {
+        ConnectionSetupRequestErrorKind::MissingAuthentication => {
+            let message = format!("the cluster asks for a user and a password, and the URL has none ({at})");
+            let help = "write them into the URL: `scylla://user:password@host:9042/keyspace`";
+            return Some(Error::new(ErrorKind::Connection, message).help(help));
         }
-        NewSessionError::MetadataError(MetadataError::ConnectionPoolError(ConnectionPoolError::Broken {
-            last_connection_error,
-        })) => last_connection_error,
-        _ => return DatabaseError::new(error.to_string()),
+        // Cassandra cannot look, when it has no majority of those who know the passwords.
+        ConnectionSetupRequestErrorKind::DbError(DbError::AuthenticationError, text)
+            if text.starts_with("Unable to perform authentication") =>
+        {
+            let message = format!("the cluster cannot look whether it may let {user} in ({at})");
+            let help = "look at the nodes that hold the keyspace system_auth (`nodetool status system_auth`)";
+            (message, text, Passing::Soon, help)
+        }
+        ConnectionSetupRequestErrorKind::DbError(DbError::AuthenticationError, text) => {
+            let help = "check the user and the password in the URL, each `%` and `@` in them as `%25` and `%40`, and \
+                        that the role has LOGIN";
+            (format!("the cluster does not let {user} in ({at})"), text, Passing::Never, help)
+        }
+        ConnectionSetupRequestErrorKind::DbError(error, text) => {
+            let passing = match error {
+                DbError::IsBootstrapping | DbError::Overloaded => Passing::Later,
+                _ => Passing::Soon,
+            };
+            let help = "look at the cluster (`nodetool status`), and run it again";
+            (format!("the cluster does not accept the connection ({at})"), text, passing, help)
+        }
+        _ => return None,
     };
-    match unreached {
-        ConnectionError::ConnectTimeout => DatabaseError::new("no answer in time"),
-        ConnectionError::ConnectionSetupRequestError(refused) => match &refused.error {
-            ConnectionSetupRequestErrorKind::DbError(error, message) => {
-                let fault = of_server(error, message.clone());
-                fault.and_then(|fault| fault.cause().cloned()).unwrap_or_else(|| DatabaseError::new(message))
-            }
-            ConnectionSetupRequestErrorKind::MissingAuthentication => {
-                let asks = DatabaseError::new("it asks for a user and a password");
-                DatabaseError { code: Some(AUTHENTICATION.to_owned()), ..asks }
-            }
-            other => DatabaseError::new(other.to_string()),
+    let cause = DatabaseError::new(cause.clone());
+    Some(Error::new(ErrorKind::Connection, message).source(cause).passes(passing).help(help))
+}
+
+/// What broke a connection before it was one.
+enum Broken<'e> {
+    /// The socket, or TLS on it.
+    Io(&'e std::io::Error),
+    /// A server that ends it, or says what is not CQL.
+    Server(&'e BrokenConnectionErrorKind),
+}
+
+fn broken_by(error: &ConnectionError) -> Option<Broken<'_>> {
+    let broken = match error {
+        ConnectionError::IoError(error) => return Some(Broken::Io(error)),
+        ConnectionError::BrokenConnection(broken) => broken,
+        ConnectionError::ConnectionSetupRequestError(request) => match request.get_error() {
+            ConnectionSetupRequestErrorKind::BrokenConnection(broken) => broken,
+            _ => return None,
         },
-        other => DatabaseError::new(other.to_string()),
+        _ => return None,
+    };
+    match broken.downcast_ref::<BrokenConnectionErrorKind>()? {
+        // TLS says so, of what it cannot decrypt, or was told by the other side.
+        BrokenConnectionErrorKind::FrameHeaderParseError(FrameHeaderParseError::HeaderIoError(error))
+            if error.kind() == std::io::ErrorKind::InvalidData =>
+        {
+            Some(Broken::Io(error))
+        }
+        kind => Some(Broken::Server(kind)),
     }
+}
+
+/// Of a server that ends what TLS has begun: from TLS 1.3 on the client has done its part before the server has looked.
+pub(crate) const NOT_ACCEPTED: (&str, &str) = (
+    "the server does not accept our side of TLS",
+    "if it asks for a certificate of clients, name one that it trusts in the URL: \
+     `tls_cert=/path/client.pem&tls_key=/path/client.key`",
+);
+
+/// Why a keyspace that is missing could not be created.
+pub(crate) fn not_created(keyspace: &str, fault: Fault, table: &Table) -> Error {
+    let Fault::Refused(cause) = fault else { return fault.into_error(table) };
+    let help = match cause.hint() {
+        Some(grant) => format!("{grant}, or let a role create it that may"),
+        None => "correct the replication, such as `{'class': 'NetworkTopologyStrategy', 'DATACENTER': 3}`".to_owned(),
+    };
+    let message = format!("the keyspace {keyspace} cannot be created; nothing was run");
+    Error::new(ErrorKind::Refused, message).source(cause).help(help)
+}
+
+/// A name as a statement has it: quoted where it must be.
+pub(crate) fn as_in_cql(name: &str) -> String {
+    let is_plain = name.starts_with(|c: char| c.is_ascii_lowercase())
+        && name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_');
+    if is_plain { name.to_owned() } else { format!("\"{}\"", name.replace('"', "\"\"")) }
 }
 
 /// The rows of a result, as text; none where it has none.

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use scylla::client::session::Session;
+use scylla::client::session::{Session, TlsContext};
 use scylla::client::session_builder::SessionBuilder;
 
 use crate::cluster::Cluster;
@@ -26,7 +26,7 @@ pub(crate) struct Link<'a> {
 
 pub(crate) enum Source<'a> {
     Session(Handle<'a>),
-    Address(Box<Address>),
+    Address { address: Box<Address>, tls: Option<TlsContext> },
 }
 
 /// How long a server may take to accept a connection.
@@ -42,7 +42,7 @@ impl<'a> Link<'a> {
 
     /// What the URL says wins.
     pub(crate) fn treat(&mut self, mut cluster: Cluster) {
-        if let Source::Address(address) = &self.source {
+        if let Source::Address { address, .. } = &self.source {
             cluster.replication = address.replication.clone().or(cluster.replication);
             cluster.level = address.level.unwrap_or(cluster.level);
         }
@@ -66,50 +66,74 @@ impl<'a> Link<'a> {
 
     async fn open(&self) -> Result<(Client<'a>, Table)> {
         let level = self.cluster.level;
-        match &self.source {
+        let (table, client) = match &self.source {
             Source::Session(session) => {
                 let keyspace = session.get_keyspace();
                 let table = Table::new(&self.name, keyspace.as_deref().map(String::as_str))?;
-                let client = Client::new(session.clone(), level);
-                self.provide_keyspace(&client, &table.keyspace).await.map_err(|fault| fault.into_error(&table))?;
-                Ok((client, table))
+                return Ok((Client::new(session.clone(), level), table));
             }
-            Source::Address(address) => {
+            Source::Address { address, tls } => {
                 let table = Table::new(&self.name, address.keyspace.as_deref())?;
-                let session = Arc::new(connect(address).await?);
-                let client = Client::new(Handle::Shared(Arc::clone(&session)), level);
-                let keyspace = address.keyspace.as_deref().unwrap_or(&table.keyspace);
-                self.provide_keyspace(&client, keyspace).await.map_err(|fault| fault.into_error(&table))?;
-                // What scripts do not qualify is in it.
-                session.use_keyspace(keyspace, true).await.map_err(|error| match answer::unused(error) {
-                    fault if fault.is_invalid() => missing_keyspace(keyspace),
-                    fault => fault.into_error(&table),
-                })?;
-                Ok((client, table))
+                let session = Arc::new(connect(address, tls.clone()).await?);
+                (table, Client::new(Handle::Shared(session), level))
             }
+        };
+        self.use_keyspace(&client, &table).await?;
+        Ok((client, table))
+    }
+
+    /// The keyspace of a session of our own, in which scripts find what they do not qualify; one that is missing may
+    /// be created later.
+    async fn use_keyspace(&self, client: &Client<'a>, table: &Table) -> Result<()> {
+        let Source::Address { address, .. } = &self.source else { return Ok(()) };
+        let keyspace = address.keyspace.as_deref().unwrap_or(&table.keyspace);
+        if self.cluster.replication.is_some() {
+            let is_there = keyspace_is_there(client, table).await;
+            if !is_there.map_err(|fault| fault.into_error(table))? {
+                return Ok(());
+            }
+        }
+        match client.session().use_keyspace(keyspace, true).await.map_err(answer::unused) {
+            Ok(()) => Ok(()),
+            Err(fault) if fault.is_invalid() => Err(missing_keyspace(keyspace)),
+            Err(fault) => Err(fault.into_error(table)),
         }
     }
 
-    /// Creates the keyspace if it is missing and we may.
-    async fn provide_keyspace(&self, client: &Client<'a>, keyspace: &str) -> Result<(), Fault> {
-        let Some(replication) = &self.cluster.replication else { return Ok(()) };
-        let name = literal(Dialect::Cql, keyspace);
-        let there = format!("SELECT keyspace_name FROM system_schema.keyspaces WHERE keyspace_name = {name}");
-        if !client.send(Request::new(there.clone())).await?.is_empty() {
+    /// Creates the keyspace, if it is missing and may be created.
+    pub(crate) async fn provide_keyspace(&mut self) -> Result<()> {
+        let Some(replication) = self.cluster.replication.clone() else { return Ok(()) };
+        let cluster = self.cluster.clone();
+        let (client, table) = self.meet().await?;
+        let broken = |fault: Fault| fault.into_error(table);
+        if keyspace_is_there(client, table).await.map_err(broken)? {
             return Ok(());
         }
-        let at = Coordinator::near(client).await?;
-        agree(client, &at, &self.cluster, Need::Everyone).await.map_err(Fault::Error)?;
+        let at = Coordinator::near(client).await.map_err(broken)?;
+        agree(client, &at, &cluster, Need::Additive).await?;
         // Until 2025.4 ScyllaDB refuses conditional writes to a table on tablets, which are its default since 6.0.
         let options = if at.server.must_avoid_tablets() { " AND tablets = {'enabled': false}" } else { "" };
+        let keyspace = &table.keyspace;
         let create = format!("CREATE KEYSPACE IF NOT EXISTS \"{keyspace}\" WITH replication = {replication}{options}");
         match client.send(Request::new(create).to(&at.node).within(DDL_TIMEOUT)).await {
             // The look afterwards tells.
             Ok(_) | Err(Fault::Unknown(_) | Fault::Later(_)) => {}
-            Err(fault) => return Err(fault),
+            Err(fault) => return Err(answer::not_created(keyspace, fault, table)),
         }
-        agree(client, &at, &self.cluster, Need::Everyone).await.map_err(Fault::Error)
+        agree(client, &at, &cluster, Need::Additive).await?;
+        if !keyspace_is_there(client, table).await.map_err(broken)? {
+            return Err(missing_keyspace(keyspace));
+        }
+        let (client, table) = (client.clone(), table.clone());
+        self.use_keyspace(&client, &table).await
     }
+}
+
+/// Whether the keyspace of the history is there.
+pub(crate) async fn keyspace_is_there(client: &Client<'_>, table: &Table) -> Result<bool, Fault> {
+    let name = literal(Dialect::Cql, &*table.keyspace);
+    let select = format!("SELECT keyspace_name FROM system_schema.keyspaces WHERE keyspace_name = {name}");
+    Ok(!client.send(Request::new(select)).await?.is_empty())
 }
 
 pub(crate) fn missing_keyspace(keyspace: &str) -> Error {
@@ -122,10 +146,14 @@ pub(crate) fn missing_keyspace(keyspace: &str) -> Error {
 /// How long a schema change of our own tables may take: ScyllaDB's may wait for a minute (`group0_raft_op_timeout_in_ms`).
 pub(crate) const DDL_TIMEOUT: Duration = Duration::from_secs(65);
 
-async fn connect(address: &Address) -> Result<Session> {
+async fn connect(address: &Address, tls: Option<TlsContext>) -> Result<Session> {
     let mut builder = SessionBuilder::new()
         .known_nodes(&address.hosts)
         .connection_timeout(CONNECTION_TIMEOUT)
+        .tls_context(tls)
+        // Beside a node that stands still, the first session would take twice this time to open: a minute by default.
+        .keepalive_interval(CONNECTION_TIMEOUT)
+        .keepalive_timeout(CONNECTION_TIMEOUT)
         // We wait by ourselves, for every node.
         .auto_await_schema_agreement(false)
         .fetch_schema_metadata(false)
@@ -136,5 +164,5 @@ async fn connect(address: &Address) -> Result<Session> {
     if let Some(datacenter) = &address.datacenter {
         builder = builder.prefer_datacenter(datacenter.clone());
     }
-    builder.build().await.map_err(|error| answer::no_session(&error, &address.hosts))
+    builder.build().await.map_err(|error| answer::no_session(&error, address))
 }

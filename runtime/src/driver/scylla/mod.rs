@@ -18,6 +18,8 @@ mod server;
 mod statement;
 mod step;
 mod table;
+#[cfg_attr(not(feature = "scylla-tls"), path = "no_tls.rs")]
+mod tls;
 mod url;
 
 use std::borrow::Cow;
@@ -81,7 +83,9 @@ impl<'a> sealed::IntoDriver<'a> for &'a Arc<Session> {
 
 /// The driver behind a `scylla://` or `cassandra://` URL.
 pub(crate) fn from_url(url: &str) -> Result<Box<dyn Driver + 'static>> {
-    Ok(Box::new(Scylla::new(Source::Address(Box::new(Address::parse(url)?)))?))
+    let address = Box::new(Address::parse(url)?);
+    let tls = address.tls.as_ref().map(|tls| tls::context(tls, &address.hosts)).transpose()?;
+    Ok(Box::new(Scylla::new(Source::Address { address, tls })?))
 }
 
 impl Driver for Scylla<'_> {
@@ -116,6 +120,11 @@ impl Driver for Scylla<'_> {
 
     fn outside<'a>(&'a mut self, batch: Batch<'a>) -> Answer<'a, Ended> {
         Box::pin(async move {
+            if !batch.history.present
+                && let Err(error) = self.link.provide_keyspace().await
+            {
+                return Ended::stopped(Vec::new(), Stop::Broken(error));
+            }
             let (seen, marks) = (&self.seen, &self.marks);
             let cluster = self.link.cluster.clone();
             match self.link.meet().await {
@@ -235,12 +244,13 @@ impl Scylla<'_> {
 
     /// Tells a table that is missing from one that is not ours.
     async fn without_table(&mut self, fault: answer::Fault) -> Result<History> {
+        let may_create = self.link.cluster.replication.is_some();
         let (client, table) = self.link.meet().await?;
-        let keyspace = record::text(&*table.keyspace);
-        let select = format!("SELECT keyspace_name FROM system_schema.keyspaces WHERE keyspace_name = {keyspace}");
-        let keyspaces = client.send(Request::new(select)).await.map_err(|fault| fault.into_error(table))?;
-        if keyspaces.is_empty() {
-            return Err(link::missing_keyspace(&table.keyspace));
+        let is_there = link::keyspace_is_there(client, table).await.map_err(|fault| fault.into_error(table))?;
+        match is_there {
+            false if may_create => return Ok(History { holder: Holder::Nobody, ..History::default() }),
+            false => return Err(link::missing_keyspace(&table.keyspace)),
+            true => {}
         }
         let found = client.send(Request::new(record::id(table))).await.map_err(|fault| fault.into_error(table))?;
         if found.is_empty() {

@@ -35,6 +35,10 @@ pub(crate) async fn run(known: Known<'_, '_>, batch: Batch<'_>) -> Ended {
     let stopped = |stop| Ended::stopped(Vec::new(), stop);
     let Some(first) = batch.steps.first() else { return Ended::default() };
     let (client, table) = (known.client, known.table);
+    if known.seen.owner.is_some() {
+        // Those who wait do not compete with whoever writes.
+        return stopped(Stop::Busy);
+    }
     let coordinator = match Coordinator::near(client).await {
         Ok(coordinator) => coordinator,
         Err(fault) => return stopped(Stop::Broken(fault.into_error(table))),
