@@ -6,11 +6,9 @@ use std::time::Duration;
 use tempfile::TempDir;
 use tokio::task::{JoinSet, spawn_blocking};
 use whimbrel::{Cluster, Error, ErrorKind, Migrations, Migrator, Rollback, Target};
-use whimbrel_tests::cassandra;
-use whimbrel_tests::guarded::Guarded;
 use whimbrel_tests::starters::{Ended, Starters};
 
-use crate::stories::world::{World, normal, quick, set_for, shows};
+use crate::stories::world::{World, quick, set_for};
 
 /// A keyspace and a session on it; `None` without a server.
 async fn world() -> Option<World> {
@@ -137,46 +135,6 @@ async fn twenty_starters_share_a_session_on_scylla() {
     }
     assert_eq!(steps, 4);
     each_has_run_once(&world, 4).await;
-}
-
-#[tokio::test]
-async fn who_may_not_is_told_on_scylla() {
-    let Some(node) = spawn_blocking(Guarded::start).await.unwrap() else { return };
-    let session = node.session().await;
-    let lines = async |cql: &str| cassandra::rows(&session, cql).await.unwrap_or_else(|error| panic!("{error}\n{cql}"));
-    lines("CREATE KEYSPACE shop WITH replication = {'class': 'SimpleStrategy', 'replication_factor': 1}").await;
-    for role in ["nobody", "reader"] {
-        lines(&format!("CREATE ROLE {role} WITH PASSWORD = '{role}' AND LOGIN = true")).await;
-    }
-    lines("GRANT SELECT ON KEYSPACE shop TO reader").await;
-    let one = set_for("cql", [("0001_a.sql", "CREATE TABLE a (id INT PRIMARY KEY)")]);
-    let two = set_for(
-        "cql",
-        [("0001_a.sql", "CREATE TABLE a (id INT PRIMARY KEY)"), ("0002_b.sql", "CREATE TABLE b (id INT PRIMARY KEY)")],
-    );
-    let up = async |role: &str, set| {
-        let url = node.url(role, "shop");
-        Migrator::connect(set, &url).unwrap().up().await
-    };
-    assert_eq!(up("cassandra:cassandra@", &one).await.unwrap().applied(), 1);
-    assert!(up("reader:reader@", &one).await.unwrap().is_up_to_date());
-    let cases = [
-        ("wrong_password", "cassandra:hunter2-5ecret@", ErrorKind::Connection),
-        ("no_password", "", ErrorKind::Connection),
-        ("no_right_to_read", "nobody:nobody@", ErrorKind::Refused),
-        ("no_right_to_write", "reader:reader@", ErrorKind::Refused),
-    ];
-    for (name, role, kind) in cases {
-        let error = up(role, &two).await.unwrap_err();
-        assert_eq!(error.kind(), kind, "{error:?}");
-        assert!(!format!("{error:#?}").contains("hunter2"));
-        shows(&format!("{name}.scylla"), &normal(&format!("{error:?}")));
-    }
-    assert!(
-        lines("SELECT table_name FROM system_schema.tables WHERE keyspace_name = 'shop' AND table_name = 'b'")
-            .await
-            .is_empty()
-    );
 }
 
 /// A folder of migrations, `first` and then so many that leave a trace each.
