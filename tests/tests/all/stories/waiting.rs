@@ -212,7 +212,7 @@ async fn each_wait_is_an_event(world: World) {
     let other = other_runner(&world).await;
     listen();
     let set = world.three();
-    world.migrator(&set).lock_timeout(Duration::from_millis(700)).up().await.unwrap_err();
+    world.migrator(&set).lock_timeout(Duration::from_secs(1)).up().await.unwrap_err();
     let heard = heard();
     let waits = heard.lines().filter(|line| line.starts_with("message=waited for another ")).count();
     let durations = heard.lines().filter(|line| line.starts_with("duration_ms=")).count();
