@@ -245,14 +245,14 @@ async fn rights(told: &mut Told<'_>) {
     let node = told.node;
     let at = |name: &str| At::new(node, &user(name));
     let admin = At::new(node, ADMIN);
-    told.tell("no right to read", at("nobody").up(&shop()).await, ErrorKind::History);
+    told.tell("no right to read", at("nobody").up(&shop()).await, ErrorKind::Refused);
 
     // Whoever may read finds everything up to date.
     admin.execute("GRANT SELECT ON KEYSPACE shop TO reader").await;
     assert_eq!(at("reader").up(&shop()).await.unwrap(), 0);
     let create = ("0001_a.cql", SHOP);
     let more = set(&[create, ("0002_b.cql", "CREATE TABLE b (k int PRIMARY KEY)")]);
-    told.tell("no right to write", at("reader").up(&more).await, ErrorKind::History);
+    told.tell("no right to write", at("reader").up(&more).await, ErrorKind::Refused);
 
     // Whoever creates a table may do everything with it.
     let creator = at("creator").keyspace("own");
@@ -271,7 +271,7 @@ async fn rights(told: &mut Told<'_>) {
         let mut migrator = Migrator::connect(set, &at.url()).unwrap().history_table("own.another").unwrap();
         migrator.up().await.map(|report| report.applied())
     };
-    told.tell("no right to create the history", elsewhere(at("nobody"), &all).await, ErrorKind::History);
+    told.tell("no right to create the history", elsewhere(at("nobody"), &all).await, ErrorKind::Refused);
     let drop = set(&[("0001_a.cql", "DROP TABLE shop.a")]);
     told.tell("no right to what a script does", elsewhere(creator, &drop).await, ErrorKind::Failed);
 }

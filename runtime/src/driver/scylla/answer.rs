@@ -69,7 +69,7 @@ impl Fault {
         if cause.code() == Some(UNAUTHORIZED) {
             let message = format!("a right is missing for the history {}", table.shown);
             let help = rights(&table.keyspace, &cause);
-            return Error::new(ErrorKind::History, message).source(cause).help(help);
+            return Error::new(ErrorKind::Refused, message).source(cause).help(help);
         }
         let message = format!("a request about the history {} was refused", table.shown);
         let help = match cause.message() {
