@@ -12,6 +12,9 @@ pub struct Starters {
     children: Vec<Child>,
 }
 
+/// Times by the names of the environment's variables that the binary reads.
+pub type Times = [(&'static str, Duration)];
+
 /// What became of one of them.
 #[derive(Debug)]
 pub struct Ended {
@@ -41,7 +44,7 @@ impl Starters {
     pub fn ready_for(binary: &str, count: usize, url: &str, directory: Option<&Path>, lease: Option<Duration>) -> Self {
         let directory = directory.map(Path::as_os_str);
         let arguments: Vec<OsString> = [OsStr::new(url)].into_iter().chain(directory).map(OsStr::to_owned).collect();
-        Self::start(binary, count, &arguments, lease)
+        Self::with_for(binary, count, &arguments, lease)
     }
 
     /// As [`ready`](Self::ready), with whatever arguments the binary takes.
@@ -57,15 +60,18 @@ impl Starters {
     /// # Panics
     /// As [`Starters::ready`].
     pub fn with_for(binary: &str, count: usize, arguments: &[OsString], lease: Option<Duration>) -> Self {
-        Self::start(binary, count, arguments, lease)
+        let times = lease.map(|lease| ["STARTER_LEASE_MS", "STARTER_SETTLE_MS"].map(|name| (name, lease)));
+        Self::with_times(binary, count, arguments, times.as_ref().map_or(&[], |times| &times[..]))
     }
 
-    fn start(binary: &str, count: usize, arguments: &[OsString], lease: Option<Duration>) -> Self {
+    /// The same with whatever times.
+    ///
+    /// # Panics
+    /// As [`with`](Self::with).
+    pub fn with_times(binary: &str, count: usize, arguments: &[OsString], times: &Times) -> Self {
         let start = |_| {
             let mut command = Command::new(binary);
-            for name in ["STARTER_LEASE_MS", "STARTER_SETTLE_MS"] {
-                command.envs(lease.map(|lease| (name, lease.as_millis().to_string())));
-            }
+            command.envs(times.iter().map(|(name, time)| (name, time.as_millis().to_string())));
             command.args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
             command.spawn().expect("the starter is built with the tests")
         };

@@ -1,6 +1,7 @@
 //! The queries of verify scripts, and places in a statement.
 
 use std::ops::Range;
+use std::time::{Duration, Instant};
 
 use whimbrel_core::Script;
 
@@ -11,8 +12,8 @@ use crate::driver::word::{is_word, only_place};
 use crate::driver::{Failure, Part};
 use crate::settings::Settings;
 
-/// How often a query is asked again whose replicas did not answer.
-const TRIES: usize = 3;
+/// How often a query is asked whose replicas did not answer, or whose connection broke: it changes nothing.
+const TRIES: usize = 4;
 
 /// The first query that fails, or finds nothing.
 pub(crate) async fn unverified(
@@ -23,13 +24,13 @@ pub(crate) async fn unverified(
     let limit = script.options().timeout.or(settings.statement_timeout).unwrap_or(TIMEOUT);
     for (index, statement) in script.statements().enumerate() {
         let text = script.text_of(&statement);
-        let mut tries = 1;
+        let (begun, mut tries) = (Instant::now(), 1);
         let answer = loop {
             match client.send(Request::new(text).within(limit)).await {
-                Err(Fault::Later(_)) if tries < TRIES => tries += 1,
+                Err(Fault::Later(_) | Fault::Unknown(_)) if tries < TRIES && begun.elapsed() < limit => tries += 1,
                 answer => break answer,
             }
-            tokio::time::sleep(std::time::Duration::from_millis(200)).await;
+            tokio::time::sleep(Duration::from_millis(200)).await;
         };
         let range = statement.range();
         let (range, cause) = match answer {

@@ -79,6 +79,9 @@ pub(crate) enum Lost {
 /// Between tries.
 const BETWEEN: Duration = Duration::from_millis(100);
 
+/// How long it is tried to give the right back.
+const RELEASING: Duration = Duration::from_secs(1);
+
 /// `column = value`, or `column = null`.
 fn is<T: std::fmt::Display>(column: &str, value: Option<T>) -> String {
     value.map_or_else(|| format!("{column} = null"), |value| format!("{column} = {value}"))
@@ -236,7 +239,14 @@ impl Right<'_, '_> {
     pub(crate) async fn release(&self) {
         self.is_released.store(true, Ordering::Relaxed);
         let text = self.giving_back();
-        if let Err(fault) = self.client.send(Request::new(text)).await {
+        let mut answer = self.client.send(Request::new(&*text)).await;
+        // What stopped the run may have taken the connection along, and the next one comes in a moment.
+        let begun = Instant::now();
+        while matches!(answer, Err(Fault::Later(_) | Fault::Unknown(_))) && begun.elapsed() < RELEASING {
+            tokio::time::sleep(BETWEEN).await;
+            answer = self.client.send(Request::new(&*text)).await;
+        }
+        if let Err(fault) = answer {
             let why = fault.cause().map(ToString::to_string).unwrap_or_default();
             tracing::warn!(why, lease = %Took(self.lease), "the right to migrate could not be given back; it ends with its lease");
         }

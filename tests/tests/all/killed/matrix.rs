@@ -10,9 +10,9 @@ use std::time::{Duration, Instant};
 use tokio::runtime::Runtime;
 use whimbrel::{Migrations, Migrator, Report, Rollback};
 use whimbrel_tests::Proxy;
-use whimbrel_tests::proxy::Fault;
+use whimbrel_tests::proxy::{Fault, Request};
 use whimbrel_tests::random::few_or;
-use whimbrel_tests::starters::Starters;
+use whimbrel_tests::starters::{Starters, Times};
 
 use super::dump::Dump;
 
@@ -32,6 +32,38 @@ pub(crate) trait Server: Sync {
     fn url(&self, database: &Self::Database) -> String;
 
     async fn dump(&self, database: &Self::Database) -> Dump;
+
+    /// What a run has that is to be short.
+    const FEW: Few = Few::EachKill;
+
+    /// Whether a request with this text is one at which runs end, and none of those that come as often as they like.
+    fn is_counted(&self) -> fn(&str) -> bool {
+        |_| true
+    }
+
+    /// Those of starters.
+    fn times(&self) -> &'static Times {
+        &[]
+    }
+
+    /// A migrator that need not wait for as long as in production.
+    fn treat<'m>(&self, migrator: Migrator<'m>) -> Migrator<'m> {
+        migrator
+    }
+
+    /// Makes it known that a runner is dead, where others would wait for a sign of life.
+    async fn bury(&self, _: &Self::Database) {}
+
+    /// Panics when something has reached the server more often than it may.
+    fn assert_sent(&self, _: &[Request], _when: &str) {}
+}
+
+/// Which of the nine cells each request has in a short run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Few {
+    /// A kill at each moment, and one moment of each other ending.
+    EachKill,
+    One,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -74,17 +106,19 @@ struct Cell {
     ending: Ending,
 }
 
-/// The cells of a request: a kill at each moment, and one moment of each other ending, which the next request has at the
-/// next moment; with `WHIMBREL_LONG` all.
-fn cells(way: Way, request: usize) -> impl Iterator<Item = Cell> {
+/// The cells of a request: some, of which the next request has others; with `WHIMBREL_LONG` all.
+fn cells(few: Few, way: Way, request: usize) -> impl Iterator<Item = Cell> {
     let of_all = |(place, moment)| ENDINGS.map(|ending| (place, moment, ending));
-    let all = MOMENTS.into_iter().enumerate().flat_map(of_all);
-    let is_wanted = move |(place, _, ending): &(usize, Moment, Ending)| match ending {
-        Ending::Kill => true,
-        Ending::Cut => (request + place).is_multiple_of(few_or(3, 1)),
-        Ending::Terminate => (request + place + 1).is_multiple_of(few_or(3, 1)),
+    let all = MOMENTS.into_iter().enumerate().flat_map(of_all).enumerate();
+    let is_wanted = move |(number, (place, _, ending)): &(usize, (usize, Moment, Ending))| match (few, ending) {
+        _ if few_or(0, 1) == 1 => true,
+        // The next one differs in both.
+        (Few::One, _) => *number == request * 4 % 9,
+        (Few::EachKill, Ending::Kill) => true,
+        (Few::EachKill, Ending::Cut) => (request + place).is_multiple_of(3),
+        (Few::EachKill, Ending::Terminate) => (request + place + 1).is_multiple_of(3),
     };
-    all.filter(is_wanted).map(move |(_, moment, ending)| Cell { way, request, moment, ending })
+    all.filter(is_wanted).map(move |(_, (_, moment, ending))| Cell { way, request, moment, ending })
 }
 
 /// Cells at work at the same time: most of each is waiting.
@@ -103,8 +137,9 @@ pub(crate) fn matrix<S: Server>(server: &S, least: [usize; 2]) {
     });
     let of = |way: Way, (requests, _): &(usize, Dump), least: usize| {
         assert!(*requests >= least, "{way:?}: {requests} requests");
-        let cells: Vec<Cell> = (1..=*requests).flat_map(|request| cells(way, request)).collect();
-        assert_eq!(cells.len(), requests * few_or(5, 9));
+        let cells: Vec<Cell> = (1..=*requests).flat_map(|request| cells(S::FEW, way, request)).collect();
+        let few = if S::FEW == Few::One { 1 } else { 5 };
+        assert_eq!(cells.len(), requests * few_or(few, 9));
         cells
     };
     let [(all_up, up), (all_down, down)] = &undisturbed;
@@ -160,7 +195,8 @@ pub(crate) fn block_on<T>(future: impl Future<Output = T>) -> T {
 /// How many requests a run makes that nobody disturbs, and what it leaves.
 async fn undisturbed<S: Server>(server: &S, database: &S::Database, way: Way) -> (usize, Dump) {
     let proxy = Proxy::start(&server.url(database)).await;
-    let ended = starter(server.directory(), &proxy.url(), way).run();
+    proxy.count(server.is_counted());
+    let ended = starter_for(server, &proxy.url(), way).run();
     assert!(ended[0].status.success(), "{ended:#?}");
     (proxy.requests(), server.dump(database).await)
 }
@@ -168,8 +204,9 @@ async fn undisturbed<S: Server>(server: &S, database: &S::Database, way: Way) ->
 /// Ends a run, and runs again; the dump tells of so many interruptions at the most.
 async fn converges<S: Server>(server: &S, database: &S::Database, cell: Cell, undisturbed: (&Dump, usize)) {
     let proxy = Proxy::start(&server.url(database)).await;
+    proxy.count(server.is_counted());
     proxy.at(cell.request, fault(cell));
-    let mut starter = starter(server.directory(), &proxy.url(), cell.way);
+    let mut starter = starter_for(server, &proxy.url(), cell.way);
     starter.go();
     proxy.reached(cell.request).await;
     if let Moment::Answered = cell.moment {
@@ -181,19 +218,36 @@ async fn converges<S: Server>(server: &S, database: &S::Database, cell: Cell, un
         Ending::Cut => {}
     }
     let ended = starter.wait();
+    let mut log = proxy.log();
+    // Whether this one has reached the server, nobody knows.
+    log.retain({
+        let mut number = 0;
+        move |request| {
+            number += 1;
+            number != cell.request || request.answered
+        }
+    });
     // What the proxy still holds of a dead client's never arrives.
     drop(proxy);
-    if let Err(error) = runs(server, database, cell.way).await {
+    server.bury(database).await;
+    let again = Proxy::start(&server.url(database)).await;
+    if let Err(error) = runs_at(server, &again.url(), cell.way).await {
         panic!("{cell:?}: {error:?}\nbefore: {ended:#?}");
     }
+    log.extend(again.log());
+    server.assert_sent(&log, &format!("{cell:?}"));
     let (undisturbed, interruptions) = undisturbed;
     server.dump(database).await.assert_equals(undisturbed, interruptions, &format!("{cell:?}"));
 }
 
 /// Runs to the end, or back to the first migration.
 pub(crate) async fn runs<S: Server>(server: &S, database: &S::Database, way: Way) -> whimbrel::Result<Report> {
+    runs_at(server, &server.url(database), way).await
+}
+
+async fn runs_at<S: Server>(server: &S, url: &str, way: Way) -> whimbrel::Result<Report> {
     let set = Migrations::from_directory(server.directory()).unwrap();
-    go_on(Migrator::connect(&set, &server.url(database)).unwrap(), way).await
+    go_on(server.treat(Migrator::connect(&set, url).unwrap()), way).await
 }
 
 /// What the proxy does to the request, so that the run can be ended there.
@@ -215,12 +269,16 @@ pub(crate) async fn go_on(mut migrator: Migrator<'_>, way: Way) -> whimbrel::Res
     }
 }
 
-/// A process that runs that way when it is let go.
-pub(crate) fn starter(directory: &Path, url: &str, way: Way) -> Starters {
+fn starter_for<S: Server>(server: &S, url: &str, way: Way) -> Starters {
+    starter(server.directory(), url, way, server.times())
+}
+
+/// A process that runs that way when it is let go, with such times.
+pub(crate) fn starter(directory: &Path, url: &str, way: Way, times: &Times) -> Starters {
     let mut arguments: Vec<OsString> = vec![url.into(), directory.into()];
     match way {
         Way::Up => arguments.push("up".into()),
         Way::Down => arguments.extend(["down".into(), "1".into()]),
     }
-    Starters::with(env!("CARGO_BIN_EXE_starter"), 1, &arguments)
+    Starters::with_times(env!("CARGO_BIN_EXE_starter"), 1, &arguments, times)
 }

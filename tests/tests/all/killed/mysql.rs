@@ -127,7 +127,7 @@ fn a_session_that_ends_at_any_time_is_gone_on_from_on_mysql() {
         let (time, undisturbed) = (running.elapsed(), server.dump(&place).await);
         for _ in 0..rounds {
             server.empty(&place).await;
-            let mut starter = starter(Path::new(DIRECTORY), &server.url(&place), Way::Up);
+            let mut starter = starter(Path::new(DIRECTORY), &server.url(&place), Way::Up, &[]);
             starter.go();
             let after = time * random.below(1000) as u32 / 1000;
             thread::sleep(after);

@@ -105,7 +105,7 @@ impl Case {
         let (mut times, mut undisturbed) = (Vec::new(), None);
         for _ in 0..3 {
             let file = copy(&before);
-            let starter = starter(Path::new(DIRECTORY), &file.url(), way);
+            let starter = starter(Path::new(DIRECTORY), &file.url(), way, &[]);
             let begun = Instant::now();
             let ended = starter.run();
             times.push(begun.elapsed());
@@ -119,7 +119,7 @@ impl Case {
     /// Kills a run after a while, and runs again; whether it was killed before its end.
     async fn converges(&self, after: Duration) -> bool {
         let file = copy(&self.before);
-        let mut starter = starter(Path::new(DIRECTORY), &file.url(), self.way);
+        let mut starter = starter(Path::new(DIRECTORY), &file.url(), self.way, &[]);
         starter.go();
         thread::sleep(after);
         starter.kill(0);
