@@ -6,7 +6,7 @@ use super::create::create;
 use super::drop::drop;
 use super::name::Name;
 use super::reader::Reader;
-use super::repeat::{Repeat, repeat, tables};
+use super::repeat::{CONDITIONAL, Repeat, repeat, tables};
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Effect {
@@ -44,6 +44,11 @@ impl Effect {
             Self::Rows { tables, .. } => tables.clone(),
             Self::Query | Self::Unknown => Vec::new(),
         }
+    }
+
+    /// Whether it writes only if what it reads is so.
+    pub(crate) fn is_conditional(&self) -> bool {
+        matches!(self, Self::Rows { repeat: Repeat::Unrepeatable(why), .. } if why.ends_with(CONDITIONAL))
     }
 
     /// Whether it is a schema change that only adds: once more, or late, it destroys nothing.

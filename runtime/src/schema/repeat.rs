@@ -14,6 +14,9 @@ pub(crate) enum Repeat {
     Unrepeatable(String),
 }
 
+/// Why a conditional write may not.
+pub(crate) const CONDITIONAL: &str = "is conditional (IF)";
+
 /// Functions whose answer is the same each time (Cassandra 5.0: cql3/functions). Whoever writes a function of their
 /// own need not keep to that, so others are not trusted.
 const SAME_EACH_TIME: &str = "abs cast collection_avg collection_count collection_max collection_min \
@@ -60,7 +63,7 @@ fn whole(words: &[&str]) -> Option<String> {
         () if is(0, "begin") && is(1, "counter") => "adds to counters",
         () if is(0, "begin") && is(1, "transaction") => "is a transaction that decides by what it reads",
         // IF is reserved.
-        () if words.iter().any(|word| is_one_of(word, &["if"])) => "is conditional (IF)",
+        () if words.iter().any(|word| is_one_of(word, &["if"])) => CONDITIONAL,
         () => return None,
     };
     Some(why.to_owned())

@@ -68,6 +68,10 @@ enum Reads {
 /// How long a request of ours may take: a conditional write takes five seconds when a replica has just died (tried).
 pub(crate) const TIMEOUT: Duration = Duration::from_secs(10);
 
+/// How often a node is asked for what it has.
+const LOOKS: usize = 3;
+const BETWEEN: Duration = Duration::from_millis(200);
+
 impl<'n> Request<'n> {
     /// To whichever node is near.
     pub(crate) fn new(text: impl Into<String>) -> Self {
@@ -148,7 +152,19 @@ impl<'a> Client<'a> {
 
     /// `None` where the statement was done, but not all that the driver does afterwards.
     async fn ask(&self, request: Request<'_>) -> Result<Option<QueryResult>, Fault> {
-        let mut statement = Statement::new(request.text);
+        let mut tries = 1;
+        loop {
+            match self.ask_once(&request).await {
+                // A whole run stops for one look that a busy node did not take.
+                Err(Fault::Later(_)) if request.reads == Reads::Own && tries < LOOKS => tries += 1,
+                answer => return answer,
+            }
+            tokio::time::sleep(BETWEEN).await;
+        }
+    }
+
+    async fn ask_once(&self, request: &Request<'_>) -> Result<Option<QueryResult>, Fault> {
+        let mut statement = Statement::new(request.text.as_str());
         statement.set_execution_profile_handle(Some(self.profile.clone()));
         statement.set_request_timeout(Some(request.timeout));
         statement.set_timestamp(request.timestamp);

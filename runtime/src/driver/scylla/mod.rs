@@ -305,6 +305,7 @@ fn seen_of(row: &[Option<String>]) -> Seen {
 fn mark_of(row: &[Option<String>]) -> Mark {
     Mark {
         statement: number(row, "at_statement").and_then(|statement| statement.try_into().ok()),
+        digest: column(row, "at_digest").map(str::to_owned),
         coordinator: column(row, "coordinator").map(str::to_owned),
         schema_before: column(row, "schema_before").map(str::to_owned),
         write_time: number(row, "write_time"),

@@ -27,7 +27,7 @@ const COLUMNS_OF_TABLE: &str = "
   rank bigint, name text, task text, folder text, kind text, path text, checksum text, chain text, state text,
   statements bigint, applied bigint, undone bigint, phase text, started_at timestamp, completed_at timestamp,
   duration_ms bigint, applied_by text, application text, error text, up text, down text,
-  at_statement bigint, coordinator text, schema_before text, write_time bigint,
+  at_statement bigint, at_digest text, coordinator text, schema_before text, write_time bigint,
   at timestamp, what text, of_version text, detail text,
   PRIMARY KEY (scope, part, version, event)";
 
@@ -57,7 +57,7 @@ pub(crate) fn head(table: &Table) -> String {
 }
 
 /// Columns beside [`COLUMNS`], before them, in this order.
-pub(crate) const STATICS: [&str; 19] = [
+pub(crate) const STATICS: [&str; 20] = [
     "fence",
     "owner",
     "write_id",
@@ -74,6 +74,7 @@ pub(crate) const STATICS: [&str; 19] = [
     "work_statements",
     "held_since",
     "at_statement",
+    "at_digest",
     "coordinator",
     "schema_before",
     "write_time",
@@ -223,6 +224,8 @@ pub(crate) fn begin(step: &Step<'_>, identity: &Identity) -> Set {
 pub(crate) struct Mark {
     /// Counted from 0; `None` when nothing is being done.
     pub(crate) statement: Option<usize>,
+    /// A digest of its text, which may be edited before it is sent again.
+    pub(crate) digest: Option<String>,
     /// The host id of the node that it goes through.
     pub(crate) coordinator: Option<String>,
     /// A digest of what the statement may change, before a schema change.
@@ -235,6 +238,7 @@ impl Mark {
     pub(crate) fn set(&self) -> Set {
         Set::default()
             .number("at_statement", self.statement.map(|statement| statement as i64))
+            .text("at_digest", self.digest.as_deref())
             .text("coordinator", self.coordinator.as_deref())
             .text("schema_before", self.schema_before.as_deref())
             .number("write_time", self.write_time)

@@ -13,7 +13,7 @@ use uuid::Uuid;
 use crate::database_error::DatabaseError;
 use crate::driver::heart::Pulse;
 use crate::driver::scylla::answer::Fault;
-use crate::driver::scylla::client::{Client, Request};
+use crate::driver::scylla::client::{Client, Request, TIMEOUT};
 use crate::driver::scylla::record::{self, Event, Set};
 use crate::driver::scylla::table::Table;
 use crate::driver::{Answer, Batch, TakeOver};
@@ -53,7 +53,10 @@ pub(crate) struct Right<'c, 'a> {
     beat: AtomicI64,
     /// When the last write under it that was done was sent.
     sent: Mutex<Instant>,
-    is_released: AtomicBool,
+    /// Of the last write but for signs of life, which the next one asserts: one that has stood in a queue, and comes
+    /// after what was written since, changes nothing.
+    write_id: Mutex<String>,
+    is_given_back: AtomicBool,
 }
 
 /// Why the right was not had.
@@ -78,9 +81,6 @@ pub(crate) enum Lost {
 
 /// Between tries.
 const BETWEEN: Duration = Duration::from_millis(100);
-
-/// How long it is tried to give the right back.
-const RELEASING: Duration = Duration::from_secs(1);
 
 /// `column = value`, or `column = null`.
 fn is<T: std::fmt::Display>(column: &str, value: Option<T>) -> String {
@@ -162,17 +162,8 @@ pub(crate) async fn acquire<'c, 'a>(
     let condition = seen.nobody();
     let sent = Instant::now();
     let text = record::guarded(table, set, &condition, &[record::first_row(table)]);
-    match write((client, table), &text, &owner, sent + lease).await {
-        Ok(Outcome::Done) => {}
-        Ok(Outcome::NotDone) => {
-            let now = client.send(Request::serial(record::right(table))).await;
-            let now = now.map_err(|fault| Denied::Broken(fault.into_error(table)))?;
-            let owner = now.into_iter().next().and_then(|row| row.into_iter().nth(1).flatten());
-            return Err(if owner.is_some() { Denied::Busy } else { Denied::Stale });
-        }
-        Err(fault) => return Err(Denied::Broken(fault.into_error(table))),
-    }
-    Ok(Right {
+    // Before the answer: whoever is dropped while waiting for it may have the right.
+    let right = Right {
         client,
         table,
         owner,
@@ -180,8 +171,24 @@ pub(crate) async fn acquire<'c, 'a>(
         lease,
         beat: AtomicI64::new(0),
         sent: Mutex::new(sent),
-        is_released: AtomicBool::new(false),
-    })
+        write_id: Mutex::default(),
+        is_given_back: AtomicBool::new(false),
+    };
+    let outcome = write((client, table), &text, &right.owner, sent + lease).await;
+    right.is_given_back.store(!matches!(outcome, Ok(Outcome::Done)), Ordering::Relaxed);
+    match outcome {
+        Ok(Outcome::Done) => {
+            right.note_write_id(right.owner.clone());
+            Ok(right)
+        }
+        Ok(Outcome::NotDone) => {
+            let now = client.send(Request::serial(record::right(table))).await;
+            let now = now.map_err(|fault| Denied::Broken(fault.into_error(table)))?;
+            let owner = now.into_iter().next().and_then(|row| row.into_iter().nth(1).flatten());
+            Err(if owner.is_some() { Denied::Busy } else { Denied::Stale })
+        }
+        Err(fault) => Err(Denied::Broken(fault.into_error(table))),
+    }
 }
 
 /// What is being done, for those who wait.
@@ -214,6 +221,16 @@ impl Right<'_, '_> {
         *last = sent.max(*last);
     }
 
+    fn note_write_id(&self, write_id: String) {
+        *self.write_id.lock().unwrap_or_else(PoisonError::into_inner) = write_id;
+    }
+
+    /// Asserts that the right is ours, and that the last write was the last one.
+    fn condition_of_write(&self) -> String {
+        let write_id = self.write_id.lock().unwrap_or_else(PoisonError::into_inner);
+        format!("{} AND {}", self.condition(), has("write_id", Some(&**write_id)))
+    }
+
     fn next_beat(&self) -> i64 {
         self.beat.fetch_add(1, Ordering::Relaxed) + 1
     }
@@ -223,10 +240,11 @@ impl Right<'_, '_> {
         let token = Uuid::new_v4().to_string();
         let set = set.and(work(step, done)).text("write_id", &*token).number("beat", self.next_beat());
         let sent = Instant::now();
-        let text = record::guarded(self.table, set, &self.condition(), rows);
+        let text = record::guarded(self.table, set, &self.condition_of_write(), rows);
         match write((self.client, self.table), &text, &token, sent + self.left()).await {
             Ok(Outcome::Done) => {
                 self.note(sent);
+                self.note_write_id(token);
                 Ok(())
             }
             Ok(Outcome::NotDone) => Err(Lost::Right),
@@ -237,16 +255,10 @@ impl Right<'_, '_> {
 
     /// Gives the right back; what cannot be given back ends by itself.
     pub(crate) async fn release(&self) {
-        self.is_released.store(true, Ordering::Relaxed);
-        let text = self.giving_back();
-        let mut answer = self.client.send(Request::new(&*text)).await;
-        // What stopped the run may have taken the connection along, and the next one comes in a moment.
-        let begun = Instant::now();
-        while matches!(answer, Err(Fault::Later(_) | Fault::Unknown(_))) && begun.elapsed() < RELEASING {
-            tokio::time::sleep(BETWEEN).await;
-            answer = self.client.send(Request::new(&*text)).await;
-        }
-        if let Err(fault) = answer {
+        let deadline = Instant::now() + self.left().min(TIMEOUT);
+        let given_back = give_back(self.client, &self.giving_back(), deadline).await;
+        self.is_given_back.store(true, Ordering::Relaxed);
+        if let Err(fault) = given_back {
             let why = fault.cause().map(ToString::to_string).unwrap_or_default();
             tracing::warn!(why, lease = %Took(self.lease), "the right to migrate could not be given back; it ends with its lease");
         }
@@ -286,9 +298,19 @@ impl Drop for Right<'_, '_> {
         let (Some(client), Ok(runtime)) = (self.client.to_shared(), tokio::runtime::Handle::try_current()) else {
             return;
         };
-        if !self.is_released.load(Ordering::Relaxed) {
-            let text = self.giving_back();
-            runtime.spawn(async move { client.send(Request::new(text)).await.map(drop) });
+        if !self.is_given_back.load(Ordering::Relaxed) {
+            let (text, deadline) = (self.giving_back(), Instant::now() + self.left().min(TIMEOUT));
+            runtime.spawn(async move { give_back(&client, &text, deadline).await });
+        }
+    }
+}
+
+/// Gives the right back, again where no answer says that this was done: a second time changes nothing.
+async fn give_back(client: &Client<'_>, text: &str, deadline: Instant) -> Result<(), Fault> {
+    loop {
+        match client.send(Request::new(text)).await {
+            Err(Fault::Later(_) | Fault::Unknown(_)) if Instant::now() < deadline => tokio::time::sleep(BETWEEN).await,
+            answer => return answer.map(drop),
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use whimbrel_core::{Kind, Script, Statement};
+use whimbrel_core::{Digest, Kind, Script, Statement};
 
 use crate::database_error::DatabaseError;
 use crate::doubt::cql::is_harmless_again;
@@ -54,7 +54,7 @@ impl Run<'_, '_, '_, '_, '_> {
         let text = self.script.text_of(statement);
         let effect = Effect::of(text, &self.steps.known.client.keyspace());
         let need = need(&effect);
-        let mark = match self.prepare(index, &effect, need).await {
+        let mark = match self.prepare((index, text), &effect, need).await {
             Ok(mark) => mark,
             Err(error) => {
                 // Otherwise whoever comes next would have to settle the statement before this one.
@@ -78,18 +78,23 @@ impl Run<'_, '_, '_, '_, '_> {
     }
 
     /// Waits for the nodes to agree, and notes what a statement will meet.
-    async fn prepare(&self, index: usize, effect: &Effect, need: Option<Need>) -> Result<Mark> {
+    async fn prepare(&self, at: (usize, &str), effect: &Effect, need: Option<Need>) -> Result<Mark> {
         if let Some(need) = need {
             self.steps.agree(need).await?;
         }
-        self.mark(index, effect).await
+        self.mark(at, effect).await
     }
 
     /// What whoever comes after us must know of a statement.
-    async fn mark(&self, index: usize, effect: &Effect) -> Result<Mark> {
+    async fn mark(&self, (index, text): (usize, &str), effect: &Effect) -> Result<Mark> {
         let (client, at) = (self.steps.known.client, self.steps.coordinator);
         let broken = |fault: Fault| fault.into_error(self.steps.known.table);
-        let mark = Mark { statement: Some(index), coordinator: Some(at.host_id.clone()), ..Mark::default() };
+        let mark = Mark {
+            statement: Some(index),
+            digest: Some(digest_of(text)),
+            coordinator: Some(at.host_id.clone()),
+            ..Mark::default()
+        };
         Ok(match effect {
             Effect::Schema(_) | Effect::Unknown => {
                 let keyspaces = catalogue::keyspaces(effect, &client.keyspace());
@@ -97,9 +102,8 @@ impl Run<'_, '_, '_, '_, '_> {
                 Mark { schema_before: Some(digest), ..mark }
             }
             Effect::Rows { repeat: Repeat::Pinned, .. } => {
-                let before = self.steps.known.marks.get(&self.step.key).filter(|it| it.statement == Some(index));
                 // What may have been written once is written with the same time again: that changes nothing.
-                let write_time = match before.and_then(|mark| mark.write_time) {
+                let write_time = match self.before(index, text).and_then(|mark| mark.write_time) {
                     Some(time) => time,
                     None => self.write_time().await.map_err(broken)?,
                 };
@@ -107,6 +111,12 @@ impl Run<'_, '_, '_, '_, '_> {
             }
             _ => mark,
         })
+    }
+
+    /// What is known of a statement that was in doubt, if it is still the same one.
+    fn before(&self, index: usize, text: &str) -> Option<&Mark> {
+        let mark = self.steps.known.marks.get(&self.step.key)?;
+        (mark.statement == Some(index) && mark.digest == Some(digest_of(text))).then_some(mark)
     }
 
     /// A time after all that migrations have written, and after the schema change before it: the database's, since the
@@ -133,10 +143,10 @@ impl Run<'_, '_, '_, '_, '_> {
             let request = Request::new(text).to(&self.steps.coordinator.node).within(limit).at(write_time);
             match self.steps.known.client.send(request).await {
                 Ok(_) => return Ok(()),
+                Err(Fault::Refused(_)) if self.was_late((index, text), effect).await? => return Ok(()),
                 Err(Fault::Refused(cause)) => return Err(self.failed(index, cause)),
                 Err(Fault::Error(error)) => return Err(Stop::Broken(error)),
-                // A write that reads first may have been done although its read was not answered.
-                Err(Fault::Later(cause)) if kind == Kind::Query || !is_of_read(&cause) => {
+                Err(Fault::Later(cause)) if kind == Kind::Query || !may_be_done(&cause, effect) => {
                     if tries >= TRIES {
                         return Err(self.failed(index, cause));
                     }
@@ -154,6 +164,23 @@ impl Run<'_, '_, '_, '_, '_> {
                 }
             }
         }
+    }
+
+    /// Whether a schema change that was found not to be done is there now, and was therefore refused: it has stood in a
+    /// queue for longer than anybody looked.
+    async fn was_late(&self, (index, text): (usize, &str), effect: &Effect) -> Result<bool, Stop> {
+        if self.before(index, text).is_none() || !matches!(effect, Effect::Schema(_)) {
+            return Ok(false);
+        }
+        let (client, node) = (self.steps.known.client, &self.steps.coordinator.node);
+        let keyspaces = catalogue::keyspaces(effect, &client.keyspace());
+        let found = catalogue::found(client, node, &keyspaces).await;
+        let found = found.map_err(|fault| Stop::Broken(fault.into_error(self.steps.known.table)))?;
+        let is_there = effect.took_effect(&found) == Some(true);
+        if is_there {
+            tracing::warn!(statement = index + 1, "a schema change was done late, and is not repeated");
+        }
+        Ok(is_there)
     }
 
     /// Sends nothing that the right may not outlast.
@@ -182,7 +209,18 @@ fn need(effect: &Effect) -> Option<Need> {
     }
 }
 
-/// Whether replicas did not answer a read.
-fn is_of_read(cause: &DatabaseError) -> bool {
-    matches!(cause.code(), Some("0x1200" | "0x1300"))
+/// Whether a write may have been done although its error says that it was not tried.
+fn may_be_done(cause: &DatabaseError, effect: &Effect) -> bool {
+    match cause.code() {
+        // It reads first, and goes on without that answer.
+        Some("0x1200" | "0x1300") => true,
+        // The replicas have decided for it, and too few are left to tell it to (ScyllaDB manual, Lightweight Transactions).
+        Some("0x1000") => effect.is_conditional(),
+        _ => false,
+    }
+}
+
+/// Tells one text of a statement from another.
+fn digest_of(text: &str) -> String {
+    Digest::of(&[text.as_bytes()]).to_string()
 }
