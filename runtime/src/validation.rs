@@ -81,10 +81,14 @@ pub(crate) async fn validate(engine: &mut Engine<'_, '_>) -> Result<Validation> 
             validation.problems.push(format!("{label}: {}{place}", failure.cause));
         }
     }
-    let scripts = applied_scripts((set, dialect), &history);
+    let mut unread = Vec::new();
+    let scripts = applied_scripts((set, dialect), &history, &mut unread);
     let compared = engine.driver.compare(&scripts).await?;
     validation.problems.extend(compared.differences);
     validation.unchecked = compared.unchecked;
+    if compared.is_understood {
+        validation.unchecked.extend(unread);
+    }
     Ok(validation)
 }
 
@@ -92,13 +96,19 @@ pub(crate) async fn validate(engine: &mut Engine<'_, '_>) -> Result<Validation> 
 fn applied_scripts<'s>(
     (set, dialect): (&'s Migrations, Dialect),
     history: &History,
+    unread: &mut Vec<String>,
 ) -> Vec<(Version, Cow<'s, Script>)> {
-    let script = |entry: &Entry| {
+    let mut script = |entry: &Entry| {
         let stored = entry.up.clone().and_then(|text| read_stored(Direction::Up, dialect, &entry.path, text).ok());
         let own = || set.get(&entry.version)?.script(Direction::Up, dialect).map(Cow::Borrowed);
-        Some((entry.version.clone(), stored.map(Cow::Owned).or_else(own)?))
+        let script = stored.map(Cow::Owned).or_else(own);
+        if script.is_none() {
+            unread
+                .push(format!("all of {}: its script is not stored, and this binary does not have it", entry.label()));
+        }
+        Some((entry.version.clone(), script?))
     };
-    history.completed().filter_map(script).collect()
+    history.completed().filter_map(|entry| script(entry)).collect()
 }
 
 /// The validation as an error, when something is wrong.

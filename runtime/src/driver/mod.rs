@@ -100,6 +100,8 @@ pub(crate) trait Driver: Send {
 /// How a schema differs from what the scripts say.
 #[derive(Debug, Default)]
 pub(crate) struct Compared {
+    /// Whether the schema is understood at all.
+    pub(crate) is_understood: bool,
     pub(crate) differences: Vec<String>,
     /// Statements that were not understood.
     pub(crate) unchecked: Vec<String>,

@@ -96,6 +96,7 @@ pub(crate) async fn compare(client: &Client<'_>, scripts: &[(Version, Cow<'_, Sc
     let at = Coordinator::near(client).await?;
     let found = found(client, &at.node, &keyspaces).await?;
     Ok(Compared {
+        is_understood: true,
         differences: differences(&derived.schema, &found).iter().map(ToString::to_string).collect(),
         unchecked: derived.unchecked.iter().map(ToString::to_string).collect(),
     })

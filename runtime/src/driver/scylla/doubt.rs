@@ -36,7 +36,7 @@ pub(crate) async fn ask(
         }
         seen = Some(digest);
         // It may still stand in a queue of that node.
-        tokio::time::sleep(cluster.settle_time).await;
+        tokio::time::sleep(cluster.settle_time.max(at.server.longest_schema_change())).await;
         agree(client, &at, cluster, Need::Everyone).await?;
     }
     if seen.as_ref() == Some(before) {

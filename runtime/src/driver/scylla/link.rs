@@ -45,6 +45,7 @@ impl<'a> Link<'a> {
         if let Source::Address { address, .. } = &self.source {
             cluster.replication = address.replication.clone().or(cluster.replication);
             cluster.level = address.level.unwrap_or(cluster.level);
+            cluster.decommissioned.extend(address.decommissioned.iter().cloned());
         }
         (self.cluster, self.met) = (cluster, None);
     }
@@ -88,7 +89,7 @@ impl<'a> Link<'a> {
         let Source::Address { address, .. } = &self.source else { return Ok(()) };
         let keyspace = address.keyspace.as_deref().unwrap_or(&table.keyspace);
         if self.cluster.replication.is_some() {
-            let is_there = keyspace_is_there(client, table).await;
+            let is_there = keyspace_is_there(client, keyspace).await;
             if !is_there.map_err(|fault| fault.into_error(table))? {
                 return Ok(());
             }
@@ -100,38 +101,46 @@ impl<'a> Link<'a> {
         }
     }
 
-    /// Creates the keyspace, if it is missing and may be created.
-    pub(crate) async fn provide_keyspace(&mut self) -> Result<()> {
+    /// Creates the keyspaces of the history and of the URL, if they are missing and may be created.
+    pub(crate) async fn provide_keyspaces(&mut self) -> Result<()> {
         let Some(replication) = self.cluster.replication.clone() else { return Ok(()) };
+        let own = match &self.source {
+            Source::Address { address, .. } => address.keyspace.clone(),
+            Source::Session(_) => None,
+        };
         let cluster = self.cluster.clone();
         let (client, table) = self.meet().await?;
         let broken = |fault: Fault| fault.into_error(table);
-        if keyspace_is_there(client, table).await.map_err(broken)? {
-            return Ok(());
-        }
-        let at = Coordinator::near(client).await.map_err(broken)?;
-        agree(client, &at, &cluster, Need::Additive).await?;
-        // Until 2025.4 ScyllaDB refuses conditional writes to a table on tablets, which are its default since 6.0.
-        let options = if at.server.must_avoid_tablets() { " AND tablets = {'enabled': false}" } else { "" };
-        let keyspace = &table.keyspace;
-        let create = format!("CREATE KEYSPACE IF NOT EXISTS \"{keyspace}\" WITH replication = {replication}{options}");
-        match client.send(Request::new(create).to(&at.node).within(DDL_TIMEOUT)).await {
-            // The look afterwards tells.
-            Ok(_) | Err(Fault::Unknown(_) | Fault::Later(_)) => {}
-            Err(fault) => return Err(answer::not_created(keyspace, fault, table)),
-        }
-        agree(client, &at, &cluster, Need::Additive).await?;
-        if !keyspace_is_there(client, table).await.map_err(broken)? {
-            return Err(missing_keyspace(keyspace));
+        let mut created = false;
+        for keyspace in [Some(table.keyspace.clone()), own].into_iter().flatten() {
+            if keyspace_is_there(client, &keyspace).await.map_err(broken)? {
+                continue;
+            }
+            created = true;
+            let at = Coordinator::near(client).await.map_err(broken)?;
+            agree(client, &at, &cluster, Need::Additive).await?;
+            // Until 2025.4 ScyllaDB refuses conditional writes to a table on tablets, which are its default since 6.0.
+            let options = if at.server.must_avoid_tablets() { " AND tablets = {'enabled': false}" } else { "" };
+            let name = answer::as_in_cql(&keyspace);
+            let create = format!("CREATE KEYSPACE IF NOT EXISTS {name} WITH replication = {replication}{options}");
+            match client.send(Request::new(create).to(&at.node).within(DDL_TIMEOUT)).await {
+                // The look afterwards tells.
+                Ok(_) | Err(Fault::Unknown(_) | Fault::Later(_)) => {}
+                Err(fault) => return Err(answer::not_created(&keyspace, fault, table)),
+            }
+            agree(client, &at, &cluster, Need::Additive).await?;
+            if !keyspace_is_there(client, &keyspace).await.map_err(broken)? {
+                return Err(missing_keyspace(&keyspace));
+            }
         }
         let (client, table) = (client.clone(), table.clone());
-        self.use_keyspace(&client, &table).await
+        if created { self.use_keyspace(&client, &table).await } else { Ok(()) }
     }
 }
 
-/// Whether the keyspace of the history is there.
-pub(crate) async fn keyspace_is_there(client: &Client<'_>, table: &Table) -> Result<bool, Fault> {
-    let name = literal(Dialect::Cql, &*table.keyspace);
+/// Whether there is a keyspace of that name.
+pub(crate) async fn keyspace_is_there(client: &Client<'_>, keyspace: &str) -> Result<bool, Fault> {
+    let name = literal(Dialect::Cql, keyspace);
     let select = format!("SELECT keyspace_name FROM system_schema.keyspaces WHERE keyspace_name = {name}");
     Ok(!client.send(Request::new(select)).await?.is_empty())
 }

@@ -121,7 +121,7 @@ impl Driver for Scylla<'_> {
     fn outside<'a>(&'a mut self, batch: Batch<'a>) -> Answer<'a, Ended> {
         Box::pin(async move {
             if !batch.history.present
-                && let Err(error) = self.link.provide_keyspace().await
+                && let Err(error) = self.link.provide_keyspaces().await
             {
                 return Ended::stopped(Vec::new(), Stop::Broken(error));
             }
@@ -246,7 +246,8 @@ impl Scylla<'_> {
     async fn without_table(&mut self, fault: answer::Fault) -> Result<History> {
         let may_create = self.link.cluster.replication.is_some();
         let (client, table) = self.link.meet().await?;
-        let is_there = link::keyspace_is_there(client, table).await.map_err(|fault| fault.into_error(table))?;
+        let is_there =
+            link::keyspace_is_there(client, &table.keyspace).await.map_err(|fault| fault.into_error(table))?;
         match is_there {
             false if may_create => return Ok(History { holder: Holder::Nobody, ..History::default() }),
             false => return Err(link::missing_keyspace(&table.keyspace)),

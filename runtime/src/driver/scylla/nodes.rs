@@ -57,6 +57,8 @@ const PEERS: &str = "SELECT host_id, rpc_address FROM system.peers";
 const LOCAL: &str = "SELECT host_id, release_version FROM system.local WHERE key='local'";
 /// How long a node may take to answer.
 const PATIENCE: Duration = Duration::from_secs(5);
+/// How many nodes are tried for the first that answers.
+const TRIES: usize = 4;
 const BETWEEN: Duration = Duration::from_millis(25);
 /// Between looks at a cluster of which a node is silent.
 const LONGER: Duration = Duration::from_millis(500);
@@ -64,7 +66,14 @@ const LONGER: Duration = Duration::from_millis(500);
 impl Coordinator {
     /// Whichever node is near and answers.
     pub(crate) async fn near(client: &Client<'_>) -> Result<Self, Fault> {
-        let answer = client.send(Request::new(LOCAL)).await?;
+        let mut tries = 1;
+        let answer = loop {
+            match client.send(Request::new(LOCAL).within(PATIENCE)).await {
+                // The next try goes to another node.
+                Err(Fault::Later(_) | Fault::Unknown(_)) if tries < TRIES => tries += 1,
+                answer => break answer?,
+            }
+        };
         let mut row = answer.into_iter().next().unwrap_or_default().into_iter();
         let (host_id, release) = (row.next().flatten().unwrap_or_default(), row.next().flatten().unwrap_or_default());
         let missing = || {
@@ -143,7 +152,10 @@ fn shown(nodes: &[(String, String)]) -> String {
 }
 
 async fn look(client: &Client<'_>, at: &Coordinator, settings: &Cluster) -> Look {
-    let known = known(client, at, settings).await;
+    let Some(known) = known(client, at, settings).await else {
+        let silent = vec![(at.host_id.clone(), at.node.address.to_string())];
+        return Look { silent, ..Look::default() };
+    };
     let asked = known.iter().map(|known| async move {
         let node = known.node.as_ref()?;
         let patience = PATIENCE.min(settings.agreement_timeout.max(BETWEEN));
@@ -160,8 +172,9 @@ async fn look(client: &Client<'_>, at: &Coordinator, settings: &Cluster) -> Look
     look
 }
 
-/// Those that the driver knows, and those that the coordinator knows besides; none that is gone for good.
-async fn known(client: &Client<'_>, at: &Coordinator, settings: &Cluster) -> Vec<Known> {
+/// Those that the driver knows, and those that the coordinator knows besides; none that is gone for good. `None` when
+/// the coordinator does not say whom it knows.
+async fn known(client: &Client<'_>, at: &Coordinator, settings: &Cluster) -> Option<Vec<Known>> {
     let state = client.session().get_cluster_state();
     let mut known: Vec<Known> = state
         .get_nodes_info()
@@ -172,9 +185,8 @@ async fn known(client: &Client<'_>, at: &Coordinator, settings: &Cluster) -> Vec
             node: Some(Arc::clone(node)),
         })
         .collect();
-    let peers = client.send(Request::own(PEERS, &at.node).within(PATIENCE)).await.unwrap_or_default();
     let mut is_new = false;
-    for row in peers {
+    for row in client.send(Request::own(PEERS, &at.node).within(PATIENCE)).await.ok()? {
         let mut row = row.into_iter();
         let (Some(host_id), address) = (row.next().flatten(), row.next().flatten()) else { continue };
         if !known.iter().any(|known| known.host_id == host_id) {
@@ -187,7 +199,7 @@ async fn known(client: &Client<'_>, at: &Coordinator, settings: &Cluster) -> Vec
         let _ = tokio::time::timeout(PATIENCE, client.session().refresh_metadata()).await;
     }
     known.retain(|known| !settings.decommissioned.contains(&known.host_id));
-    known
+    Some(known)
 }
 
 impl Look {

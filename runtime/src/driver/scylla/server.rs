@@ -1,5 +1,7 @@
 //! Which server it is, where that makes a difference.
 
+use std::time::Duration;
+
 /// ScyllaDB or Cassandra, and its version.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Server {
@@ -23,6 +25,16 @@ impl Server {
         match (self.is_scylla, self.version.0) {
             (true, 2000..) => self.version >= (2024, 2),
             (_, major) => major >= 6,
+        }
+    }
+
+    /// How long a schema change may wait in that log before it is done after all: `group0_raft_op_timeout_in_ms` of
+    /// ScyllaDB, `cms_await_timeout` of Cassandra.
+    pub(crate) fn longest_schema_change(self) -> Duration {
+        match (self.has_schema_log(), self.is_scylla) {
+            (false, _) => Duration::ZERO,
+            (true, true) => Duration::from_secs(65),
+            (true, false) => Duration::from_secs(125),
         }
     }
 

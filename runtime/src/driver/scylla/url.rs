@@ -16,6 +16,8 @@ pub(crate) struct Address {
     pub(crate) datacenter: Option<String>,
     pub(crate) replication: Option<String>,
     pub(crate) level: Option<SerialLevel>,
+    /// The host ids of nodes that never come back.
+    pub(crate) decommissioned: Vec<String>,
     /// Without it nothing is encrypted.
     pub(crate) tls: Option<Tls>,
 }
@@ -82,6 +84,7 @@ impl Address {
             datacenter: None,
             replication: None,
             level: None,
+            decommissioned: Vec::new(),
             tls: None,
         };
         let mut tls = TlsOptions::default();
@@ -98,6 +101,7 @@ impl Address {
         match key {
             "datacenter" => self.datacenter = Some(value),
             "create_keyspace" => self.replication = Some(value),
+            "decommissioned" => self.decommissioned.extend(value.split(',').map(str::to_ascii_lowercase)),
             "serial_level" if value == "global" => self.level = Some(SerialLevel::Global),
             "serial_level" if value == "local" => self.level = Some(SerialLevel::Local),
             "serial_level" => {
@@ -112,8 +116,8 @@ impl Address {
             "tls_name" => tls.name = Some(value),
             _ => {
                 // Its name may be a part of a password with `?` in it.
-                let help = "it takes `datacenter`, `create_keyspace`, `serial_level`, `tls`, `tls_ca`, `tls_cert`, `tls_key` and \
-                            `tls_name`; a `?` in a password is `%3F`";
+                let help = "it takes `datacenter`, `create_keyspace`, `serial_level`, `decommissioned`, `tls`, `tls_ca`, `tls_cert`, \
+                            `tls_key` and `tls_name`; a `?` in a password is `%3F`";
                 return Err(refuse("the URL has an option that is none of ours", help));
             }
         }
@@ -198,7 +202,7 @@ mod tests {
 
     #[test]
     fn a_url_is_read() {
-        let url = "scylla://deploy:p%40ss%2F@a,b:9043,c:9044/shop?datacenter=dc1&serial_level=local\
+        let url = "scylla://deploy:p%40ss%2F@a,b:9043,c:9044/shop?datacenter=dc1&serial_level=local&decommissioned=AB-1,cd-2\
                    &create_keyspace=%7B'class':'SimpleStrategy'%7D";
         let address = Address::parse(url).unwrap();
         assert_eq!(address.hosts, ["a:9044", "b:9043", "c:9044"]);
@@ -207,6 +211,7 @@ mod tests {
         assert_eq!(address.datacenter.as_deref(), Some("dc1"));
         assert_eq!(address.replication.as_deref(), Some("{'class':'SimpleStrategy'}"));
         assert_eq!(address.level, Some(SerialLevel::Local));
+        assert_eq!(address.decommissioned, ["ab-1", "cd-2"]);
         let address = Address::parse("cassandra://[::1]").unwrap();
         assert_eq!(address.hosts, ["[::1]:9042"]);
         assert!(address.user.is_none() && address.keyspace.is_none());
