@@ -4,6 +4,7 @@ mod agreement;
 mod cancelled;
 mod cases;
 mod cluster;
+mod cql_answers;
 mod cql_cases;
 mod cql_cluster;
 mod databases;
