@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use scylla::client::session::Session;
 use scylla::client::session_builder::SessionBuilder;
-use whimbrel::{Cluster, Error, ErrorKind, Migrations, Migrator, Resolve, Target};
+use whimbrel::{Cluster, Error, ErrorKind, Migrations, Migrator, Resolve, Rollback, Target};
 use whimbrel_tests::Proxy;
 use whimbrel_tests::cassandra::Keyspace;
 use whimbrel_tests::proxy::{CqlError, Fault, Kind};
@@ -543,5 +543,87 @@ async fn a_conditional_write_that_comes_late_changes_nothing() {
             assert_eq!(application.events(&n.to_string()).await, ["started", "applied"], "{name}");
         }
         assert!(migrator.up().await.unwrap().is_up_to_date(), "{name}");
+    }
+}
+
+/// What became of a statement in doubt, what a person says of it, and that one was refused, is written as carefully.
+#[tokio::test]
+async fn what_is_written_about_a_statement_is_read_back() {
+    let faults = [
+        Fault::Fail(CqlError::WriteTimeout("CAS")),
+        Fault::FailAnswer(CqlError::WriteTimeout("CAS")),
+        Fault::Fail(CqlError::OVERLOADED),
+        Fault::CutBefore,
+        Fault::CutBeforeAnswer,
+    ];
+    let cases = each(&[0, 2, 1], &faults);
+    let Some(world) = Cases::start(&texts(&cases)).await else { return };
+    let Cases { application, .. } = &world;
+    for (n, sort, fault) in &cases {
+        let (what, text, version) = (format!("{n}: {} {fault:?}", sort.name), (sort.text)(*n), n.to_string());
+        let counted = text.clone();
+        let (first, events) = match sort.name {
+            "rows" => (CqlError::Plain { code: 0x2200, message: "no" }, ["started", "failed", "started", "applied"]),
+            _ => (CqlError::OUTCOME_UNKNOWN, ["started", "resolved", "started", "applied"]),
+        };
+        let is_told = |sent: &str| sent.contains("'resolved'") || sent.contains("'failed', '");
+        application.first(move |sent| sent == counted || is_told(sent), Fault::Fail(first));
+        application.proxy.at(2, *fault);
+        let report = world.again().await;
+        match sort.name {
+            "schema" => drop(report.unwrap_or_else(|error| panic!("{what}: {error:?}"))),
+            "rows" => {
+                assert_eq!(report.unwrap_err().kind(), ErrorKind::Failed, "{what}");
+                assert!(application.entry(&version).await.starts_with("failed 1 no"), "{what}");
+                world.again().await.unwrap();
+            }
+            _ => {
+                assert_eq!(report.unwrap_err().kind(), ErrorKind::InDoubt, "{what}");
+                let mut migrator = application.migrator(&world.set);
+                let said = migrator.resolve(&version.parse().unwrap(), Resolve::Again(2)).await;
+                said.unwrap_or_else(|error| panic!("{what}: {error:?}"));
+                world.again().await.unwrap();
+            }
+        }
+        assert!(is_told(&application.proxy.log()[1].text), "{what}");
+        world.is_done(*n, sort, &what).await;
+        assert_eq!(application.events(&version).await, events, "{what}");
+    }
+}
+
+/// Backwards it is the same.
+#[tokio::test]
+async fn a_rollback_whose_answers_are_lost_goes_on() {
+    let Some(application) = Application::start().await else { return };
+    let set = crate::cases::files(
+        "cql",
+        [
+            (
+                "0001_a.up.sql",
+                "CREATE TABLE a (id int PRIMARY KEY); CREATE TABLE c (id int PRIMARY KEY, n counter); \
+                 UPDATE c SET n = n + 1 WHERE id = 1",
+            ),
+            ("0001_a.down.sql", "UPDATE c SET n = n - 1 WHERE id = 1; INSERT INTO a (id) VALUES (1); DROP TABLE a"),
+        ],
+    );
+    for (round, (fault, truly)) in (0..).zip(&LOST[..10]) {
+        let what = format!("{round}: {fault:?}");
+        if round > 0 {
+            application.rows("DROP TABLE {ks}.c").await;
+        }
+        application.migrator(&set).up().await.unwrap_or_else(|error| panic!("{what}: {error:?}"));
+        application.first(|sent| sent.starts_with("DROP TABLE a") || sent.starts_with("INSERT INTO a"), *fault);
+        // The rows are written again; then the table.
+        application.proxy.at(3, *fault);
+        let report = application.migrator(&set).down(Rollback::All).await;
+        report.unwrap_or_else(|error| panic!("{what}: {error:?}"));
+        let sent = if *truly == Truly::Done { 3 } else { 4 };
+        assert_eq!(application.proxy.requests(), sent, "{what}");
+        assert!(!application.has_table("a").await, "{what}");
+        assert_eq!(application.rows("SELECT n FROM {ks}.c").await, ["0"], "{what}");
+        assert!(application.entry("1").await.starts_with("rolled_back 0"), "{what}");
+        let events = application.events("1").await;
+        let own = ["started", "applied", "started", "resolved", "started", "rolled_back"];
+        assert_eq!(events[events.len() - own.len()..], own, "{what}");
     }
 }
