@@ -149,3 +149,41 @@ async fn a_run_that_has_no_right_to_the_history_says_so() {
     }
     assert!(!application.has_table("a").await);
 }
+
+/// Whoever takes over reads back whether that was done, and does it once.
+#[tokio::test]
+async fn a_takeover_whose_answer_is_lost_is_one() {
+    let text = "INSERT INTO r (id) VALUES (1)";
+    let set = ups("cql", &["INSERT INTO r (id) VALUES (0); INSERT INTO r (id) VALUES (1)"]);
+    let faults = [
+        Fault::Fail(CqlError::WriteTimeout("CAS")),
+        Fault::FailAnswer(CqlError::WriteTimeout("CAS")),
+        Fault::Fail(CqlError::OVERLOADED),
+        Fault::CutBefore,
+        Fault::CutBeforeAnswer,
+    ];
+    let each = faults.map(|fault| {
+        let set = &set;
+        async move {
+            let Some(application) = Application::start().await else { return };
+            application.rows("CREATE TABLE {ks}.r (id int PRIMARY KEY)").await;
+            application.first(move |sent| sent == text, Fault::HoldAnswer);
+            let mut first = migrator(&application, set, Had::Borrowed);
+            tokio::select! {
+                ended = first.up() => panic!("{fault:?}: {ended:?}"),
+                () = application.proxy.answered(1) => {}
+            }
+            drop(first);
+            application.proxy.release();
+            application.first(|sent| sent.contains("'taken_over', '"), fault);
+            let next = migrator(&application, set, Had::Shared).up().await;
+            next.unwrap_or_else(|error| panic!("{fault:?}: {error:?}"));
+            assert!((1..=2).contains(&application.proxy.requests()), "{fault:?}: {:#?}", application.proxy.log());
+            let events = application.events("1").await;
+            assert_eq!(events, ["started", "taken_over", "resolved", "started", "applied"], "{fault:?}");
+            assert_eq!(application.rows("SELECT id FROM {ks}.r").await.len(), 2, "{fault:?}");
+        }
+    });
+    let [first, second, third, fourth, fifth] = each;
+    tokio::join!(first, second, third, fourth, fifth);
+}
