@@ -98,7 +98,7 @@ fn applied_scripts<'s>(
     history: &History,
     unread: &mut Vec<String>,
 ) -> Vec<(Version, Cow<'s, Script>)> {
-    let mut script = |entry: &Entry| {
+    let script = |entry: &Entry| {
         let stored = entry.up.clone().and_then(|text| read_stored(Direction::Up, dialect, &entry.path, text).ok());
         let own = || set.get(&entry.version)?.script(Direction::Up, dialect).map(Cow::Borrowed);
         let script = stored.map(Cow::Owned).or_else(own);
@@ -108,7 +108,7 @@ fn applied_scripts<'s>(
         }
         Some((entry.version.clone(), script?))
     };
-    history.completed().filter_map(|entry| script(entry)).collect()
+    history.completed().filter_map(script).collect()
 }
 
 /// The validation as an error, when something is wrong.

@@ -21,7 +21,9 @@ pub(crate) fn finding(script: &Script, done: usize, key: &str) -> Finding {
         effect if is_harmless_again(&effect) => Finding::Again,
         // What no node's schema tells: rows that are truncated, rights.
         Effect::Rows { .. } | Effect::Schema(Change::Other(_)) => Finding::Unknown,
-        _ => {
+        // Nor where to look for what was not understood: that nothing has changed there would say nothing.
+        Effect::Unknown => Finding::Unknown,
+        Effect::Schema(_) | Effect::Query => {
             let thing = Thing::Statement { key: key.to_owned(), text: text.to_owned() };
             Finding::Ask(vec![Question { thing, done: Answer::Yes }])
         }
@@ -33,6 +35,7 @@ pub(crate) fn why_unknown(script: &Script, done: usize) -> Option<String> {
     match Effect::of(script.text_of(&script.statement(done)?), "") {
         Effect::Rows { repeat: Repeat::Unrepeatable(why), .. } => Some(why),
         Effect::Schema(Change::Other(_)) => Some("no table of the server tells whether it was done".to_owned()),
+        Effect::Unknown => Some("what it does is not understood here".to_owned()),
         _ => None,
     }
 }
@@ -60,7 +63,8 @@ mod tests {
             ("GRANT SELECT ON a TO b", Some(Finding::Unknown)),
             ("CREATE TABLE a (b int PRIMARY KEY)", None),
             ("ALTER TABLE a WITH comment = 'b'", None),
-            ("SOMETHING NEW", None),
+            ("CREATE ROLE a", Some(Finding::Unknown)),
+            ("SOMETHING NEW", Some(Finding::Unknown)),
         ];
         for (text, expected) in cases {
             let script = read_stored(Direction::Up, Dialect::Cql, "0001_a.cql", text.to_owned()).unwrap();

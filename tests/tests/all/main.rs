@@ -5,6 +5,7 @@ mod cancelled;
 mod cases;
 mod cluster;
 mod cql_access;
+mod cql_answers;
 mod cql_cases;
 mod cql_cluster;
 mod databases;

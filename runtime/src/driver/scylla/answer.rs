@@ -364,3 +364,94 @@ fn text(value: CqlValue) -> String {
         other => other.to_string(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use scylla::errors::{OperationType, WriteType};
+    use scylla::statement::Consistency;
+
+    use super::*;
+
+    /// Those that no proxy can make up, or that come of ScyllaDB alone, among the others.
+    #[test]
+    fn what_an_error_means() {
+        let consistency = Consistency::Quorum;
+        let (received, required, numfailures) = (1, 2, 1);
+        let text = String::new;
+        let limited = |rejected_by_coordinator| DbError::RateLimitReached {
+            op_type: OperationType::Write,
+            rejected_by_coordinator,
+        };
+        let timeout = |write_type| DbError::WriteTimeout { consistency, received, required, write_type };
+        let cases = [
+            (DbError::SyntaxError, "", "refused 0x2000"),
+            (DbError::Invalid, "", "refused 0x2200"),
+            (DbError::Unauthorized, "", "refused 0x2100"),
+            (DbError::ConfigError, "", "refused 0x2300"),
+            (DbError::AlreadyExists { keyspace: text(), table: text() }, "", "refused 0x2400"),
+            (
+                DbError::FunctionFailure { keyspace: text(), function: text(), arg_types: Vec::new() },
+                "",
+                "refused 0x1400",
+            ),
+            (DbError::ProtocolError, "", "refused 0x000A"),
+            (DbError::Overloaded, "", "later 0x1001"),
+            (DbError::IsBootstrapping, "", "later 0x1002"),
+            (DbError::Unavailable { consistency, required: 2, alive: 1 }, "", "later 0x1000"),
+            (limited(true), "", "later rate limit"),
+            // Another replica may have taken it.
+            (limited(false), "", "unknown"),
+            (DbError::ReadTimeout { consistency, received, required, data_present: false }, "", "later 0x1200"),
+            (
+                DbError::ReadFailure { consistency, received, required, numfailures, data_present: false },
+                "",
+                "later 0x1300",
+            ),
+            (timeout(WriteType::Simple), "", "unknown 0x1100"),
+            (timeout(WriteType::Cas), "", "unknown 0x1100"),
+            (timeout(WriteType::Counter), "", "unknown 0x1100"),
+            (
+                DbError::WriteFailure { consistency, received, required, numfailures, write_type: WriteType::Simple },
+                "",
+                "unknown 0x1500",
+            ),
+            (DbError::TruncateError, "", "unknown 0x1003"),
+            (DbError::ServerError, "java.lang.RuntimeException", "unknown 0x0000"),
+            (
+                DbError::ServerError,
+                "The outcome of this statement is unknown. It may or may not have been applied",
+                "unknown 0x0000",
+            ),
+            (
+                DbError::ServerError,
+                "raft operation [add_entry] timed out, there is no raft quorum, total voters count 3, alive voters 1",
+                "unknown 0x0000",
+            ),
+            (
+                DbError::ServerError,
+                "raft operation [read_barrier] timed out, there is no raft quorum, total voters count 3, alive voters 1",
+                "later 0x0000",
+            ),
+            (DbError::ServerError, "Failed to apply group 0 change due to concurrent modification", "later 0x0000"),
+            (
+                DbError::ServerError,
+                "Timed out while waiting for the follower to enact the epoch Epoch{epoch=42}",
+                "done",
+            ),
+            (DbError::Other(0x1700), "", "unknown"),
+        ];
+        for (error, message, expected) in cases {
+            let name = format!("{error:?} {message}");
+            let fault = of_server(&error, message.to_owned());
+            let word = match &fault {
+                None => "done",
+                Some(Fault::Refused(_)) => "refused",
+                Some(Fault::Later(_)) => "later",
+                Some(Fault::Unknown(_)) => "unknown",
+                Some(Fault::Error(_)) => "error",
+            };
+            let code = fault.as_ref().and_then(Fault::cause).and_then(DatabaseError::code).unwrap_or_default();
+            assert_eq!(format!("{word} {code}").trim_end(), expected, "{name}");
+        }
+    }
+}

@@ -121,8 +121,8 @@ impl<'a> Link<'a> {
             agree(client, &at, &cluster, Need::Additive).await?;
             // Until 2025.4 ScyllaDB refuses conditional writes to a table on tablets, which are its default since 6.0.
             let options = if at.server.must_avoid_tablets() { " AND tablets = {'enabled': false}" } else { "" };
-            let name = answer::as_in_cql(&keyspace);
-            let create = format!("CREATE KEYSPACE IF NOT EXISTS {name} WITH replication = {replication}{options}");
+            let name = keyspace.replace('"', "\"\"");
+            let create = format!("CREATE KEYSPACE IF NOT EXISTS \"{name}\" WITH replication = {replication}{options}");
             match client.send(Request::new(create).to(&at.node).within(DDL_TIMEOUT)).await {
                 // The look afterwards tells.
                 Ok(_) | Err(Fault::Unknown(_) | Fault::Later(_)) => {}
