@@ -264,9 +264,9 @@ pub(crate) fn leave(step: &Step<'_>, took: Duration, applied: usize) -> Set {
 }
 
 /// What an entry says when its step has failed.
-pub(crate) fn fail(step: &Step<'_>, failure: &Failure, applied: usize) -> Set {
+pub(crate) fn fail(step: &Step<'_>, failure: &Failure, applied: usize, mark: Mark) -> Set {
     let cause = failure.cause.to_string();
-    let set = Set::default().text("error", &*cause).and(Mark::default().set());
+    let set = Set::default().text("error", &*cause).and(mark.set());
     if step.action != Action::RollBack {
         return set.text("state", "failed").number("applied", failure.kept as i64);
     }

@@ -6,13 +6,13 @@ use whimbrel_core::{Digest, Kind, Script, Statement};
 
 use crate::database_error::DatabaseError;
 use crate::doubt::cql::is_harmless_again;
-use crate::driver::Stop;
 use crate::driver::scylla::answer::Fault;
 use crate::driver::scylla::catalogue;
 use crate::driver::scylla::client::Request;
 use crate::driver::scylla::nodes::Need;
 use crate::driver::scylla::record::Mark;
 use crate::driver::scylla::step::{Steps, refused, too_late};
+use crate::driver::{Part, Stop};
 use crate::error::Result;
 use crate::plan::Step;
 use crate::schema::effect::Effect;
@@ -138,17 +138,20 @@ impl Run<'_, '_, '_, '_, '_> {
     ) -> Result<(), Stop> {
         let limit = self.steps.limit(self.step);
         let (mut tries, mut repeats) = (1, 1);
+        // Rows may have been written, by us or by whoever was at it before.
+        let mut may_be_done = matches!(effect, Effect::Rows { .. }) && self.before(index, text).is_some();
+        let part = |may_be_done| if may_be_done { Part::Half(index) } else { Part::Statement(index) };
         loop {
             self.wait_for_right(limit).await?;
             let request = Request::new(text).to(&self.steps.coordinator.node).within(limit).at(write_time);
             match self.steps.known.client.send(request).await {
                 Ok(_) => return Ok(()),
                 Err(Fault::Refused(_)) if self.was_late((index, text), effect).await? => return Ok(()),
-                Err(Fault::Refused(cause)) => return Err(self.failed(index, cause)),
+                Err(Fault::Refused(cause)) => return Err(self.failed(part(may_be_done), cause)),
                 Err(Fault::Error(error)) => return Err(Stop::Broken(error)),
-                Err(Fault::Later(cause)) if kind == Kind::Query || !may_be_done(&cause, effect) => {
+                Err(Fault::Later(cause)) if kind == Kind::Query || !may_have_been_done(&cause, effect) => {
                     if tries >= TRIES {
-                        return Err(self.failed(index, cause));
+                        return Err(self.failed(part(may_be_done), cause));
                     }
                     tracing::info!(cause = %cause, tries, "the statement was not run; trying again");
                     tokio::time::sleep(pause(tries)).await;
@@ -161,6 +164,7 @@ impl Run<'_, '_, '_, '_, '_> {
                     tracing::info!(cause = %cause, repeats, "the answer is lost; writing the same again");
                     tokio::time::sleep(pause(repeats)).await;
                     repeats += 1;
+                    may_be_done = true;
                 }
             }
         }
@@ -194,8 +198,8 @@ impl Run<'_, '_, '_, '_, '_> {
         Ok(())
     }
 
-    fn failed(&self, index: usize, cause: DatabaseError) -> Stop {
-        Stop::Failed(Box::new(refused(self.script, index, cause)))
+    fn failed(&self, part: Part, cause: DatabaseError) -> Stop {
+        Stop::Failed(Box::new(refused(self.script, part, cause)))
     }
 }
 
@@ -210,7 +214,7 @@ fn need(effect: &Effect) -> Option<Need> {
 }
 
 /// Whether a write may have been done although its error says that it was not tried.
-fn may_be_done(cause: &DatabaseError, effect: &Effect) -> bool {
+fn may_have_been_done(cause: &DatabaseError, effect: &Effect) -> bool {
     match cause.code() {
         // It reads first, and goes on without that answer.
         Some("0x1200" | "0x1300") => true,

@@ -61,6 +61,7 @@ pub(crate) async fn run(known: Known<'_, '_>, batch: Batch<'_>) -> Ended {
         known: &known,
         batch: &batch,
         tally: Tally::of(batch.history),
+        mark: Mark::default(),
         last_event: known.seen.last_event.unwrap_or(0),
         last_write_time: known.seen.last_write_time,
     };
@@ -111,8 +112,11 @@ impl Tally {
     /// It is as it was before the step began.
     fn go_on(&mut self, history: &History, step: &Step<'_>) {
         self.unfinished.remove(&step.version);
-        let before = Self::of(history).completed.remove_entry(&step.version);
-        self.completed.extend(before);
+        // A rollback that stood half-way left it unfinished, and is taken back now.
+        if let Some(entry) = history.get(&step.version) {
+            let head = (entry.key.clone(), entry.chain.clone().unwrap_or_default());
+            self.completed.insert(entry.version.clone(), head);
+        }
     }
 
     fn end(&mut self, step: &Step<'_>) {
@@ -134,6 +138,8 @@ pub(crate) struct Steps<'s, 'k, 'a, 'b> {
     pub(crate) known: &'s Known<'k, 'a>,
     pub(crate) batch: &'s Batch<'b>,
     tally: Tally,
+    /// Of the statement at work.
+    mark: Mark,
     last_event: i64,
     pub(crate) last_write_time: i64,
 }
@@ -186,20 +192,21 @@ impl<'b> Steps<'_, '_, '_, 'b> {
     /// Writes the entry of a step that begins, with what is known of its first statement.
     pub(crate) async fn enter(&mut self, step: &Step<'b>, mark: Mark) -> Result<(), Stop> {
         self.tally.begin(step);
-        self.note_write_time(&mark);
+        self.note(&mark);
         let set = record::begin(step, self.batch.identity).and(mark.set());
         self.write(step, step.skip, set, Some(("started", None, None))).await
     }
 
     /// Writes how many statements are done, with what is known of the next one.
     pub(crate) async fn progress(&mut self, step: &Step<'b>, done: usize, mark: Mark) -> Result<(), Stop> {
-        self.note_write_time(&mark);
+        self.note(&mark);
         let set = Set::default().number(record::progress_column(step), done as i64).and(mark.set());
         self.write(step, done, set, None).await
     }
 
-    fn note_write_time(&mut self, mark: &Mark) {
+    fn note(&mut self, mark: &Mark) {
         self.last_write_time = mark.write_time.unwrap_or(0).max(self.last_write_time);
+        self.mark.clone_from(mark);
     }
 
     async fn leave(&mut self, step: &Step<'b>, took: Duration) -> Result<(), Stop> {
@@ -223,7 +230,9 @@ impl<'b> Steps<'_, '_, '_, 'b> {
         if step.action == Action::RollBack && failure.took_nothing_back(step, whimbrel_core::Dialect::Cql) {
             self.tally.go_on(self.batch.history, step);
         }
-        let set = record::fail(step, failure, applied);
+        // What may have been written is written with the same time when it is sent again.
+        let mark = if matches!(failure.part, Part::Half(_)) { self.mark.clone() } else { Mark::default() };
+        let set = record::fail(step, failure, applied, mark);
         if let Err(Stop::Broken(error)) =
             self.write(step, failure.kept, set, Some(("failed", Some(&cause), None))).await
         {
@@ -284,7 +293,8 @@ impl<'b> Steps<'_, '_, '_, 'b> {
     /// The right must outlast a statement that has been sent.
     fn check_limit(&self, step: &Step<'_>) -> Result<(), Stop> {
         let (limit, lease) = (self.limit(step), self.right.lease());
-        if limit < lease {
+        // A sign of life renews it every third of it.
+        if limit < lease * 3 / 5 {
             return Ok(());
         }
         let took = crate::report::Took;
@@ -326,13 +336,16 @@ impl<'b> Steps<'_, '_, '_, 'b> {
 const LARGEST: usize = 7 << 20;
 
 /// A failure of a statement that the server refuses, or that another way is known not to have run.
-pub(crate) fn refused(script: &Script, index: usize, cause: DatabaseError) -> Failure {
+pub(crate) fn refused(script: &Script, part: Part, cause: DatabaseError) -> Failure {
+    let (Part::Statement(index) | Part::Half(index)) = part else {
+        return Failure { part, range: None, cause, kept: 0 };
+    };
     let range = script.statement(index).map(|statement| {
         let range = statement.range();
         let place = query::place(script.text_of(&statement), cause.message());
         place.map_or(range.clone(), |at| range.start + at.start..range.start + at.end)
     });
-    Failure { part: Part::Statement(index), range, cause, kept: index }
+    Failure { part, range, cause, kept: index }
 }
 
 /// The error of a run whose right ends before its statement could be sent.
