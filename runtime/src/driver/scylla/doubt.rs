@@ -76,7 +76,8 @@ fn silent(host_id: &str, waited: Duration) -> Error {
         Took(waited)
     );
     let help = format!(
-        "start that node, and run it again; only if it never comes back, say so with `.decommissioned(\"{host_id}\")`"
+        "start that node, and run it again; only if it never comes back, say so with `.decommissioned(\"{host_id}\")`, or \
+         `decommissioned={host_id}` in the URL"
     );
     Error::new(ErrorKind::Connection, message).help(help)
 }

@@ -116,6 +116,9 @@ fn first(rows: Rows) -> Option<String> {
 
 /// Waits until all nodes have one schema.
 ///
+/// One look at which all answer is enough: what any of them has acknowledged is in its version, and what none has, is none
+/// of ours.
+///
 /// # Errors
 /// A node does not answer, or they do not agree in time.
 pub(crate) async fn agree(client: &Client<'_>, at: &Coordinator, settings: &Cluster, need: Need) -> Result<()> {
@@ -213,7 +216,7 @@ impl Look {
             );
             let help = format!(
                 "start it, and run it again; if it is gone for good, remove it from the cluster (`nodetool removenode \
-                 {host_id}`) or say so with `.decommissioned(\"{host_id}\")`"
+                 {host_id}`) or say so with `.decommissioned(\"{host_id}\")`, or `decommissioned={host_id}` in the URL"
             );
             return Error::new(ErrorKind::Connection, message).help(help);
         }
