@@ -252,6 +252,13 @@ impl Right<'_, '_> {
         }
     }
 
+    /// Whether somebody else has taken over, as far as the replicas answer: the fence is another one then.
+    pub(crate) async fn is_taken_over(&self) -> bool {
+        let rows = self.client.send(Request::serial(record::right(self.table))).await.unwrap_or_default();
+        let fence = rows.into_iter().next().and_then(|row| row.into_iter().next().flatten());
+        fence.is_some_and(|fence| fence != self.fence.to_string())
+    }
+
     fn giving_back(&self) -> String {
         record::guarded(self.table, Set::default().text("owner", None), &self.condition(), &[])
     }

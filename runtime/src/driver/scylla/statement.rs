@@ -10,6 +10,7 @@ use crate::driver::Stop;
 use crate::driver::scylla::answer::Fault;
 use crate::driver::scylla::catalogue;
 use crate::driver::scylla::client::Request;
+use crate::driver::scylla::doubt;
 use crate::driver::scylla::nodes::Need;
 use crate::driver::scylla::record::Mark;
 use crate::driver::scylla::step::{Steps, refused, too_late};
@@ -64,13 +65,12 @@ impl Run<'_, '_, '_, '_, '_> {
                 return Err(Stop::Broken(error));
             }
         };
-        let write_time = mark.write_time;
         if index == self.step.skip {
-            self.steps.enter(self.step, mark).await?;
+            self.steps.enter(self.step, mark.clone()).await?;
         } else {
-            self.steps.progress(self.step, index, mark).await?;
+            self.steps.progress(self.step, index, mark.clone()).await?;
         }
-        self.execute(index, (text, statement.kind), &effect, write_time).await?;
+        self.execute(index, (text, statement.kind), &effect, &mark).await?;
         if let Some(need) = need {
             self.steps.agree(need).await.map_err(Stop::Broken)?;
         }
@@ -124,16 +124,23 @@ impl Run<'_, '_, '_, '_, '_> {
         index: usize,
         (text, kind): (&str, Kind),
         effect: &Effect,
-        write_time: Option<i64>,
+        mark: &Mark,
     ) -> Result<(), Stop> {
-        let limit = self.steps.limit(self.step);
+        let (limit, coordinator) = (self.steps.limit(self.step), self.steps.coordinator);
         let (mut tries, mut repeats) = (1, 1);
         loop {
             self.wait_for_right(limit).await?;
-            let request = Request::new(text).to(&self.steps.coordinator.node).within(limit).at(write_time);
-            match self.steps.known.client.send(request).await {
+            let request = Request::new(text).to(&coordinator.node).within(limit).at(mark.write_time);
+            let client = self.steps.known.client;
+            match client.send(request).await {
                 Ok(_) => return Ok(()),
-                Err(Fault::Refused(cause)) => return Err(self.failed(index, cause)),
+                Err(Fault::Refused(cause)) => {
+                    if doubt::came_before(client, (coordinator, self.steps.known.cluster), mark, effect).await {
+                        tracing::warn!(cause = %cause, "a runner that was taken over has done it in the meantime");
+                        return Ok(());
+                    }
+                    return Err(self.failed(index, cause));
+                }
                 Err(Fault::Error(error)) => return Err(Stop::Broken(error)),
                 // A write that reads first may have been done although its read was not answered.
                 Err(Fault::Later(cause)) if kind == Kind::Query || !is_of_read(&cause) => {
