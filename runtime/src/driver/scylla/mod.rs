@@ -31,8 +31,10 @@ use whimbrel_core::{Dialect, Script, Version};
 use crate::cluster::Cluster;
 use crate::database::{Database, sealed};
 use crate::doubt::{Answer as Finding, Thing};
+use crate::driver::scylla::answer::{Fault, Rows};
 use crate::driver::scylla::client::{Handle, Request};
 use crate::driver::scylla::link::{Link, Source};
+use crate::driver::scylla::nodes::{Coordinator, Need, agree};
 use crate::driver::scylla::record::{Mark, STATICS};
 use crate::driver::scylla::right::{Denied, Seen};
 use crate::driver::scylla::step::Known;
@@ -200,9 +202,13 @@ impl Scylla<'_> {
         self.shown.clone_from(&table.shown);
         let rows = match client.send(Request::serial(record::history(table, detail))).await {
             Ok(rows) => rows,
-            Err(fault) if fault.is_invalid() => return self.without_table(fault).await,
+            Err(fault) if fault.is_invalid() => match self.without_table(fault, detail).await? {
+                Some(rows) => rows,
+                None => return Ok(History { holder: Holder::Nobody, ..History::default() }),
+            },
             Err(fault) => return Err(fault.into_error(table)),
         };
+        let (_, table) = self.link.meet().await?;
         let mut history = History { present: true, holder: Holder::Nobody, ..History::default() };
         let mut found = None;
         for mut row in rows {
@@ -233,8 +239,10 @@ impl Scylla<'_> {
         Ok(history)
     }
 
-    /// Tells a table that is missing from one that is not ours.
-    async fn without_table(&mut self, fault: answer::Fault) -> Result<History> {
+    /// Tells a table that is missing from one that is not ours, and from ours, which somebody else is creating: its rows
+    /// are then read when all nodes know it.
+    async fn without_table(&mut self, fault: Fault, detail: Detail) -> Result<Option<Rows>> {
+        let cluster = self.link.cluster.clone();
         let (client, table) = self.link.meet().await?;
         let keyspace = record::text(&*table.keyspace);
         let select = format!("SELECT keyspace_name FROM system_schema.keyspaces WHERE keyspace_name = {keyspace}");
@@ -243,10 +251,20 @@ impl Scylla<'_> {
             return Err(link::missing_keyspace(&table.keyspace));
         }
         let found = client.send(Request::new(record::id(table))).await.map_err(|fault| fault.into_error(table))?;
-        if found.is_empty() {
-            return Ok(History { holder: Holder::Nobody, ..History::default() });
+        let Some(id) = found.into_iter().next().and_then(|row| row.into_iter().next().flatten()) else {
+            return Ok(None);
+        };
+        let mut why = fault;
+        if id == table.id.to_string() {
+            let at = Coordinator::near(client).await.map_err(|fault| fault.into_error(table))?;
+            agree(client, &at, &cluster, Need::Additive).await?;
+            match client.send(Request::serial(record::history(table, detail))).await {
+                Ok(rows) => return Ok(Some(rows)),
+                Err(fault) if fault.is_invalid() => why = fault,
+                Err(fault) => return Err(fault.into_error(table)),
+            }
         }
-        let why = fault.cause().map(ToString::to_string).unwrap_or_default();
+        let why = why.cause().map(ToString::to_string).unwrap_or_default();
         Err(foreign(table, &why))
     }
 

@@ -104,6 +104,8 @@ fn was_applied(rows: &[Vec<Option<String>>]) -> bool {
 pub(crate) enum Outcome {
     Done,
     NotDone,
+    /// The same, and somebody has the right.
+    Held,
 }
 
 /// Writes under a condition, and asserts by `token` whether a write was done whose answer was lost.
@@ -113,7 +115,9 @@ async fn write(
     token: &str,
     deadline: Instant,
 ) -> Result<Outcome, Fault> {
+    let mut tries = 0;
     loop {
+        tries += 1;
         let fault = match client.send(Request::new(text)).await {
             Ok(rows) if was_applied(&rows) => return Ok(Outcome::Done),
             Ok(_) => None,
@@ -124,9 +128,11 @@ async fn write(
         // of what was.
         match client.send(Request::serial(record::right(table))).await {
             Ok(rows) => {
-                let found = rows.into_iter().next().and_then(|row| row.into_iter().nth(2).flatten());
+                let mut row = rows.into_iter().next().unwrap_or_default().into_iter().skip(1);
+                let (owner, found) = (row.next().flatten(), row.next().flatten());
                 match fault {
                     _ if found.as_deref() == Some(token) => return Ok(Outcome::Done),
+                    None if owner.is_some() => return Ok(Outcome::Held),
                     None => return Ok(Outcome::NotDone),
                     Some(fault) if Instant::now() >= deadline => return Err(fault),
                     Some(_) => {}
@@ -135,7 +141,9 @@ async fn write(
             Err(fault) if Instant::now() >= deadline => return Err(fault),
             Err(_) => {}
         }
-        tokio::time::sleep(BETWEEN).await;
+        // Conditional writes that meet hinder each other: not all at once again, and ever less often.
+        let random = u64::from(Uuid::new_v4().as_bytes()[0]);
+        tokio::time::sleep(BETWEEN * tries.min(5) + Duration::from_millis(random)).await;
     }
 }
 
@@ -164,12 +172,10 @@ pub(crate) async fn acquire<'c, 'a>(
     let text = record::guarded(table, set, &condition, &[record::first_row(table)]);
     match write((client, table), &text, &owner, sent + lease).await {
         Ok(Outcome::Done) => {}
-        Ok(Outcome::NotDone) => {
-            let now = client.send(Request::serial(record::right(table))).await;
-            let now = now.map_err(|fault| Denied::Broken(fault.into_error(table)))?;
-            let owner = now.into_iter().next().and_then(|row| row.into_iter().nth(1).flatten());
-            return Err(if owner.is_some() { Denied::Busy } else { Denied::Stale });
-        }
+        Ok(Outcome::Held) => return Err(Denied::Busy),
+        Ok(Outcome::NotDone) => return Err(Denied::Stale),
+        // Others are in the way for all of that time: the next look tells of whom, or that nobody answers.
+        Err(Fault::Later(_) | Fault::Unknown(_)) => return Err(Denied::Busy),
         Err(fault) => return Err(Denied::Broken(fault.into_error(table))),
     }
     Ok(Right {
@@ -229,7 +235,7 @@ impl Right<'_, '_> {
                 self.note(sent);
                 Ok(())
             }
-            Ok(Outcome::NotDone) => Err(Lost::Right),
+            Ok(Outcome::NotDone | Outcome::Held) => Err(Lost::Right),
             Err(Fault::Later(cause) | Fault::Unknown(cause)) => Err(Lost::Answer(cause)),
             Err(fault) => Err(Lost::Error(fault.into_error(self.table))),
         }
@@ -349,7 +355,8 @@ pub(crate) async fn take_over(
     let text = record::guarded(table, set, &condition, &[record::event(table, identity, event)]);
     match write((client, table), &text, &token, Instant::now() + BETWEEN * 50).await {
         Ok(Outcome::Done) => Ok(TakeOver::Done),
-        Ok(Outcome::NotDone) => Ok(TakeOver::Gone),
+        // Of several who do so at once some hear nothing in time: the next look tells.
+        Ok(_) | Err(Fault::Later(_) | Fault::Unknown(_)) => Ok(TakeOver::Gone),
         Err(fault) => Err(fault.into_error(table)),
     }
 }
@@ -370,7 +377,7 @@ pub(crate) async fn settle(
     let text = record::guarded(table, statics, &condition, &rows);
     match write((client, table), &text, &token, Instant::now() + BETWEEN * 50).await {
         Ok(Outcome::Done) => Ok(()),
-        Ok(Outcome::NotDone) => Err(Denied::Stale),
+        Ok(_) | Err(Fault::Later(_) | Fault::Unknown(_)) => Err(Denied::Stale),
         Err(fault) => Err(Denied::Broken(fault.into_error(table))),
     }
 }
