@@ -32,7 +32,7 @@ impl Engine<'_, '_> {
     /// # Errors
     /// Only a person can tell.
     pub(crate) async fn settle(&mut self, seen: &Doubt) -> Result<Settled> {
-        let history = self.driver.history(Detail::Scripts).await?;
+        let history = read(self.driver, Detail::Scripts, &mut Backoff::new(self.settings.lock_timeout)).await?;
         let Some(entry) = history.running() else { return Ok(Settled::Well) };
         // Somebody has settled it, and is at it.
         if doubt_of(entry) != *seen || matches!(history.holder, Holder::Session(_)) {

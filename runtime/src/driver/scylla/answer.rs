@@ -61,7 +61,12 @@ impl Fault {
             Self::Refused(cause) => cause,
             Self::Later(cause) | Self::Unknown(cause) => {
                 let help = "look at the cluster (`nodetool status`): a majority of the replicas must answer; then run it again";
-                let passing = if cause.code() == Some(BOOTSTRAPPING) { Passing::Later } else { Passing::Soon };
+                // Of conditional writes, and reads that settle them, replicas do some at a time: that others are in the way
+                // passes (tried: ten runners at once).
+                let passing = match cause.code() {
+                    Some(BOOTSTRAPPING | WRITE_TIMEOUT | READ_TIMEOUT) => Passing::Later,
+                    _ => Passing::Soon,
+                };
                 let message = "the cluster did not answer";
                 return Error::new(ErrorKind::Connection, message).source(cause).passes(passing).help(help);
             }
@@ -88,6 +93,8 @@ impl Fault {
 pub(crate) const INVALID: &str = "0x2200";
 const UNAUTHORIZED: &str = "0x2100";
 const BOOTSTRAPPING: &str = "0x1002";
+const WRITE_TIMEOUT: &str = "0x1100";
+const READ_TIMEOUT: &str = "0x1200";
 
 /// What a role needs, so that we can work; the server says one right at a time.
 fn rights(keyspace: &str, cause: &DatabaseError) -> String {
@@ -150,7 +157,7 @@ fn of_server(error: &DbError, message: String) -> Option<Fault> {
         DbError::Overloaded => ("0x1001", Fault::Later),
         DbError::IsBootstrapping => (BOOTSTRAPPING, Fault::Later),
         DbError::RateLimitReached { rejected_by_coordinator: true, .. } => ("rate limit", Fault::Later),
-        DbError::ReadTimeout { .. } => ("0x1200", Fault::Later),
+        DbError::ReadTimeout { .. } => (READ_TIMEOUT, Fault::Later),
         DbError::ReadFailure { .. } => ("0x1300", Fault::Later),
         // Cassandra 6: the change is in the log.
         DbError::ServerError if says("waiting for the follower to enact the epoch") => return None,
@@ -161,7 +168,7 @@ fn of_server(error: &DbError, message: String) -> Option<Fault> {
         DbError::ServerError if says("read_barrier") => ("0x0000", Fault::Later),
         DbError::ServerError => ("0x0000", Fault::Unknown),
         DbError::TruncateError => ("0x1003", Fault::Unknown),
-        DbError::WriteTimeout { .. } => ("0x1100", Fault::Unknown),
+        DbError::WriteTimeout { .. } => (WRITE_TIMEOUT, Fault::Unknown),
         DbError::WriteFailure { .. } => ("0x1500", Fault::Unknown),
         DbError::ProtocolError => ("0x000A", Fault::Refused),
         _ => ("", Fault::Unknown),

@@ -51,6 +51,24 @@ pub(crate) async fn ask(
     })
 }
 
+/// Whether a schema change that the server refuses has been done since the schema was noted: a runner that was taken over
+/// may have sent it, and it came late.
+pub(crate) async fn came_before(
+    client: &Client<'_>,
+    (at, cluster): (&Coordinator, &Cluster),
+    mark: &Mark,
+    effect: &Effect,
+) -> bool {
+    let Some(before) = &mark.schema_before else { return false };
+    let keyspaces = catalogue::keyspaces(effect, &client.keyspace());
+    let is_changed = catalogue::digest(client, &at.node, &keyspaces).await.is_ok_and(|digest| digest != *before);
+    if !is_changed || agree(client, at, cluster, Need::Everyone).await.is_err() {
+        return false;
+    }
+    let found = catalogue::found(client, &at.node, &keyspaces).await;
+    found.is_ok_and(|found| effect.took_effect(&found) == Some(true))
+}
+
 /// The node that a statement was sent to, which alone knows what became of it; any other one if it is gone for good.
 pub(crate) async fn coordinator(client: &Client<'_>, cluster: &Cluster, host_id: &str) -> Result<Coordinator> {
     let started = std::time::Instant::now();

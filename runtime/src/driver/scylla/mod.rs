@@ -33,8 +33,10 @@ use whimbrel_core::{Dialect, Script, Version};
 use crate::cluster::Cluster;
 use crate::database::{Database, sealed};
 use crate::doubt::{Answer as Finding, Thing};
+use crate::driver::scylla::answer::{Fault, Rows};
 use crate::driver::scylla::client::{Handle, Request};
 use crate::driver::scylla::link::{Link, Source};
+use crate::driver::scylla::nodes::{Coordinator, Need, agree};
 use crate::driver::scylla::record::{Mark, STATICS};
 use crate::driver::scylla::right::{Denied, Seen};
 use crate::driver::scylla::step::Known;
@@ -209,9 +211,13 @@ impl Scylla<'_> {
         self.shown.clone_from(&table.shown);
         let rows = match client.send(Request::serial(record::history(table, detail))).await {
             Ok(rows) => rows,
-            Err(fault) if fault.is_invalid() => return self.without_table(fault).await,
+            Err(fault) if fault.is_invalid() => match self.without_table(fault, detail).await? {
+                Some(rows) => rows,
+                None => return Ok(History { holder: Holder::Nobody, ..History::default() }),
+            },
             Err(fault) => return Err(fault.into_error(table)),
         };
+        let (_, table) = self.link.meet().await?;
         let mut history = History { present: true, holder: Holder::Nobody, ..History::default() };
         let mut found = None;
         for mut row in rows {
@@ -242,28 +248,40 @@ impl Scylla<'_> {
         Ok(history)
     }
 
-    /// Tells a table that is missing from one that is not ours.
-    async fn without_table(&mut self, fault: answer::Fault) -> Result<History> {
-        let may_create = self.link.cluster.replication.is_some();
+    /// Tells a table that is missing from one that is not ours, and from ours, which somebody else is creating: its rows
+    /// are then read when all nodes know it.
+    async fn without_table(&mut self, fault: Fault, detail: Detail) -> Result<Option<Rows>> {
+        let cluster = self.link.cluster.clone();
+        let may_create = cluster.replication.is_some();
         let (client, table) = self.link.meet().await?;
         let is_there =
             link::keyspace_is_there(client, &table.keyspace).await.map_err(|fault| fault.into_error(table))?;
         match is_there {
-            false if may_create => return Ok(History { holder: Holder::Nobody, ..History::default() }),
+            false if may_create => return Ok(None),
             false => return Err(link::missing_keyspace(&table.keyspace)),
             true => {}
         }
         let found = client.send(Request::new(record::id(table))).await.map_err(|fault| fault.into_error(table))?;
-        if found.is_empty() {
-            return Ok(History { holder: Holder::Nobody, ..History::default() });
+        let Some(id) = found.into_iter().next().and_then(|row| row.into_iter().next().flatten()) else {
+            return Ok(None);
+        };
+        let mut why = fault;
+        if id == table.id.to_string() {
+            let at = Coordinator::near(client).await.map_err(|fault| fault.into_error(table))?;
+            agree(client, &at, &cluster, Need::Additive).await?;
+            match client.send(Request::serial(record::history(table, detail))).await {
+                Ok(rows) => return Ok(Some(rows)),
+                Err(fault) if fault.is_invalid() => why = fault,
+                Err(fault) => return Err(fault.into_error(table)),
+            }
         }
-        if fault.is_missing() {
+        if why.is_missing() {
             // Somebody has created it since, or is about to: not all nodes have heard of it.
             let message = format!("the nodes do not agree whether there is a table {}; nothing was run", table.shown);
             let help = "look what keeps them apart (`nodetool describecluster`), and run it again";
             return Err(Error::new(ErrorKind::Connection, message).passes(Passing::Later).help(help));
         }
-        let why = fault.cause().map(ToString::to_string).unwrap_or_default();
+        let why = why.cause().map(ToString::to_string).unwrap_or_default();
         Err(foreign(table, &why))
     }
 

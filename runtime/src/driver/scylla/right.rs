@@ -104,6 +104,8 @@ fn was_applied(rows: &[Vec<Option<String>>]) -> bool {
 pub(crate) enum Outcome {
     Done,
     NotDone,
+    /// The same, and somebody has the right.
+    Held,
 }
 
 /// Writes under a condition, and asserts by `token` whether a write was done whose answer was lost.
@@ -113,7 +115,9 @@ async fn write(
     token: &str,
     deadline: Instant,
 ) -> Result<Outcome, Fault> {
+    let mut tries = 0;
     loop {
+        tries += 1;
         let fault = match client.send(Request::new(text)).await {
             Ok(rows) if was_applied(&rows) => return Ok(Outcome::Done),
             Ok(_) => None,
@@ -124,9 +128,11 @@ async fn write(
         // of what was.
         match client.send(Request::serial(record::right(table))).await {
             Ok(rows) => {
-                let found = rows.into_iter().next().and_then(|row| row.into_iter().nth(2).flatten());
+                let mut row = rows.into_iter().next().unwrap_or_default().into_iter().skip(1);
+                let (owner, found) = (row.next().flatten(), row.next().flatten());
                 match fault {
                     _ if found.as_deref() == Some(token) => return Ok(Outcome::Done),
+                    None if owner.is_some() => return Ok(Outcome::Held),
                     None => return Ok(Outcome::NotDone),
                     Some(fault) if Instant::now() >= deadline => return Err(fault),
                     Some(_) => {}
@@ -135,7 +141,9 @@ async fn write(
             Err(fault) if Instant::now() >= deadline => return Err(fault),
             Err(_) => {}
         }
-        tokio::time::sleep(BETWEEN).await;
+        // Conditional writes that meet hinder each other: not all at once again, and ever less often.
+        let random = u64::from(Uuid::new_v4().as_bytes()[0]);
+        tokio::time::sleep(BETWEEN * tries.min(5) + Duration::from_millis(random)).await;
     }
 }
 
@@ -174,21 +182,22 @@ pub(crate) async fn acquire<'c, 'a>(
         write_id: Mutex::default(),
         is_given_back: AtomicBool::new(false),
     };
-    let outcome = write((client, table), &text, &right.owner, sent + lease).await;
-    right.is_given_back.store(!matches!(outcome, Ok(Outcome::Done)), Ordering::Relaxed);
-    match outcome {
+    let denied = match write((client, table), &text, &right.owner, sent + lease).await {
         Ok(Outcome::Done) => {
             right.note_write_id(right.owner.clone());
-            Ok(right)
+            return Ok(right);
         }
-        Ok(Outcome::NotDone) => {
-            let now = client.send(Request::serial(record::right(table))).await;
-            let now = now.map_err(|fault| Denied::Broken(fault.into_error(table)))?;
-            let owner = now.into_iter().next().and_then(|row| row.into_iter().nth(1).flatten());
-            Err(if owner.is_some() { Denied::Busy } else { Denied::Stale })
+        // Others are in the way for all of that time: the next look tells of whom, or that nobody answers.
+        Err(Fault::Later(_) | Fault::Unknown(_)) => {
+            right.release().await;
+            return Err(Denied::Busy);
         }
-        Err(fault) => Err(Denied::Broken(fault.into_error(table))),
-    }
+        Ok(Outcome::Held) => Denied::Busy,
+        Ok(Outcome::NotDone) => Denied::Stale,
+        Err(fault) => Denied::Broken(fault.into_error(table)),
+    };
+    right.is_given_back.store(true, Ordering::Relaxed);
+    Err(denied)
 }
 
 /// What is being done, for those who wait.
@@ -247,7 +256,7 @@ impl Right<'_, '_> {
                 self.note_write_id(token);
                 Ok(())
             }
-            Ok(Outcome::NotDone) => Err(Lost::Right),
+            Ok(Outcome::NotDone | Outcome::Held) => Err(Lost::Right),
             Err(Fault::Later(cause) | Fault::Unknown(cause)) => Err(Lost::Answer(cause)),
             Err(fault) => Err(Lost::Error(fault.into_error(self.table))),
         }
@@ -262,6 +271,13 @@ impl Right<'_, '_> {
             let why = fault.cause().map(ToString::to_string).unwrap_or_default();
             tracing::warn!(why, lease = %Took(self.lease), "the right to migrate could not be given back; it ends with its lease");
         }
+    }
+
+    /// Whether somebody else has taken over, as far as the replicas answer: the fence is another one then.
+    pub(crate) async fn is_taken_over(&self) -> bool {
+        let rows = self.client.send(Request::serial(record::right(self.table))).await.unwrap_or_default();
+        let fence = rows.into_iter().next().and_then(|row| row.into_iter().next().flatten());
+        fence.is_some_and(|fence| fence != self.fence.to_string())
     }
 
     fn giving_back(&self) -> String {
@@ -364,7 +380,8 @@ pub(crate) async fn take_over(
     let text = record::guarded(table, set, &condition, &[record::event(table, identity, event)]);
     match write((client, table), &text, &token, Instant::now() + BETWEEN * 50).await {
         Ok(Outcome::Done) => Ok(TakeOver::Done),
-        Ok(Outcome::NotDone) => Ok(TakeOver::Gone),
+        // Of several who do so at once some hear nothing in time: the next look tells.
+        Ok(_) | Err(Fault::Later(_) | Fault::Unknown(_)) => Ok(TakeOver::Gone),
         Err(fault) => Err(fault.into_error(table)),
     }
 }
@@ -385,7 +402,7 @@ pub(crate) async fn settle(
     let text = record::guarded(table, statics, &condition, &rows);
     match write((client, table), &text, &token, Instant::now() + BETWEEN * 50).await {
         Ok(Outcome::Done) => Ok(()),
-        Ok(Outcome::NotDone) => Err(Denied::Stale),
+        Ok(_) | Err(Fault::Later(_) | Fault::Unknown(_)) => Err(Denied::Stale),
         Err(fault) => Err(Denied::Broken(fault.into_error(table))),
     }
 }

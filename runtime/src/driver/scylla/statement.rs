@@ -9,6 +9,7 @@ use crate::doubt::cql::is_harmless_again;
 use crate::driver::scylla::answer::Fault;
 use crate::driver::scylla::catalogue;
 use crate::driver::scylla::client::Request;
+use crate::driver::scylla::doubt;
 use crate::driver::scylla::nodes::Need;
 use crate::driver::scylla::record::Mark;
 use crate::driver::scylla::step::{Steps, refused, too_late};
@@ -64,13 +65,12 @@ impl Run<'_, '_, '_, '_, '_> {
                 return Err(Stop::Broken(error));
             }
         };
-        let write_time = mark.write_time;
         if index == self.step.skip {
-            self.steps.enter(self.step, mark).await?;
+            self.steps.enter(self.step, mark.clone()).await?;
         } else {
-            self.steps.progress(self.step, index, mark).await?;
+            self.steps.progress(self.step, index, mark.clone()).await?;
         }
-        self.execute(index, (text, statement.kind), &effect, write_time).await?;
+        self.execute(index, (text, statement.kind), &effect, &mark).await?;
         if let Some(need) = need {
             self.steps.agree(need).await.map_err(Stop::Broken)?;
         }
@@ -134,20 +134,29 @@ impl Run<'_, '_, '_, '_, '_> {
         index: usize,
         (text, kind): (&str, Kind),
         effect: &Effect,
-        write_time: Option<i64>,
+        mark: &Mark,
     ) -> Result<(), Stop> {
-        let limit = self.steps.limit(self.step);
+        let (limit, coordinator) = (self.steps.limit(self.step), self.steps.coordinator);
         let (mut tries, mut repeats) = (1, 1);
         // Rows may have been written, by us or by whoever was at it before.
         let mut may_be_done = matches!(effect, Effect::Rows { .. }) && self.before(index, text).is_some();
         let part = |may_be_done| if may_be_done { Part::Half(index) } else { Part::Statement(index) };
         loop {
             self.wait_for_right(limit).await?;
-            let request = Request::new(text).to(&self.steps.coordinator.node).within(limit).at(write_time);
-            match self.steps.known.client.send(request).await {
+            let request = Request::new(text).to(&coordinator.node).within(limit).at(mark.write_time);
+            let client = self.steps.known.client;
+            match client.send(request).await {
                 Ok(_) => return Ok(()),
-                Err(Fault::Refused(_)) if self.was_late((index, text), effect).await? => return Ok(()),
-                Err(Fault::Refused(cause)) => return Err(self.failed(part(may_be_done), cause)),
+                Err(Fault::Refused(cause)) => {
+                    let seen = (coordinator, self.steps.known.cluster);
+                    if self.was_late((index, text), effect).await?
+                        || doubt::came_before(client, seen, mark, effect).await
+                    {
+                        tracing::warn!(cause = %cause, "it was done late, by a runner before this one, and is not repeated");
+                        return Ok(());
+                    }
+                    return Err(self.failed(part(may_be_done), cause));
+                }
                 Err(Fault::Error(error)) => return Err(Stop::Broken(error)),
                 Err(Fault::Later(cause)) if kind == Kind::Query || !may_have_been_done(&cause, effect) => {
                     if tries >= TRIES {
@@ -180,11 +189,7 @@ impl Run<'_, '_, '_, '_, '_> {
         let keyspaces = catalogue::keyspaces(effect, &client.keyspace());
         let found = catalogue::found(client, node, &keyspaces).await;
         let found = found.map_err(|fault| Stop::Broken(fault.into_error(self.steps.known.table)))?;
-        let is_there = effect.took_effect(&found) == Some(true);
-        if is_there {
-            tracing::warn!(statement = index + 1, "a schema change was done late, and is not repeated");
-        }
-        Ok(is_there)
+        Ok(effect.took_effect(&found) == Some(true))
     }
 
     /// Sends nothing that the right may not outlast.

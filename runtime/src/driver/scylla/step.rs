@@ -67,12 +67,13 @@ pub(crate) async fn run(known: Known<'_, '_>, batch: Batch<'_>) -> Ended {
     };
     let work = all.run(&mut done);
     let held = Heart::new(batch.settings.lease).beside(Some(Signs(&right)), work).await;
+    let label = || batch.steps.get(done.len()).map_or_else(String::new, Step::label);
+    let lost = async || Stop::Broken(right.lost(right::Lost::Right, &label(), batch.history.last_event).await);
     let stop = match held {
+        None => Some(lost().await),
+        // Of a runner that stood still, what it hears of its statement no longer counts.
+        Some(Some(_)) if right.left().is_zero() && right.is_taken_over().await => Some(lost().await),
         Some(stop) => stop,
-        None => {
-            let label = batch.steps.get(done.len()).map_or_else(String::new, Step::label);
-            Some(Stop::Broken(right.lost(right::Lost::Right, &label, batch.history.last_event).await))
-        }
     };
     right.release().await;
     Ended { done, stop }
