@@ -1,6 +1,6 @@
 //! The statements of a script, each once: its progress is written under the right, before and after it.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use whimbrel_core::{Digest, Kind, Script, Statement};
 
@@ -194,8 +194,9 @@ impl Run<'_, '_, '_, '_, '_> {
 
     /// Sends nothing that the right may not outlast.
     async fn wait_for_right(&self, limit: Duration) -> Result<(), Stop> {
+        let begun = Instant::now();
         while self.steps.right.left() < limit {
-            if self.steps.right.left().is_zero() {
+            if self.steps.right.left().is_zero() || begun.elapsed() > self.steps.right.lease() {
                 return Err(too_late(self.step));
             }
             tokio::time::sleep(Duration::from_millis(20)).await;

@@ -294,8 +294,8 @@ impl<'b> Steps<'_, '_, '_, 'b> {
     /// The right must outlast a statement that has been sent.
     fn check_limit(&self, step: &Step<'_>) -> Result<(), Stop> {
         let (limit, lease) = (self.limit(step), self.right.lease());
-        // A sign of life renews it every third of it.
-        if limit < lease * 3 / 5 {
+        // No sign of life lasts as long as the whole lease: it takes its time to get there.
+        if limit < lease * 9 / 10 {
             return Ok(());
         }
         let took = crate::report::Took;

@@ -142,7 +142,7 @@ async fn a_run_that_has_no_right_to_the_history_says_so() {
         application.first(move |sent| sent.contains(part), fault);
         let mut migrator = application.migrator(&set).history_table("other").unwrap();
         let error = migrator.up().await.unwrap_err();
-        assert_eq!(error.kind(), ErrorKind::History, "{part}: {error:?}");
+        assert_eq!(error.kind(), ErrorKind::Refused, "{part}: {error:?}");
         assert!(super::told(&error).contains("GRANT"), "{part}: {error:?}");
         assert_eq!(application.proxy.requests(), 1, "{part}");
         application.rows("DROP TABLE IF EXISTS {ks}.other").await;
