@@ -80,7 +80,7 @@ pub(crate) enum Lost {
 const BETWEEN: Duration = Duration::from_millis(100);
 
 /// How long it is tried to give the right back.
-const RELEASING: Duration = Duration::from_secs(1);
+const RELEASING: Duration = Duration::from_secs(5);
 
 /// `column = value`, or `column = null`.
 fn is<T: std::fmt::Display>(column: &str, value: Option<T>) -> String {
