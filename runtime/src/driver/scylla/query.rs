@@ -12,8 +12,10 @@ use crate::driver::word::{is_word, only_place};
 use crate::driver::{Failure, Part};
 use crate::settings::Settings;
 
-/// How often a query is asked whose replicas did not answer, or whose connection broke: it changes nothing.
-const TRIES: usize = 4;
+/// How often a query is asked at least whose replicas did not answer.
+const TRIES: usize = 3;
+/// How long one is asked again whose connection broke, until the driver has the next one: it changes nothing.
+const RECONNECTING: Duration = Duration::from_secs(5);
 
 /// The first query that fails, or finds nothing.
 pub(crate) async fn unverified(
@@ -27,7 +29,8 @@ pub(crate) async fn unverified(
         let (begun, mut tries) = (Instant::now(), 1);
         let answer = loop {
             match client.send(Request::new(text).within(limit)).await {
-                Err(Fault::Later(_) | Fault::Unknown(_)) if tries < TRIES && begun.elapsed() < limit => tries += 1,
+                Err(Fault::Later(_) | Fault::Unknown(_)) if begun.elapsed() < RECONNECTING => tries += 1,
+                Err(Fault::Later(_)) if tries < TRIES => tries += 1,
                 answer => break answer,
             }
             tokio::time::sleep(Duration::from_millis(200)).await;

@@ -119,7 +119,7 @@ impl Server for Cassandra {
     }
 
     fn times(&self) -> &'static Times {
-        const TIMES: &Times = &[("STARTER_LEASE_MS", Duration::from_secs(10)), ("STARTER_SETTLE_MS", SETTLE)];
+        const TIMES: &Times = &[("STARTER_LEASE_MS", Duration::from_secs(30)), ("STARTER_SETTLE_MS", SETTLE)];
         TIMES
     }
 
