@@ -27,6 +27,18 @@ pub const NODES: usize = 3;
 /// How long they may take until each sees the others again.
 const PATIENCE: Duration = Duration::from_secs(120);
 
+static CLUSTER: Mutex<Option<Nodes>> = Mutex::const_new(None);
+
+/// Keeps tests apart that each need the machine for themselves, such as those of the cluster, which may be there or not.
+#[derive(Debug)]
+#[must_use = "it ends where it is dropped"]
+pub struct Alone(#[expect(dead_code, reason = "held, not read")] MutexGuard<'static, Option<Nodes>>);
+
+/// Waits until no such test runs.
+pub async fn alone() -> Alone {
+    Alone(CLUSTER.lock().await)
+}
+
 /// The process's cluster, for one test at a time; whole again when the next one gets it.
 ///
 /// Nodes are numbered from one. It lives as long as the process, and ends with it however that ends.
@@ -42,7 +54,6 @@ impl Cluster {
     /// # Panics
     /// When it does not start, and without the jars where `REQUIRE_DATABASES` is set.
     pub async fn get() -> Option<Self> {
-        static CLUSTER: Mutex<Option<Nodes>> = Mutex::const_new(None);
         if std::env::var_os("TEST_CASSANDRA_JARS").is_none() {
             let required = std::env::var_os("REQUIRE_DATABASES").is_some();
             assert!(!required, "REQUIRE_DATABASES is set, TEST_CASSANDRA_JARS is not");

@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use tokio::runtime::Runtime;
 use whimbrel::{Migrations, Migrator, Report, Rollback};
 use whimbrel_tests::Proxy;
+use whimbrel_tests::cluster::alone;
 use whimbrel_tests::proxy::{Fault, Request};
 use whimbrel_tests::random::few_or;
 use whimbrel_tests::starters::{Starters, Times};
@@ -129,6 +130,7 @@ const PATIENCE: Duration = Duration::from_secs(120);
 /// Runs each cell of both ways, and says how many there were; an undisturbed run makes at least that many requests, up
 /// and down.
 pub(crate) fn matrix<S: Server>(server: &S, least: [usize; 2]) {
+    let _alone = block_on(alone());
     let begun = Instant::now();
     let undisturbed = block_on(async {
         let database = server.database().await;

@@ -9,6 +9,7 @@ use tempfile::TempDir;
 use tokio::task::spawn_blocking;
 use whimbrel_tests::Proxy;
 use whimbrel_tests::cassandra::Keyspace;
+use whimbrel_tests::cluster::alone;
 use whimbrel_tests::proxy::Fault;
 use whimbrel_tests::starters::{Ended, Starters, Times};
 
@@ -18,7 +19,7 @@ const FIRST: &str = "CREATE TABLE a (id int PRIMARY KEY, n int); INSERT INTO a (
 const CHANGE: &str = "CREATE TABLE b (id int PRIMARY KEY)";
 const ROW: &str = "INSERT INTO a (id, n) VALUES (1, 7)";
 
-const LEASE: Duration = Duration::from_secs(4);
+const LEASE: Duration = Duration::from_secs(6);
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// When the statement arrives.
@@ -139,12 +140,14 @@ async fn stands_still(statement: &'static str, late: Late) {
 
 #[tokio::test]
 async fn a_change_that_arrives_after_a_takeover_is_done_once_on_cassandra() {
+    let _alone = alone().await;
     let [settled, repeated, behind] = [Late::BeforeItIsSettled, Late::BeforeItIsRepeated, Late::Behind];
     tokio::join!(stands_still(CHANGE, settled), stands_still(CHANGE, repeated), stands_still(CHANGE, behind));
 }
 
 #[tokio::test]
 async fn rows_that_arrive_after_a_takeover_are_the_same_on_cassandra() {
+    let _alone = alone().await;
     let [settled, repeated, behind] = [Late::BeforeItIsSettled, Late::BeforeItIsRepeated, Late::Behind];
     tokio::join!(stands_still(ROW, settled), stands_still(ROW, repeated), stands_still(ROW, behind));
 }

@@ -5,6 +5,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use whimbrel::{Migrations, Migrator, Target};
+use whimbrel_tests::cluster::alone;
 use whimbrel_tests::random::{Random, few_or, seed};
 use whimbrel_tests::starters::Starters;
 
@@ -30,6 +31,7 @@ enum Start {
 }
 
 fn stampede<S: Server>(server: &S) {
+    let _alone = block_on(alone());
     let (seed, begun, rounds) = (seed(), Instant::now(), few_or(1, 20));
     let (mut random, runtime) = (Random::of(seed), runtime());
     let database = runtime.block_on(server.database());

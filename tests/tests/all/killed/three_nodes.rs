@@ -105,7 +105,7 @@ async fn a_process_of_ten_that_is_killed_is_followed_on_three_nodes() {
     let place = Place::new(&cluster).await;
     place.proxy.at(1, Fault::HoldAnswer);
     let times: &Times =
-        &[("STARTER_LEASE_MS", Duration::from_secs(6)), ("STARTER_SETTLE_MS", Duration::from_millis(500))];
+        &[("STARTER_LEASE_MS", Duration::from_secs(10)), ("STARTER_SETTLE_MS", Duration::from_millis(500))];
     let mut starters = place.starters(times);
     starters.iter_mut().for_each(Starters::go);
     place.proxy.answered(1).await;
