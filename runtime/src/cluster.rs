@@ -94,6 +94,9 @@ impl Cluster {
 
     /// How long to look again at a statement whose runner died, since the server may still have it in a queue; 12
     /// seconds by default, after which Cassandra drops what it has not begun (`native_transport_timeout`).
+    ///
+    /// Where schema changes wait in a log, it is at least as long as they may: 65 seconds on ScyllaDB since 6.0, 125 on
+    /// Cassandra 6.
     pub fn settle_time(mut self, time: Duration) -> Self {
         self.settle_time = time;
         self
