@@ -255,7 +255,7 @@ pub(crate) fn pending<'a>(facts: Facts<'a, '_>) -> impl Iterator<Item = &'a Migr
 fn apply<'a>(facts: Facts<'a, '_>, migration: &'a Migration) -> Step<'a> {
     let script = migration.script(Direction::Up, facts.dialect);
     let verify = migration.script(Direction::Verify, facts.dialect);
-    // A *running* one that gets here has nothing left to do but to be completed, see `engine::running`.
+    // A *running* one that gets here has nothing left to do but to be completed, see `settle`.
     let mut begun = facts.history.entries.iter().filter(|it| matches!(it.state, State::Failed | State::Running));
     let unfinished = begun.find(|entry| entry.version == *migration.version());
     let mode = script.map_or(Mode::Transaction, |script| mode(script, facts.dialect));
