@@ -110,6 +110,34 @@ pub enum ErrorKind {
     Stale,
 }
 
+impl ErrorKind {
+    /// The name that programs know it by, in `--json` and logs: `no_way_back`.
+    ///
+    /// ```
+    /// assert_eq!(whimbrel::ErrorKind::NoWayBack.name(), "no_way_back");
+    /// ```
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Connection => "connection",
+            Self::Changed => "changed",
+            Self::Missing => "missing",
+            Self::OutOfOrder => "out_of_order",
+            Self::Newer => "newer",
+            Self::Pending => "pending",
+            Self::Invalid => "invalid",
+            Self::Failed => "failed",
+            Self::InDoubt => "in_doubt",
+            Self::Locked => "locked",
+            Self::Timeout => "timeout",
+            Self::NoWayBack => "no_way_back",
+            Self::Refused => "refused",
+            Self::History => "history",
+            Self::Files => "files",
+            Self::Stale => "stale",
+        }
+    }
+}
+
 /// Whether what an error says ends by itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Passing {

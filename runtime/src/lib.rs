@@ -31,6 +31,7 @@
 //! | `scylla` | ScyllaDB and Cassandra; tested on Cassandra 5.0 |
 //! | `tls-rustls`, `tls-native-tls` | TLS to SQL databases, forwarded to sqlx; none is chosen for you |
 //! | `scylla-tls` | `scylla`, and TLS by rustls: `tls=on` in the URL, with `tls_ca`, `tls_cert`, `tls_key`, `tls_name` |
+//! | `serde` | what comes out as JSON: `serde::Serialize` for reports, statuses, plans, errors |
 //! | `include_dir` | [`from_include_dir`](https://docs.rs/whimbrel/latest/whimbrel/fn.from_include_dir.html) |
 //!
 //! It runs on tokio. sqlx is part of the API and re-exported; its major versions are ours.
@@ -58,6 +59,8 @@ mod target;
 mod error;
 mod report;
 mod runner;
+#[cfg(feature = "serde")]
+mod serialize;
 mod status;
 mod validation;
 

@@ -67,11 +67,11 @@ pub async fn migrate<'a>(migrations: &'a Migrations, database: impl Database<'a>
 /// ```
 #[must_use = "a migrator does nothing until one of its methods is awaited"]
 pub struct Migrator<'a> {
-    migrations: &'a Migrations,
+    pub(crate) migrations: &'a Migrations,
     /// An error at the start is kept for the first method that can return it.
-    driver: Result<Box<dyn Driver + 'a>, Option<Error>>,
-    settings: Settings,
-    identity: Identity,
+    pub(crate) driver: Result<Box<dyn Driver + 'a>, Option<Error>>,
+    pub(crate) settings: Settings,
+    pub(crate) identity: Identity,
 }
 
 impl<'a> Migrator<'a> {
@@ -584,14 +584,17 @@ impl<'a> Migrator<'a> {
 }
 
 /// The history, for who only looks.
-async fn read(driver: &mut dyn Driver, detail: Detail, settings: &Settings) -> Result<History> {
+pub(crate) async fn read(driver: &mut dyn Driver, detail: Detail, settings: &Settings) -> Result<History> {
     let mut backoff = Backoff::new(settings.lock_timeout);
     let dialect = driver.dialect();
     bounded((settings.timeout, dialect), engine::read(driver, detail, &mut backoff)).await
 }
 
 /// Ends what takes longer than it may.
-async fn bounded<T>((limit, dialect): (Option<Duration>, Dialect), all: impl Future<Output = Result<T>>) -> Result<T> {
+pub(crate) async fn bounded<T>(
+    (limit, dialect): (Option<Duration>, Dialect),
+    all: impl Future<Output = Result<T>>,
+) -> Result<T> {
     let Some(limit) = limit else { return all.await };
     tokio::time::timeout(limit, all).await.unwrap_or_else(|_| Err(took_too_long(limit, dialect)))
 }
@@ -611,7 +614,7 @@ fn took_too_long(limit: Duration, dialect: Dialect) -> Error {
 }
 
 /// The driver, when it could be made and the set is written for it.
-fn opened<'d, 'a>(
+pub(crate) fn opened<'d, 'a>(
     driver: &'d mut Result<Box<dyn Driver + 'a>, Option<Error>>,
     set: &Migrations,
 ) -> Result<&'d mut Box<dyn Driver + 'a>> {
