@@ -235,12 +235,13 @@ pub(crate) fn migrations(number: usize) -> String {
 }
 
 /// `1 row`, `3 rows`.
-pub(crate) fn count(number: usize, what: &str) -> String {
+pub fn count(number: usize, what: &str) -> String {
     format!("{number} {what}{}", if number == 1 { "" } else { "s" })
 }
 
 /// A time as people say it: `12 ms`, `1.3 s`, `4 min 10 s`.
-pub(crate) struct Took(pub(crate) Duration);
+#[derive(Debug, Clone, Copy)]
+pub struct Took(pub Duration);
 
 impl fmt::Display for Took {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
