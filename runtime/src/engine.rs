@@ -11,6 +11,7 @@ use crate::backoff::Backoff;
 use crate::database_error::DatabaseError;
 use crate::driver::{Batch, Detail, Done, Driver, Ended, Failure, Part, Session, Stop, TakeOver};
 use crate::error::{Error, ErrorKind, Passing, Result};
+use crate::events::Event;
 use crate::history::{Entry, Head, History, Holder};
 use crate::identity::Identity;
 use crate::plan::{self, Facts, Goal, Mode, Plan, Step};
@@ -298,6 +299,20 @@ pub(crate) async fn read(driver: &mut dyn Driver, detail: Detail, backoff: &mut 
     let before = backoff.slept();
     loop {
         match driver.history(detail).await {
+            Err(error) => match awaited(&error, backoff.slept() - before) {
+                Some(what) if pause(backoff, what, Duration::ZERO).await => {}
+                _ => return Err(error),
+            },
+            answer => return answer,
+        }
+    }
+}
+
+/// Reads the events, as [`read`] reads the history.
+pub(crate) async fn events(driver: &mut dyn Driver, limit: Option<usize>, backoff: &mut Backoff) -> Result<Vec<Event>> {
+    let before = backoff.slept();
+    loop {
+        match driver.events(limit).await {
             Err(error) => match awaited(&error, backoff.slept() - before) {
                 Some(what) if pause(backoff, what, Duration::ZERO).await => {}
                 _ => return Err(error),

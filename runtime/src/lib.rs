@@ -57,6 +57,7 @@ mod target;
 
 // What comes out.
 mod error;
+mod events;
 mod report;
 mod runner;
 #[cfg(feature = "serde")]
@@ -88,6 +89,7 @@ pub use cluster::{Cluster, SerialLevel, SilentNodes};
 pub use database::Database;
 pub use database_error::DatabaseError;
 pub use error::{Error, ErrorKind, Result};
+pub use events::Event;
 pub use history::{Entry, State};
 pub use migrator::{Migrator, migrate};
 pub use plan::{Mode, Plan, Step};

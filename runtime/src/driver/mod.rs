@@ -13,6 +13,7 @@ use whimbrel_core::{Dialect, Script, Version};
 use crate::database_error::DatabaseError;
 use crate::doubt::{self, Thing};
 use crate::error::{Error, Result};
+use crate::events::Event;
 use crate::history::{Entry, Head, History};
 use crate::identity::Identity;
 use crate::plan::Step;
@@ -62,6 +63,9 @@ pub(crate) trait Driver: Send {
 
     /// Everything that the database remembers.
     fn history(&mut self, detail: Detail) -> Answer<'_, Result<History>>;
+
+    /// What happened, oldest first: all, or the last of it.
+    fn events(&mut self, limit: Option<usize>) -> Answer<'_, Result<Vec<Event>>>;
 
     /// Whose session the next request meets; asked before anything runs, where a step needs a session of its own.
     fn session(&mut self) -> Answer<'_, Result<Session>> {

@@ -5,6 +5,7 @@
 //! are the database's, in UTC.
 
 mod error;
+mod events;
 mod history;
 mod plan;
 mod report;

@@ -23,6 +23,7 @@ use crate::driver::completed::{ALL, NONE};
 use crate::driver::entry::{Standing, Tongue};
 use crate::driver::{Answer, Batch, Detail, Driver, Ended, Failure, Part, Resolution, Stop};
 use crate::error::{Error, ErrorKind, Result};
+use crate::events::Event;
 use crate::history::{Entry, Head, History, Holder};
 use crate::literal::literal;
 use crate::plan::{Mode, Step};
@@ -110,6 +111,10 @@ impl Driver for Sqlite<'_> {
         Box::pin(self.read_history(detail))
     }
 
+    fn events(&mut self, limit: Option<usize>) -> Answer<'_, Result<Vec<Event>>> {
+        Box::pin(self.read_events(limit))
+    }
+
     fn transactional<'a>(&'a mut self, batch: Batch<'a>) -> Answer<'a, Ended> {
         Box::pin(async move {
             let ended = batch::run(&mut self.link, &self.tables, batch).await;
@@ -183,6 +188,14 @@ impl Sqlite<'_> {
             entries: entries.map_err(|column| self.foreign(&format!("column `{column}` holds no value of ours")))?,
             holder: Holder::Unknown,
         })
+    }
+
+    async fn read_events(&mut self, limit: Option<usize>) -> Result<Vec<Event>> {
+        match self.link.read(TONGUE.select_events(&self.tables, limit)).await {
+            Ok(answer) => Event::from_rows(answer.rows, &self.tables.shown),
+            Err(fault) if fault.is_missing_table() => self.no_history().await.map(|_| Vec::new()),
+            Err(fault) => Err(fault.into_error(&self.tables)),
+        }
     }
 
     /// A table of ours is missing: a fresh database, unless the other one is there.
