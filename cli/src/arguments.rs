@@ -151,6 +151,15 @@ pub(crate) enum Command {
     },
     /// Compares the database with its migrations
     Validate,
+    /// Tells all there is to know, for a program, for a mail, or as a page for people
+    Report {
+        /// What it is for
+        #[arg(value_enum)]
+        form: ReportForm,
+        /// Writes it to this file instead of stdout
+        #[arg(long, short, value_name = "FILE")]
+        output: Option<PathBuf>,
+    },
     /// Checks the migrations as the compiler does; needs no database
     Check {
         /// The directory, instead of `--directory`
@@ -170,6 +179,17 @@ pub(crate) enum Command {
         #[command(flatten)]
         asking: Asking,
     },
+}
+
+/// What a report is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ReportForm {
+    /// For a program; a stable shape
+    Json,
+    /// One page of text
+    Summary,
+    /// One page for a browser, which needs no network
+    Html,
 }
 
 /// How far up.

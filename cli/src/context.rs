@@ -79,6 +79,12 @@ pub(crate) struct Target<'a> {
 }
 
 impl Target<'_> {
+    /// What the migrations belong to: `shop 2.4.0`, or their directory.
+    pub(crate) fn name(&self) -> String {
+        let directory = || format!("`{}`", self.migrations.directory());
+        self.migrations.application().map_or_else(directory, str::to_owned)
+    }
+
     /// A migrator; nothing is connected yet.
     ///
     /// # Errors

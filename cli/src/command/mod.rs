@@ -5,8 +5,9 @@ mod check;
 mod down;
 mod events;
 mod history;
-mod plan;
-mod status;
+pub(crate) mod plan;
+mod report;
+pub(crate) mod status;
 mod sum;
 mod up;
 mod validate;
@@ -44,6 +45,7 @@ async fn answer(context: &Context<'_>, command: Command) -> Result<Answer, Failu
         Command::History => history::history(context).await,
         Command::Events { limit } => events::events(context, limit).await,
         Command::Validate => validate::validate(context).await,
+        Command::Report { form, output } => report::report(context, form, output).await,
         Command::Check { at } => check::check(context, at),
         Command::Sum { at } => sum::sum(context, at),
         Command::Baseline { version, asking } => baseline::baseline(context, &version, &asking).await,
@@ -62,6 +64,7 @@ impl Command {
             Self::History => "history",
             Self::Events { .. } => "events",
             Self::Validate => "validate",
+            Self::Report { .. } => "report",
             Self::Check { .. } => "check",
             Self::Sum { .. } => "sum",
             Self::Baseline { .. } => "baseline",
