@@ -52,7 +52,9 @@ mod environment;
 #[cfg(feature = "include_dir")]
 mod from_include_dir;
 mod migrator;
+mod progress;
 mod settings;
+mod stopper;
 mod target;
 
 // What comes out.
@@ -93,10 +95,12 @@ pub use events::Event;
 pub use history::{Entry, State};
 pub use migrator::{Migrator, migrate};
 pub use plan::{Mode, Plan, Step};
+pub use progress::Progress;
 pub use report::{Action, Failed, Outcome, Report, StepReport};
 pub use runner::{Runner, Work};
 pub use settings::{AutoMigrate, Missing, Newer, OutOfOrder, Settings, ValidateSchema};
 pub use status::{MigrationStatus, Standing, Status};
+pub use stopper::Stopper;
 pub use target::{Resolve, Rollback, Target};
 pub use validation::Validation;
 

@@ -39,7 +39,15 @@ pub enum Outcome {
     Done,
     /// It failed.
     Failed(Box<Failed>),
-    /// A step before it failed.
+    /// It stopped between two statements, as it was asked to; what is done stays, and the next run goes on.
+    #[non_exhaustive]
+    Stopped {
+        /// How many of its statements are done.
+        done: usize,
+        /// How many it has.
+        statements: usize,
+    },
+    /// A step before it failed, or the run was asked to stop.
     NotRun,
 }
 
@@ -205,6 +213,9 @@ impl fmt::Display for Report {
                         write!(f, "{:>9}  ", count(rows as usize, "row"))?;
                     }
                     write!(f, "{took:>8}")?;
+                }
+                Outcome::Stopped { done, statements } => {
+                    write!(f, "stopped after {done} of {}, which stay", count(*statements, "statement"))?;
                 }
                 Outcome::NotRun => f.write_str("not run")?,
                 Outcome::Failed(failed) => write_failed(f, failed)?,

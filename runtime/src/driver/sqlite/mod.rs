@@ -250,7 +250,7 @@ impl Sqlite<'_> {
         } else if step.mode == Mode::Outside {
             sql.push(TONGUE.fail_rollback(&self.tables, step, failure, &cause));
         }
-        let (insert, values) = TONGUE.event(&self.tables, &step.key, batch.identity, ("failed", Some(&cause)));
+        let (insert, values) = TONGUE.event(&self.tables, &step.key, batch.identity, (failure.event(), Some(&cause)));
         sql.push(format!("{insert} SELECT {values}, coalesce(max(id), 0) + 1, NULL FROM {}", self.tables.events));
         let mut transaction = self.link.begin().await?;
         transaction.send(sql.join(";\n"), NONE).await?;
