@@ -53,10 +53,12 @@ mod environment;
 mod from_include_dir;
 mod migrator;
 mod settings;
+mod table_sizes;
 mod target;
 
 // What comes out.
 mod error;
+mod locks;
 mod report;
 mod runner;
 #[cfg(feature = "serde")]
@@ -89,6 +91,7 @@ pub use database::Database;
 pub use database_error::DatabaseError;
 pub use error::{Error, ErrorKind, Result};
 pub use history::{Entry, State};
+pub use locks::{Blocks, HowLong, Lock};
 pub use migrator::{Migrator, migrate};
 pub use plan::{Mode, Plan, Step};
 pub use report::{Action, Failed, Outcome, Report, StepReport};
