@@ -55,11 +55,13 @@ mod migrator;
 mod progress;
 mod settings;
 mod stopper;
+mod table_sizes;
 mod target;
 
 // What comes out.
 mod error;
 mod events;
+mod locks;
 mod report;
 mod runner;
 #[cfg(feature = "serde")]
@@ -93,6 +95,7 @@ pub use database_error::DatabaseError;
 pub use error::{Error, ErrorKind, Result};
 pub use events::Event;
 pub use history::{Entry, State};
+pub use locks::{Blocks, HowLong, Lock};
 pub use migrator::{Migrator, migrate};
 pub use plan::{Mode, Plan, Step};
 pub use progress::Progress;

@@ -3,6 +3,7 @@
 //! A driver has the `await`s and no policy: it does what a [`Step`] says, and tells how that ended.
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::future::Future;
 use std::ops::Range;
 use std::pin::Pin;
@@ -98,9 +99,17 @@ pub(crate) trait Driver: Send {
         Box::pin(std::future::ready(Ok(Compared::default())))
     }
 
+    /// About how many rows these tables have, by the names as they are asked for; what is not known is left out.
+    fn table_sizes<'a>(&'a mut self, _: &'a [String]) -> Answer<'a, Result<Sizes>> {
+        Box::pin(std::future::ready(Ok(Sizes::new())))
+    }
+
     /// Gives back what it holds, in a good state.
     fn release(&mut self) -> Answer<'_, ()>;
 }
+
+/// About how many rows tables have, by the names that were asked for.
+pub(crate) type Sizes = BTreeMap<String, u64>;
 
 /// How a schema differs from what the scripts say.
 #[derive(Debug, Default)]

@@ -11,6 +11,7 @@ mod left;
 mod link;
 mod request;
 mod right;
+mod sizes;
 mod statement;
 mod step;
 
@@ -21,7 +22,7 @@ use whimbrel_core::{Dialect, Script};
 use crate::database::{Database, sealed};
 use crate::doubt::{self, Thing};
 use crate::driver::completed::{ALL, NONE};
-use crate::driver::{Answer, Batch, Detail, Driver, Ended, Failure, Resolution, Stop, TakeOver};
+use crate::driver::{Answer, Batch, Detail, Driver, Ended, Failure, Resolution, Sizes, Stop, TakeOver};
 use crate::error::{Error, ErrorKind, Result};
 use crate::events::Event;
 use crate::history::{Entry, Head, History};
@@ -129,6 +130,14 @@ impl Driver for Mysql<'_> {
 
     fn verify<'a>(&'a mut self, script: &'a Script, settings: &'a Settings) -> Answer<'a, Result<Option<Failure>>> {
         Box::pin(self.ask_queries(script, settings))
+    }
+
+    fn table_sizes<'a>(&'a mut self, names: &'a [String]) -> Answer<'a, Result<Sizes>> {
+        Box::pin(async move {
+            self.meet().await?;
+            let sizes = sizes::sizes(&mut self.link, names).await;
+            sizes.map_err(|fault| fault.into_error(&self.tables))
+        })
     }
 
     fn release(&mut self) -> Answer<'_, ()> {

@@ -12,6 +12,7 @@ mod pooler;
 mod record;
 mod request;
 mod right;
+mod sizes;
 
 use std::time::Duration;
 
@@ -21,7 +22,7 @@ use crate::database::{Database, sealed};
 use crate::database_error::DatabaseError;
 use crate::doubt::{self, Thing};
 use crate::driver::completed::{ALL, NONE};
-use crate::driver::{Answer, Batch, Detail, Driver, Ended, Failure, Part, Resolution, Session, Stop, TakeOver};
+use crate::driver::{Answer, Batch, Detail, Driver, Ended, Failure, Part, Resolution, Session, Sizes, Stop, TakeOver};
 use crate::error::{Error, ErrorKind, Passing, Result};
 use crate::events::Event;
 use crate::history::{Entry, Head, History};
@@ -152,6 +153,13 @@ impl Driver for Postgres<'_> {
 
     fn verify<'a>(&'a mut self, script: &'a Script, settings: &'a Settings) -> Answer<'a, Result<Option<Failure>>> {
         Box::pin(self.ask_queries(script, settings))
+    }
+
+    fn table_sizes<'a>(&'a mut self, names: &'a [String]) -> Answer<'a, Result<Sizes>> {
+        Box::pin(async move {
+            let sizes = sizes::sizes(&mut self.link, names).await;
+            sizes.map_err(|fault| fault.into_error(&self.tables))
+        })
     }
 
     fn release(&mut self) -> Answer<'_, ()> {

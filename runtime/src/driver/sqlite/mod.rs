@@ -11,6 +11,7 @@ mod outside;
 mod patience;
 mod pragma;
 mod sent;
+mod sizes;
 
 use std::time::Duration;
 
@@ -21,7 +22,7 @@ use crate::database::{Database, sealed};
 use crate::doubt::{self, Thing};
 use crate::driver::completed::{ALL, NONE};
 use crate::driver::entry::{Standing, Tongue};
-use crate::driver::{Answer, Batch, Detail, Driver, Ended, Failure, Part, Resolution, Stop};
+use crate::driver::{Answer, Batch, Detail, Driver, Ended, Failure, Part, Resolution, Sizes, Stop};
 use crate::error::{Error, ErrorKind, Result};
 use crate::events::Event;
 use crate::history::{Entry, Head, History, Holder};
@@ -149,6 +150,13 @@ impl Driver for Sqlite<'_> {
 
     fn verify<'a>(&'a mut self, script: &'a Script, settings: &'a Settings) -> Answer<'a, Result<Option<Failure>>> {
         Box::pin(self.ask_queries(script, settings))
+    }
+
+    fn table_sizes<'a>(&'a mut self, names: &'a [String]) -> Answer<'a, Result<Sizes>> {
+        Box::pin(async move {
+            let sizes = sizes::sizes(&mut self.link, names).await;
+            sizes.map_err(|fault| fault.into_error(&self.tables))
+        })
     }
 
     fn release(&mut self) -> Answer<'_, ()> {
