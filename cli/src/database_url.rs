@@ -5,6 +5,7 @@ use std::fmt;
 use std::path::Path;
 
 use url::Url;
+use whimbrel::Dialect;
 
 use crate::exit::Exit;
 use crate::failure::Failure;
@@ -37,6 +38,14 @@ impl DatabaseUrl {
     /// For a driver; not for a message.
     pub(crate) fn reveal(&self) -> &str {
         &self.0
+    }
+
+    /// What its scripts are written in, as far as the scheme tells.
+    pub(crate) fn dialect(&self) -> Option<Dialect> {
+        match self.scheme() {
+            "scylla" | "cassandra" => Some(Dialect::Cql),
+            scheme => Dialect::from_name(scheme),
+        }
     }
 
     pub(crate) fn scheme(&self) -> &str {

@@ -79,7 +79,7 @@ fn numbers(facts: &Facts<'_>) -> Markup {
 fn pending(facts: &Facts<'_>) -> Markup {
     match (&facts.plan, &facts.refused) {
         (Some(plan), _) if plan.is_empty() => markup! { p.good { "Nothing is pending." } },
-        (Some(plan), _) => steps(plan),
+        (Some(plan), _) => steps(facts, plan),
         (None, refused) => markup! {
             p.bad { "Nothing would be run:" }
             pre tabindex="0" { (refused.as_deref().unwrap_or_default()) }
@@ -87,7 +87,7 @@ fn pending(facts: &Facts<'_>) -> Markup {
     }
 }
 
-fn steps(plan: &Plan<'_>) -> Markup {
+fn steps(facts: &Facts<'_>, plan: &Plan<'_>) -> Markup {
     markup! {
         p { (count(plan.steps().len(), "migration")) ", in this order:" }
         ol.timeline {
@@ -102,12 +102,12 @@ fn steps(plan: &Plan<'_>) -> Markup {
                                 span.took { (count(step.statements().count(), "statement")) }
                             }
                         }
-                        pre tabindex="0" { @for statement in step.statements() { (statement) ";\n" } }
+                        pre tabindex="0" { (plan::statements(step, Text::Whole, &facts.locks)) }
                     }
                 }
             }
         }
-        p.soft { (last_line(&plan::screen(plan, Text::Beginning))) }
+        p.soft { (last_line(&plan::screen(plan, Text::Beginning, &facts.locks))) }
     }
 }
 

@@ -11,6 +11,7 @@ use whimbrel::{Entry, Event, Plan, Standing, Status, Target, Validation};
 pub(crate) use html::html;
 pub(crate) use summary::summary;
 
+use crate::command::plan;
 use crate::context;
 use crate::failure::Failure;
 
@@ -28,6 +29,8 @@ pub(crate) struct Facts<'m> {
     pub(crate) plan: Option<Plan<'m>>,
     /// Why it would.
     pub(crate) refused: Option<String>,
+    #[serde(skip)]
+    pub(crate) locks: plan::Facts,
     pub(crate) validation: Validation,
 }
 
@@ -44,9 +47,15 @@ impl<'m> Facts<'m> {
             Ok(plan) => (Some(plan), None),
             Err(refused) => (None, Some(format!("{refused:?}"))),
         };
+        let dialect = target.url.dialect();
+        let sizes = match &plan {
+            Some(plan) => plan::sizes(&mut migrator, plan, dialect).await,
+            None => BTreeMap::new(),
+        };
+        let locks = plan::Facts { dialect, sizes };
         let validation = migrator.validate().await?;
         let (of, database) = (target.name(), target.url.to_string());
-        Ok(Self { of, database, status, entries, events, plan, refused, validation })
+        Ok(Self { of, database, status, entries, events, plan, refused, locks, validation })
     }
 
     /// What went wrong at least once, and what followed: the events of each such migration, oldest first.

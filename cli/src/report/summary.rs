@@ -61,7 +61,7 @@ fn pending(facts: &Facts<'_>, page: &mut String) {
     section(page, "pending");
     match (&facts.plan, &facts.refused) {
         (Some(plan), _) => {
-            let _ = writeln!(page, "{}", plan::screen(plan, Text::Beginning));
+            let _ = writeln!(page, "{}", plan::screen(plan, Text::Beginning, &facts.locks));
         }
         (None, Some(refused)) => {
             let _ = writeln!(page, "{refused}");
