@@ -83,6 +83,9 @@ pub(crate) struct Options {
     /// What is refused otherwise
     #[arg(long, global = true, value_name = "WHAT", value_delimiter = ',')]
     pub(crate) allow: Vec<Allow>,
+    /// ScyllaDB, Cassandra: a node that never comes back; only if that is so, or data may be lost
+    #[arg(long, global = true, value_name = "HOST-ID")]
+    pub(crate) decommissioned: Vec<String>,
 }
 
 /// What can be allowed.

@@ -35,6 +35,7 @@ impl<'a> Context<'a> {
     /// No URL is given, a setting is wrong, or the files are no set.
     pub(crate) fn target(&self) -> Result<Target<'a>, Failure> {
         let url = DatabaseUrl::find(self.options.database_url.as_ref(), self.program_url.as_ref())?;
+        let url = url.without(&self.options.decommissioned);
         let settings = self.settings()?;
         Ok(Target { migrations: self.source.migrations(&self.options)?, url, settings })
     }

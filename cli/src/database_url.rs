@@ -35,6 +35,15 @@ impl DatabaseUrl {
         })
     }
 
+    /// The same without nodes of a cluster that never come back; other databases have none.
+    pub(crate) fn without(self, nodes: &[String]) -> Self {
+        if nodes.is_empty() || self.dialect() != Some(Dialect::Cql) {
+            return self;
+        }
+        let joint = if self.0.contains('?') { '&' } else { '?' };
+        Self(format!("{}{joint}decommissioned={}", self.0, nodes.join(",")))
+    }
+
     /// For a driver; not for a message.
     pub(crate) fn reveal(&self) -> &str {
         &self.0
@@ -124,6 +133,14 @@ pub fn redacted(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn nodes_that_are_gone_stand_in_the_url_of_a_cluster() {
+        let without = |url: &str| DatabaseUrl::from(url.to_owned()).without(&["a".to_owned(), "b".to_owned()]).0;
+        assert_eq!(without("scylla://h/k"), "scylla://h/k?decommissioned=a,b");
+        assert_eq!(without("cassandra://h/k?tls=on"), "cassandra://h/k?tls=on&decommissioned=a,b");
+        assert_eq!(without("sqlite://k.db"), "sqlite://k.db");
+    }
 
     #[test]
     fn a_url_is_shown_without_its_password() {
