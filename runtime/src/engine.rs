@@ -9,6 +9,7 @@ use whimbrel_core::{Dialect, Direction, Migrations};
 
 use crate::backoff::Backoff;
 use crate::database_error::DatabaseError;
+use crate::downgrade::{no_way_down, way_down};
 use crate::driver::{Batch, Detail, Done, Driver, Ended, Failure, Part, Session, Stop, TakeOver};
 use crate::error::{Error, ErrorKind, Passing, Result};
 use crate::events::Event;
@@ -45,12 +46,12 @@ impl<'a> Engine<'_, 'a> {
         let mut backoff = Backoff::new(self.settings.lock_timeout);
         let (mut doubt, mut in_the_way): (Option<Doubt>, Option<Doubt>) = (None, None);
         let mut watch = Watch::new(self.settings.lease);
-        // How many steps a plan leaves to the next one.
-        let mut left = None;
+        // How many steps a plan leaves to the next one; what comes after the rollback of what is newer.
+        let (mut left, mut afterwards) = (None, None);
         loop {
             let history = read_or_stop(self.driver, detail(&goal), &mut backoff, observer).await?;
             report.waited = backoff.slept();
-            self.take_over_from(&history.holder, &mut watch).await?;
+            report.taken_over.extend(self.take_over_from(&history.holder, &mut watch).await?);
             if let Some(entry) = history.running() {
                 // The holder is read a moment before the entry: only what two looks have seen is so.
                 let seen = doubt_of(entry);
@@ -83,9 +84,20 @@ impl<'a> Engine<'_, 'a> {
                 // What was waited for has ended; others who waited for it begin now as well.
                 backoff.reset();
             }
-            let plan = self.plan(&history, &goal).await?;
+            if let Some(down) = way_down(self.facts(&history), &goal)? {
+                afterwards = Some(std::mem::replace(&mut goal, down));
+                continue;
+            }
+            let plan = match self.plan(&history, &goal).await {
+                Err(error) if afterwards.is_some() => return Err(no_way_down(self.facts(&history), error)),
+                decided => decided?,
+            };
             report.begin(&history, &plan);
-            let Some(first) = plan.steps.first() else { return Ok(()) };
+            let Some(first) = plan.steps.first() else {
+                let Some(next) = afterwards.take() else { return Ok(()) };
+                goal = next;
+                continue;
+            };
             if observer.is_stopped() {
                 return Err(stopped(report, None));
             }
@@ -119,27 +131,30 @@ impl<'a> Engine<'_, 'a> {
                     let waiting = self.stopped((rest, &history.holder), stop, report)?;
                     self.wait(&mut backoff, report, waiting, observer).await?;
                 }
-                None if rest.is_empty() => return Ok(()),
+                None if rest.is_empty() && afterwards.is_none() => return Ok(()),
                 None => {}
             }
         }
     }
 
     /// Ends the session of a holder who is silent; the right itself is then tried for as ever.
-    async fn take_over_from(&mut self, holder: &Holder, watch: &mut Watch) -> Result<()> {
-        let Holder::Session(runner) = holder else { return Ok(()) };
+    async fn take_over_from(&mut self, holder: &Holder, watch: &mut Watch) -> Result<Option<String>> {
+        let Holder::Session(runner) = holder else { return Ok(None) };
         if !watch.finds_silent(runner) {
-            return Ok(());
+            return Ok(None);
         }
         match self.driver.take_over(runner, self.settings.lease, self.identity).await? {
-            TakeOver::Done => tracing::warn!("took over from {runner}: its session was ended"),
+            TakeOver::Done => {
+                tracing::warn!("took over from {runner}: its session was ended");
+                return Ok(Some(runner.to_string()));
+            }
             TakeOver::Gone => {}
             TakeOver::Refused => {
                 watch.give_up();
                 tracing::warn!("may not take over from {runner}: its session belongs to another role");
             }
         }
-        Ok(())
+        Ok(None)
     }
 
     /// Looks only: what is pending is an error, whoever may be at it.
@@ -156,6 +171,12 @@ impl<'a> Engine<'_, 'a> {
     /// Plans without acting.
     pub(crate) async fn decide(&mut self, goal: &Goal) -> Result<Plan<'a>> {
         let history = read(self.driver, detail(goal), &mut Backoff::new(self.settings.lock_timeout)).await?;
+        if let Some(down) = way_down(self.facts(&history), goal)? {
+            let mut backoff = Backoff::new(self.settings.lock_timeout);
+            let history = read(self.driver, Detail::Scripts, &mut backoff).await?;
+            let decided = self.plan(&history, &down).await;
+            return decided.map_err(|error| no_way_down(self.facts(&history), error));
+        }
         self.plan(&history, goal).await
     }
 

@@ -8,7 +8,7 @@ use whimbrel_core::nearest::nearest_within;
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::refusal;
-use crate::settings::{Missing, Newer, OutOfOrder, Settings, ValidateSchema};
+use crate::settings::{AllowDowngrade, Missing, Newer, OutOfOrder, Settings, ValidateSchema};
 
 /// A variable without its prefix, what it takes, and what it sets. `Err` says why the value is none; only times, policies
 /// and switches are repeated there, since anything else may be a secret that stands in the wrong variable.
@@ -28,9 +28,10 @@ const SWITCH: &str = "`true` or `false`";
 const TIME: &str = "a time, such as `30s`, `5m` or `1500ms`";
 const POLICY: &str = "`refuse` or `allow`";
 
-const VARIABLES: [Variable; 11] = [
+const VARIABLES: [Variable; 12] = [
     Variable { name: "AUTO_MIGRATE", takes: SWITCH, set: auto_migrate },
     Variable { name: "VALIDATE_SCHEMA", takes: SWITCH, set: validate_schema },
+    Variable { name: "ALLOW_DOWNGRADE", takes: SWITCH, set: allow_downgrade },
     Variable { name: "MIGRATION_TIMEOUT", takes: TIME, set: |to, it| Ok(to.timeout(time(it)?)) },
     Variable { name: "LOCK_TIMEOUT", takes: TIME, set: |to, it| Ok(to.lock_timeout(time(it)?)) },
     Variable { name: "LEASE", takes: TIME, set: |to, it| Ok(to.lease(time(it)?)) },
@@ -107,6 +108,13 @@ fn validate_schema(settings: Settings, given: &Given<'_>) -> Result<Settings, St
     }))
 }
 
+fn allow_downgrade(settings: Settings, given: &Given<'_>) -> Result<Settings, String> {
+    Ok(settings.allow_downgrade(match switch(given)? {
+        Switch::On => AllowDowngrade::RollBack,
+        Switch::Off => AllowDowngrade::Refuse,
+    }))
+}
+
 fn history_table(settings: Settings, given: &Given<'_>) -> Result<Settings, String> {
     settings.history_table(given.value).map_err(|_| "cannot name a table".to_owned())
 }
@@ -169,6 +177,8 @@ mod tests {
             ("AUTO_MIGRATE", "1", none()),
             ("VALIDATE_SCHEMA", "TRUE", none().validate_schema(ValidateSchema::On)),
             ("VALIDATE_SCHEMA", "No", none()),
+            ("ALLOW_DOWNGRADE", "true", none().allow_downgrade(AllowDowngrade::RollBack)),
+            ("ALLOW_DOWNGRADE", "off", none()),
             ("MIGRATION_TIMEOUT", "5m", none().timeout(seconds(300))),
             ("MIGRATION_TIMEOUT", "30", none().timeout(seconds(30))),
             ("LOCK_TIMEOUT", "1500ms", none().lock_timeout(Duration::from_millis(1500))),
@@ -187,6 +197,25 @@ mod tests {
         let names: Vec<&str> = VARIABLES.iter().map(|variable| variable.name).collect();
         let documented = include_str!("settings.rs");
         assert!(names.iter().all(|name| documented.contains(&format!("`…_{name}`"))), "{names:?}");
+    }
+
+    #[test]
+    fn a_cluster_has_variables_of_its_own_name() {
+        let read = Settings::default().with_variables(
+            "SCYLLADB",
+            [
+                ("SCYLLADB_AUTO_MIGRATE", "true"),
+                ("SCYLLADB_MIGRATION_TIMEOUT", "300s"),
+                ("SCYLLADB_VALIDATE_SCHEMA", "true"),
+                ("SCYLLADB_ALLOW_DOWNGRADE", "true"),
+            ],
+        );
+        let expected = Settings::default()
+            .auto_migrate(AutoMigrate::On)
+            .timeout(Duration::from_secs(300))
+            .validate_schema(ValidateSchema::On)
+            .allow_downgrade(AllowDowngrade::RollBack);
+        assert_eq!(read.unwrap(), expected);
     }
 
     #[test]

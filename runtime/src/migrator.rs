@@ -14,7 +14,7 @@ use crate::history::{Entry, History};
 use crate::identity::Identity;
 use crate::plan::{Goal, Plan};
 use crate::report::{Report, Took};
-use crate::settings::{AutoMigrate, Missing, Newer, OutOfOrder, Settings, ValidateSchema};
+use crate::settings::{AllowDowngrade, AutoMigrate, Missing, Newer, OutOfOrder, Settings, ValidateSchema};
 use crate::stale::refuse_stale;
 use crate::status::Status;
 use crate::stopper::Observer;
@@ -158,6 +158,13 @@ impl<'a> Migrator<'a> {
     /// history with its scripts and one for each verify script, instead of the fast path alone.
     pub fn validate_schema(mut self, validate: ValidateSchema) -> Self {
         self.settings = self.settings.validate_schema(validate);
+        self
+    }
+
+    /// Whether [`up`](Self::up) first rolls back what a newer binary has applied, with the down scripts that it has stored;
+    /// it refuses by default. It is one plan: where one of them has no way back, nothing is run.
+    pub fn allow_downgrade(mut self, allow: AllowDowngrade) -> Self {
+        self.settings = self.settings.allow_downgrade(allow);
         self
     }
 

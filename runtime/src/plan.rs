@@ -262,7 +262,7 @@ pub(crate) fn pending<'a>(facts: Facts<'a, '_>) -> impl Iterator<Item = &'a Migr
     facts.set.iter().filter(move |migration| !done.contains(migration.version()))
 }
 
-fn apply<'a>(facts: Facts<'a, '_>, migration: &'a Migration) -> Step<'a> {
+pub(crate) fn apply<'a>(facts: Facts<'a, '_>, migration: &'a Migration) -> Step<'a> {
     let script = migration.script(Direction::Up, facts.dialect);
     let verify = migration.script(Direction::Verify, facts.dialect);
     // A *running* one that gets here has nothing left to do but to be completed, see `settle`.

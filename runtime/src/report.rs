@@ -122,6 +122,8 @@ pub struct Report {
     pub(crate) versions: BTreeSet<Version>,
     pub(crate) duration: Duration,
     pub(crate) waited: Duration,
+    /// Runners whose right it has taken, since they were silent.
+    pub(crate) taken_over: Vec<String>,
 }
 
 impl Report {

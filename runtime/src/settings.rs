@@ -82,6 +82,30 @@ pub enum AutoMigrate {
     Off,
 }
 
+/// What a binary does that is older than its database.
+///
+/// ```
+/// # #[cfg(feature = "sqlite")]
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # use whimbrel::*;
+/// # static MIGRATIONS: Migrations = embed_migrations!("../migrations");
+/// # let pool = whimbrel::sqlx::SqlitePool::connect("sqlite::memory:").await?;
+/// // The release before this one is deployed again: it takes back what it does not know.
+/// let settings = Settings::default().allow_downgrade(AllowDowngrade::RollBack);
+/// ensure_ready(&MIGRATIONS, &pool, &settings).await?;
+/// # Ok(()) }
+/// # #[cfg(not(feature = "sqlite"))] fn main() {}
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum AllowDowngrade {
+    /// What [`Newer`] says: refuse, by default.
+    #[default]
+    Refuse,
+    /// Roll the database back to this binary's last version, with the down scripts that the history has stored: all of it,
+    /// or, where one of them has no way back or a baseline is in the way, nothing.
+    RollBack,
+}
+
 /// Whether a migrator validates when nothing is pending any more.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum ValidateSchema {
@@ -121,6 +145,7 @@ pub struct Settings {
     /// Who says that this process may not migrate, as messages name it.
     pub(crate) forbidden_by: Option<String>,
     pub(crate) validate_schema: ValidateSchema,
+    pub(crate) allow_downgrade: AllowDowngrade,
     pub(crate) history_table: TableName,
     /// How long to wait for another runner, or for a table that a statement needs.
     pub(crate) lock_timeout: Duration,
@@ -140,6 +165,7 @@ impl Default for Settings {
             missing: Missing::default(),
             forbidden_by: None,
             validate_schema: ValidateSchema::default(),
+            allow_downgrade: AllowDowngrade::default(),
             history_table: TableName::default(),
             lock_timeout: Duration::from_secs(300),
             lease: Duration::from_secs(30),
@@ -158,6 +184,7 @@ impl Settings {
     /// |---|---|---|
     /// | `…_AUTO_MIGRATE` | `true`, `false` (`1`, `0`, `yes`, `no`, `on`, `off`) | `true` |
     /// | `…_VALIDATE_SCHEMA` | the same | `false` |
+    /// | `…_ALLOW_DOWNGRADE` | the same | `false` |
     /// | `…_MIGRATION_TIMEOUT` | a time: `30s`, `5m`, `1500ms`, `1h`; a number alone is seconds | none |
     /// | `…_LOCK_TIMEOUT` | a time | `5m` |
     /// | `…_LEASE` | a time | `30s` |
@@ -218,6 +245,12 @@ impl Settings {
     /// See [`Migrator::validate_schema`](crate::Migrator::validate_schema).
     pub fn validate_schema(mut self, validate: ValidateSchema) -> Self {
         self.validate_schema = validate;
+        self
+    }
+
+    /// See [`Migrator::allow_downgrade`](crate::Migrator::allow_downgrade).
+    pub fn allow_downgrade(mut self, allow: AllowDowngrade) -> Self {
+        self.allow_downgrade = allow;
         self
     }
 

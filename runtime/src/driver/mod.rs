@@ -18,6 +18,7 @@ use crate::events::Event;
 use crate::history::{Entry, Head, History};
 use crate::identity::Identity;
 use crate::plan::Step;
+use crate::rewrite::Rewrite;
 use crate::runner::Runner;
 use crate::settings::Settings;
 use crate::stopper::Observer;
@@ -85,6 +86,9 @@ pub(crate) trait Driver: Send {
 
     /// Settles an entry that stands at a statement, unless somebody else is at it.
     fn resolve<'a>(&'a mut self, resolution: Resolution<'a>) -> Answer<'a, Result<(), Stop>>;
+
+    /// Changes entries as a person says, unless somebody is at work or anything has happened since they were read.
+    fn rewrite<'a>(&'a mut self, rewriting: Rewriting<'a>) -> Answer<'a, Result<(), Stop>>;
 
     /// Ends the session of a runner that has given no sign of life for the lease.
     fn take_over<'a>(&'a mut self, _: &'a Runner, _: Duration, _: &'a Identity) -> Answer<'a, Result<TakeOver>> {
@@ -173,6 +177,14 @@ pub(crate) struct Resolution<'a> {
     pub(crate) why: String,
     /// The last event of the history that the entry was read from.
     pub(crate) last_event: i64,
+    pub(crate) identity: &'a Identity,
+}
+
+/// A change of entries, and the history that it was made from.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Rewriting<'a> {
+    pub(crate) rewrite: &'a Rewrite,
+    pub(crate) history: &'a History,
     pub(crate) identity: &'a Identity,
 }
 

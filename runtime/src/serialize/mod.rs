@@ -8,6 +8,7 @@ mod error;
 mod events;
 mod history;
 mod plan;
+mod ready;
 mod report;
 mod status;
 mod validation;

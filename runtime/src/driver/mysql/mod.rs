@@ -22,7 +22,7 @@ use whimbrel_core::{Dialect, Script};
 use crate::database::{Database, sealed};
 use crate::doubt::{self, Thing};
 use crate::driver::completed::{ALL, NONE};
-use crate::driver::{Answer, Batch, Detail, Driver, Ended, Failure, Resolution, Sizes, Stop, TakeOver};
+use crate::driver::{Answer, Batch, Detail, Driver, Ended, Failure, Resolution, Rewriting, Sizes, Stop, TakeOver};
 use crate::error::{Error, ErrorKind, Result};
 use crate::events::Event;
 use crate::history::{Entry, Head, History};
@@ -114,6 +114,10 @@ impl Driver for Mysql<'_> {
 
     fn resolve<'a>(&'a mut self, resolution: Resolution<'a>) -> Answer<'a, Result<(), Stop>> {
         Box::pin(step::resolve(&mut self.link, &self.tables, resolution))
+    }
+
+    fn rewrite<'a>(&'a mut self, rewriting: Rewriting<'a>) -> Answer<'a, Result<(), Stop>> {
+        Box::pin(step::rewrite(&mut self.link, &self.tables, rewriting))
     }
 
     fn take_over<'a>(

@@ -22,7 +22,9 @@ use crate::database::{Database, sealed};
 use crate::database_error::DatabaseError;
 use crate::doubt::{self, Thing};
 use crate::driver::completed::{ALL, NONE};
-use crate::driver::{Answer, Batch, Detail, Driver, Ended, Failure, Part, Resolution, Session, Sizes, Stop, TakeOver};
+use crate::driver::{
+    Answer, Batch, Detail, Driver, Ended, Failure, Part, Resolution, Rewriting, Session, Sizes, Stop, TakeOver,
+};
 use crate::error::{Error, ErrorKind, Passing, Result};
 use crate::events::Event;
 use crate::history::{Entry, Head, History};
@@ -131,6 +133,17 @@ impl Driver for Postgres<'_> {
     fn resolve<'a>(&'a mut self, resolution: Resolution<'a>) -> Answer<'a, Result<(), Stop>> {
         Box::pin(async move {
             let Err(fault) = self.link.send(request::resolve(&self.tables, &resolution), NONE).await else {
+                return Ok(());
+            };
+            self.link.roll_back().await;
+            let is_busy = ["22012", "23505", "55P03"].iter().any(|code| fault.says(code));
+            Err(if is_busy { Stop::Busy } else { Stop::Broken(fault.into_error(&self.tables)) })
+        })
+    }
+
+    fn rewrite<'a>(&'a mut self, rewriting: Rewriting<'a>) -> Answer<'a, Result<(), Stop>> {
+        Box::pin(async move {
+            let Err(fault) = self.link.send(request::rewrite(&self.tables, &rewriting), NONE).await else {
                 return Ok(());
             };
             self.link.roll_back().await;

@@ -10,7 +10,7 @@ use crate::driver::postgres::link::Link;
 use crate::driver::postgres::pooler::IS_DIRECT;
 use crate::driver::postgres::right::is_lock;
 use crate::driver::request::Request;
-use crate::driver::{Batch, Detail, Failure, Part, Resolution};
+use crate::driver::{Batch, Detail, Failure, Part, Resolution, Rewriting};
 use crate::literal::literal;
 use crate::plan::{Mode, Step, drops_border};
 use crate::report::Action;
@@ -292,6 +292,19 @@ pub(crate) fn resolve(tables: &Tables, resolution: &Resolution<'_>) -> String {
          WITH settled AS ({settled} RETURNING 1) {insert} SELECT {values}, {} / count(*), NULL FROM settled;\nCOMMIT",
         tables.key,
         resolution.last_event + 1
+    )
+}
+
+/// Changes entries as a person says, as nobody but who holds the lock may, and only while nothing has happened.
+pub(crate) fn rewrite(tables: &Tables, rewriting: &Rewriting<'_>) -> String {
+    let (changes, event) = TONGUE.rewrite(tables, rewriting);
+    format!(
+        "BEGIN;\nSET LOCAL lock_timeout = 2000;\nSELECT 1/(pg_try_advisory_xact_lock({}))::int;\n\
+         SELECT 1/((SELECT coalesce(max(id), 0) FROM {}) = {})::int;\n{};\n{event};\nCOMMIT",
+        tables.key,
+        tables.events,
+        rewriting.history.last_event,
+        changes.join(";\n"),
     )
 }
 

@@ -37,12 +37,12 @@ use crate::driver::scylla::answer::{Fault, Rows};
 use crate::driver::scylla::client::{Handle, Request};
 use crate::driver::scylla::link::{Link, Source};
 use crate::driver::scylla::nodes::{Coordinator, Need, agree};
-use crate::driver::scylla::record::{Mark, STATICS};
+use crate::driver::scylla::record::{Mark, STATICS, Set};
 use crate::driver::scylla::right::{Denied, Seen};
-use crate::driver::scylla::step::Known;
+use crate::driver::scylla::step::{Known, Tally};
 use crate::driver::scylla::table::Table;
 use crate::driver::scylla::url::Address;
-use crate::driver::{Answer, Batch, Compared, Detail, Driver, Ended, Failure, Resolution, Stop, TakeOver};
+use crate::driver::{Answer, Batch, Compared, Detail, Driver, Ended, Failure, Resolution, Rewriting, Stop, TakeOver};
 use crate::error::{Error, ErrorKind, Passing, Result};
 use crate::events::Event;
 use crate::history::{Entry, Head, History, Holder};
@@ -153,6 +153,10 @@ impl Driver for Scylla<'_> {
 
     fn resolve<'a>(&'a mut self, resolution: Resolution<'a>) -> Answer<'a, Result<(), Stop>> {
         Box::pin(self.write_resolution(resolution))
+    }
+
+    fn rewrite<'a>(&'a mut self, rewriting: Rewriting<'a>) -> Answer<'a, Result<(), Stop>> {
+        Box::pin(self.write_changes(rewriting))
     }
 
     fn take_over<'a>(
@@ -307,7 +311,25 @@ impl Scylla<'_> {
         let mark = Mark { schema_before: None, coordinator: None, ..mark.cloned().unwrap_or_default() };
         let (client, table) = self.link.meet().await.map_err(Stop::Broken)?;
         let set = record::settle(&resolution, mark);
-        match right::settle((client, table), &seen, resolution.identity, (&key, &resolution.why), set).await {
+        let event = ("resolved", &*key, &*resolution.why);
+        let rows = vec![record::entry(table, &key, set)];
+        match right::settle((client, table), &seen, resolution.identity, event, (Set::default(), rows)).await {
+            Ok(()) => Ok(()),
+            Err(Denied::Broken(error)) => Err(Stop::Broken(error)),
+            Err(_) => Err(Stop::Stale),
+        }
+    }
+}
+
+impl Scylla<'_> {
+    async fn write_changes(&mut self, rewriting: Rewriting<'_>) -> Result<(), Stop> {
+        let Rewriting { rewrite, history, identity } = rewriting;
+        let seen = self.seen.clone();
+        let (client, table) = self.link.meet().await.map_err(Stop::Broken)?;
+        let rows = rewrite.changes.iter().map(|change| record::entry(table, &change.after.key, record::change(change)));
+        let statics = Tally::of(&rewrite.after(history)).set();
+        let event = (rewrite.what, &*rewrite.key, &*rewrite.why);
+        match right::settle((client, table), &seen, identity, event, (statics, rows.collect())).await {
             Ok(()) => Ok(()),
             Err(Denied::Broken(error)) => Err(Stop::Broken(error)),
             Err(_) => Err(Stop::Stale),

@@ -22,7 +22,7 @@ use crate::database::{Database, sealed};
 use crate::doubt::{self, Thing};
 use crate::driver::completed::{ALL, NONE};
 use crate::driver::entry::{Standing, Tongue};
-use crate::driver::{Answer, Batch, Detail, Driver, Ended, Failure, Part, Resolution, Sizes, Stop};
+use crate::driver::{Answer, Batch, Detail, Driver, Ended, Failure, Part, Resolution, Rewriting, Sizes, Stop};
 use crate::error::{Error, ErrorKind, Result};
 use crate::events::Event;
 use crate::history::{Entry, Head, History, Holder};
@@ -141,6 +141,16 @@ impl Driver for Sqlite<'_> {
         Box::pin(async move {
             let settled = self.settle(&resolution).await;
             match settled {
+                Ok(Some(())) => Ok(()),
+                Ok(None) => Err(Stop::Stale),
+                Err(fault) => Err(fault.before_step(&self.tables)),
+            }
+        })
+    }
+
+    fn rewrite<'a>(&'a mut self, rewriting: Rewriting<'a>) -> Answer<'a, Result<(), Stop>> {
+        Box::pin(async move {
+            match self.write_changes(&rewriting).await {
                 Ok(Some(())) => Ok(()),
                 Ok(None) => Err(Stop::Stale),
                 Err(fault) => Err(fault.before_step(&self.tables)),
@@ -278,6 +288,22 @@ impl Sqlite<'_> {
             return Ok(None);
         }
         begun.send(event, NONE).await?;
+        begun.commit(&mut Patience::once()).await?;
+        Ok(Some(()))
+    }
+
+    /// `None` when somebody was faster.
+    async fn write_changes(&mut self, rewriting: &Rewriting<'_>) -> Result<Option<()>, Fault> {
+        let (changes, event) = TONGUE.rewrite(&self.tables, rewriting);
+        let mut begun = self.link.begin().await?;
+        let seen = begun.send(TONGUE.last_event(&self.tables), ALL).await?.into_value();
+        if seen != Some(rewriting.history.last_event.to_string()) {
+            begun.roll_back().await;
+            return Ok(None);
+        }
+        for sql in changes.into_iter().chain([event]) {
+            begun.send(sql, NONE).await?;
+        }
         begun.commit(&mut Patience::once()).await?;
         Ok(Some(()))
     }
