@@ -531,6 +531,7 @@ impl<'a> Migrator<'a> {
             let result = bounded((settings.timeout, dialect), all).await;
             driver.release().await;
             report.took(started);
+            crate::metrics::run(migrations, dialect, &report, result.as_ref().err());
             match result {
                 Ok(()) => Ok(report),
                 // Without a plan there is nothing to tell.

@@ -42,7 +42,7 @@ use crate::driver::scylla::right::{Denied, Seen};
 use crate::driver::scylla::step::Known;
 use crate::driver::scylla::table::Table;
 use crate::driver::scylla::url::Address;
-use crate::driver::{Answer, Batch, Compared, Detail, Driver, Ended, Failure, Resolution, Stop, TakeOver};
+use crate::driver::{Agreement, Answer, Batch, Compared, Detail, Driver, Ended, Failure, Resolution, Stop, TakeOver};
 use crate::error::{Error, ErrorKind, Passing, Result};
 use crate::history::{Entry, Head, History, Holder};
 use crate::identity::Identity;
@@ -179,6 +179,16 @@ impl Driver for Scylla<'_> {
         Box::pin(async move {
             let (client, table) = self.link.meet().await?;
             catalogue::compare(client, scripts).await.map_err(|fault| fault.into_error(table))
+        })
+    }
+
+    fn agreement(&mut self) -> Answer<'_, Agreement> {
+        Box::pin(async move {
+            let cluster = self.link.cluster.clone();
+            match self.link.meet().await {
+                Ok((client, _)) => nodes::agreement(client, &cluster).await,
+                Err(_) => Agreement::Silent,
+            }
         })
     }
 

@@ -2,6 +2,7 @@
 
 mod applying;
 mod bad_input;
+mod health;
 mod outside;
 mod reading;
 mod refusals;
