@@ -53,12 +53,15 @@ mod environment;
 #[cfg(feature = "include_dir")]
 mod from_include_dir;
 mod migrator;
+mod progress;
 mod settings;
+mod stopper;
 mod table_sizes;
 mod target;
 
 // What comes out.
 mod error;
+mod events;
 mod health;
 mod locks;
 #[cfg_attr(not(feature = "metrics"), path = "no_metrics.rs")]
@@ -74,6 +77,7 @@ mod validation;
 mod backoff;
 mod doubt;
 mod engine;
+mod log;
 mod plan;
 mod refusal;
 mod schema;
@@ -94,15 +98,18 @@ pub use cluster::{Cluster, SerialLevel, SilentNodes};
 pub use database::Database;
 pub use database_error::DatabaseError;
 pub use error::{Error, ErrorKind, Result};
+pub use events::Event;
 pub use health::{Health, Level, Reason};
 pub use history::{Entry, State};
 pub use locks::{Blocks, HowLong, Lock};
 pub use migrator::{Migrator, migrate};
 pub use plan::{Mode, Plan, Step};
+pub use progress::Progress;
 pub use report::{Action, Failed, Outcome, Report, StepReport};
 pub use runner::{Runner, Work};
 pub use settings::{AutoMigrate, Missing, Newer, OutOfOrder, Settings, ValidateSchema};
 pub use status::{MigrationStatus, Standing, Status};
+pub use stopper::Stopper;
 pub use target::{Resolve, Rollback, Target};
 pub use validation::Validation;
 

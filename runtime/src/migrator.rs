@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use tracing::Instrument as _;
 use whimbrel_core::{Dialect, Migrations, Version};
 
 use crate::backoff::Backoff;
@@ -12,11 +13,13 @@ use crate::engine::{self, Engine};
 use crate::error::{Error, ErrorKind, Result};
 use crate::history::{Entry, History};
 use crate::identity::Identity;
+use crate::log;
 use crate::plan::{Goal, Plan};
 use crate::report::{Report, Took};
 use crate::settings::{AutoMigrate, Missing, Newer, OutOfOrder, Settings, ValidateSchema};
 use crate::stale::refuse_stale;
 use crate::status::Status;
+use crate::stopper::Observer;
 use crate::target::{Resolve, Rollback, Target};
 use crate::validation::{Validation, check_valid, validate};
 
@@ -72,6 +75,7 @@ pub struct Migrator<'a> {
     pub(crate) driver: Result<Box<dyn Driver + 'a>, Option<Error>>,
     pub(crate) settings: Settings,
     pub(crate) identity: Identity,
+    pub(crate) observer: Observer<'a>,
 }
 
 impl<'a> Migrator<'a> {
@@ -90,6 +94,7 @@ impl<'a> Migrator<'a> {
             driver: database.into_driver().map(|ready| ready.0).map_err(Some),
             settings: Settings::default(),
             identity: Identity::new(migrations),
+            observer: Observer::default(),
         }
     }
 
@@ -118,7 +123,7 @@ impl<'a> Migrator<'a> {
     pub fn connect(migrations: &'a Migrations, url: &str) -> Result<Self> {
         let driver = database::open(url)?;
         let (settings, identity) = (Settings::default(), Identity::new(migrations));
-        Ok(Self { migrations, driver: Ok(driver), settings, identity })
+        Ok(Self { migrations, driver: Ok(driver), settings, identity, observer: Observer::default() })
     }
 
     /// All settings at once, instead of those that it has; a setter that comes later wins.
@@ -518,19 +523,22 @@ impl<'a> Migrator<'a> {
             let started = Instant::now();
             let mut report = Report::default();
             let (migrations, settings, identity) = (self.migrations, &self.settings, &self.identity);
+            let observer = &self.observer;
             let driver = opened(&mut self.driver, migrations)?;
             let (dialect, applies) = (driver.dialect(), matches!(goal, Goal::Up(_)));
+            let span = log::run_span(&goal, dialect, identity, driver.history_table());
             let mut engine = Engine { set: migrations, driver: &mut **driver, settings, identity };
             let all = async {
-                engine.run(goal, &mut report).await?;
+                engine.run(goal, &mut report, observer).await?;
                 match settings.validate_schema {
                     ValidateSchema::On if applies => check_valid(&validate(&mut engine).await?),
                     _ => Ok(()),
                 }
             };
-            let result = bounded((settings.timeout, dialect), all).await;
+            let result = bounded((settings.timeout, dialect), all).instrument(span.clone()).await;
             driver.release().await;
             report.took(started);
+            span.in_scope(|| log::run_ended(&report, result.as_ref().err()));
             crate::metrics::run(migrations, dialect, &report, result.as_ref().err());
             match result {
                 Ok(()) => Ok(report),

@@ -3,6 +3,7 @@
 use whimbrel_core::Dialect;
 
 use crate::driver::{Detail, Failure, Resolution};
+use crate::events;
 use crate::history::COLUMNS;
 use crate::identity::Identity;
 use crate::literal::literal;
@@ -174,6 +175,17 @@ impl Tongue {
             tables.history,
             cast = self.cast,
         )
+    }
+
+    /// Selects [`events::COLUMNS`] as text, the last one first.
+    pub(crate) fn select_events(&self, tables: &Tables, limit: Option<usize>) -> String {
+        let column = |name: &&str| match *name {
+            "at" => self.shown_time.replace("{}", name),
+            name => format!("CAST(e.{name} AS {})", self.cast),
+        };
+        let columns: Vec<String> = events::COLUMNS.iter().map(column).collect();
+        let limit = limit.map_or_else(String::new, |limit| format!(" LIMIT {limit}"));
+        format!("SELECT {} FROM {} AS e ORDER BY e.id DESC{limit}", columns.join(", "), tables.events)
     }
 
     /// The number of the last event.

@@ -14,11 +14,13 @@ use whimbrel_core::{Dialect, Script, Version};
 use crate::database_error::DatabaseError;
 use crate::doubt::{self, Thing};
 use crate::error::{Error, Result};
+use crate::events::Event;
 use crate::history::{Entry, Head, History};
 use crate::identity::Identity;
 use crate::plan::Step;
 use crate::runner::Runner;
 use crate::settings::Settings;
+use crate::stopper::Observer;
 
 #[cfg(any(feature = "_sqlite", feature = "mysql", feature = "postgres"))]
 mod completed;
@@ -63,6 +65,9 @@ pub(crate) trait Driver: Send {
 
     /// Everything that the database remembers.
     fn history(&mut self, detail: Detail) -> Answer<'_, Result<History>>;
+
+    /// What happened, oldest first: all, or the last of it.
+    fn events(&mut self, limit: Option<usize>) -> Answer<'_, Result<Vec<Event>>>;
 
     /// Whose session the next request meets; asked before anything runs, where a step needs a session of its own.
     fn session(&mut self) -> Answer<'_, Result<Session>> {
@@ -173,6 +178,8 @@ pub(crate) struct Batch<'a> {
     pub(crate) patience: Duration,
     /// Told of a step as soon as it is done, so that a run that is dropped has told of it.
     pub(crate) tell: &'a (dyn Fn(Done) + Sync),
+    /// Told of statements; and it may ask the run to stop.
+    pub(crate) observer: &'a Observer<'a>,
 }
 
 /// How an entry that stands at a statement is settled.
@@ -263,6 +270,18 @@ pub(crate) struct Failure {
 }
 
 impl Failure {
+    /// A step that was asked to stop before the statement of that index, which is none that failed.
+    pub(crate) fn stopped_before(index: usize, kept: usize, step: &Step<'_>) -> Self {
+        let cause =
+            DatabaseError::new(format!("stopped as asked, after statement {index} of {}", step.statement_count()));
+        Self { part: Part::Stopped, range: None, cause, kept }
+    }
+
+    /// What the events call it.
+    pub(crate) fn event(&self) -> &'static str {
+        if self.part == Part::Stopped { "stopped" } else { "failed" }
+    }
+
     /// Whether PostgreSQL does not run the statement inside a transaction (25001, active SQL transaction).
     #[cfg(feature = "postgres")]
     fn refuses_transactions(&self) -> bool {
@@ -300,6 +319,8 @@ pub(crate) enum Part {
     Statement(usize),
     /// The same, where it may have left something although it failed.
     Half(usize),
+    /// None: the run was asked to stop between two statements.
+    Stopped,
     /// The query of that number in the verify script.
     Verify(usize),
     /// Checks deferred constraints.

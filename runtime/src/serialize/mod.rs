@@ -5,6 +5,7 @@
 //! are the database's, in UTC.
 
 mod error;
+mod events;
 mod health;
 mod history;
 mod plan;

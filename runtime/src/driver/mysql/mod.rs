@@ -24,6 +24,7 @@ use crate::doubt::{self, Thing};
 use crate::driver::completed::{ALL, NONE};
 use crate::driver::{Answer, Batch, Detail, Driver, Ended, Failure, Resolution, Sizes, Stop, TakeOver};
 use crate::error::{Error, ErrorKind, Result};
+use crate::events::Event;
 use crate::history::{Entry, Head, History};
 use crate::identity::Identity;
 use crate::runner::Runner;
@@ -90,6 +91,10 @@ impl Driver for Mysql<'_> {
 
     fn history(&mut self, detail: Detail) -> Answer<'_, Result<History>> {
         Box::pin(self.read_history(detail))
+    }
+
+    fn events(&mut self, limit: Option<usize>) -> Answer<'_, Result<Vec<Event>>> {
+        Box::pin(self.read_events(limit))
     }
 
     fn transactional<'a>(&'a mut self, batch: Batch<'a>) -> Answer<'a, Ended> {
@@ -200,6 +205,16 @@ impl Mysql<'_> {
             holder: right::holder(&mut self.link, &self.tables, holder, &entries).await,
             entries,
         })
+    }
+
+    async fn read_events(&mut self, limit: Option<usize>) -> Result<Vec<Event>> {
+        self.meet().await?;
+        match self.link.send(TONGUE.select_events(&self.tables, limit), ALL).await {
+            Ok(answer) => Event::from_rows(answer.rows, &self.tables.shown),
+            // A fresh database, or a history that lacks a part.
+            Err(fault) if fault.says(request::NO_TABLE) => self.read_history(Detail::Entries).await.map(|_| Vec::new()),
+            Err(fault) => Err(fault.into_error(&self.tables)),
+        }
     }
 
     async fn ask_queries(&mut self, script: &Script, settings: &Settings) -> Result<Option<Failure>> {

@@ -139,6 +139,9 @@ fn leaves_something(step: &Step<'_>) -> bool {
 async fn steps(link: &mut Link<'_>, tables: &Tables, batch: &Batch<'_>, done: &mut Vec<Done>) -> Option<Stop> {
     let mut event = batch.history.last_event;
     for (index, step) in batch.steps.iter().enumerate() {
+        if batch.observer.is_stopped() {
+            break;
+        }
         let patience = if index == 0 { batch.patience } else { step.patience(batch.settings) };
         let work = Work { link, tables, batch: &Batch { patience, ..*batch }, step, event };
         match work.whole().await {

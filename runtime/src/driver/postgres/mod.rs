@@ -24,6 +24,7 @@ use crate::doubt::{self, Thing};
 use crate::driver::completed::{ALL, NONE};
 use crate::driver::{Answer, Batch, Detail, Driver, Ended, Failure, Part, Resolution, Session, Sizes, Stop, TakeOver};
 use crate::error::{Error, ErrorKind, Passing, Result};
+use crate::events::Event;
 use crate::history::{Entry, Head, History};
 use crate::identity::Identity;
 use crate::runner::Runner;
@@ -93,6 +94,10 @@ impl Driver for Postgres<'_> {
 
     fn history(&mut self, detail: Detail) -> Answer<'_, Result<History>> {
         Box::pin(self.read_history(detail))
+    }
+
+    fn events(&mut self, limit: Option<usize>) -> Answer<'_, Result<Vec<Event>>> {
+        Box::pin(self.read_events(limit))
     }
 
     fn session(&mut self) -> Answer<'_, Result<Session>> {
@@ -221,6 +226,16 @@ impl Postgres<'_> {
             holder: right::holder(&mut self.link, &self.tables, holder, &entries).await,
             entries,
         })
+    }
+
+    async fn read_events(&mut self, limit: Option<usize>) -> Result<Vec<Event>> {
+        self.link.refuse_transaction(&self.tables).await?;
+        match self.link.send(TONGUE.select_events(&self.tables, limit), ALL).await {
+            Ok(answer) => Event::from_rows(answer.rows, &self.tables.shown),
+            // A fresh database, or a history that lacks a part.
+            Err(fault) if fault.says("42P01") => self.read_history(Detail::Entries).await.map(|_| Vec::new()),
+            Err(fault) => Err(self.unseen(fault)),
+        }
     }
 
     async fn ask_queries(&mut self, script: &Script, settings: &Settings) -> Result<Option<Failure>> {

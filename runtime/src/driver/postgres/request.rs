@@ -317,7 +317,7 @@ pub(crate) fn failure(
     } else if step.mode == Mode::Outside {
         let _ = writeln!(sql, "{};", TONGUE.fail_rollback(tables, step, failure, &cause));
     }
-    let (insert, values) = TONGUE.event(tables, &step.key, batch.identity, ("failed", Some(&cause)));
+    let (insert, values) = TONGUE.event(tables, &step.key, batch.identity, (failure.event(), Some(&cause)));
     let next = format!("(SELECT coalesce(max(id), 0) + 1 FROM {})", tables.events);
     let _ = writeln!(sql, "{insert} SELECT {values}, {next}, NULL;\nCOMMIT;");
     sql

@@ -44,6 +44,7 @@ use crate::driver::scylla::table::Table;
 use crate::driver::scylla::url::Address;
 use crate::driver::{Agreement, Answer, Batch, Compared, Detail, Driver, Ended, Failure, Resolution, Stop, TakeOver};
 use crate::error::{Error, ErrorKind, Passing, Result};
+use crate::events::Event;
 use crate::history::{Entry, Head, History, Holder};
 use crate::identity::Identity;
 use crate::report::Action;
@@ -113,6 +114,10 @@ impl Driver for Scylla<'_> {
 
     fn history(&mut self, detail: Detail) -> Answer<'_, Result<History>> {
         Box::pin(self.read_history(detail))
+    }
+
+    fn events(&mut self, limit: Option<usize>) -> Answer<'_, Result<Vec<Event>>> {
+        Box::pin(self.read_events(limit))
     }
 
     // Only a baseline.
@@ -256,6 +261,16 @@ impl Scylla<'_> {
             }
         }
         Ok(history)
+    }
+
+    async fn read_events(&mut self, limit: Option<usize>) -> Result<Vec<Event>> {
+        let (client, table) = self.link.meet().await?;
+        match client.send(Request::serial(record::events(table, limit))).await {
+            Ok(rows) => Event::from_rows(rows, &table.shown),
+            // A fresh keyspace, or a table that is not ours.
+            Err(fault) if fault.is_invalid() => self.read_history(Detail::Entries).await.map(|_| Vec::new()),
+            Err(fault) => Err(fault.into_error(table)),
+        }
     }
 
     /// Tells a table that is missing from one that is not ours, and from ours, which somebody else is creating: its rows

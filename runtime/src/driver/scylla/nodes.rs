@@ -229,7 +229,7 @@ impl Look {
             );
             let help = format!(
                 "start it, and run it again; if it is gone for good, remove it from the cluster (`nodetool removenode \
-                 {host_id}`) or say so with `.decommissioned(\"{host_id}\")`, or `decommissioned={host_id}` in the URL"
+                 {host_id}`) or say so with `--decommissioned {host_id}`, in a program `.decommissioned(\"{host_id}\")`"
             );
             return Error::new(ErrorKind::Connection, message).help(help);
         }

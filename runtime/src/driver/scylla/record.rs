@@ -94,6 +94,16 @@ pub(crate) fn history(table: &Table, detail: Detail) -> String {
     )
 }
 
+/// The events, the last one first, as [`Event`](crate::events::Event) reads them.
+pub(crate) fn events(table: &Table, limit: Option<usize>) -> String {
+    let limit = limit.map_or_else(String::new, |limit| format!(" LIMIT {limit}"));
+    format!(
+        "SELECT event, at, what, of_version, duration_ms, applied_by, application, detail FROM {} \
+         WHERE scope = 'whimbrel' AND part = 'event' AND version = '' ORDER BY part DESC, version DESC, event DESC{limit}",
+        table.quoted
+    )
+}
+
 /// Who holds the right, and the last write under it.
 pub(crate) fn right(table: &Table) -> String {
     format!("SELECT fence, owner, write_id FROM {} WHERE scope = 'whimbrel' LIMIT 1", table.quoted)

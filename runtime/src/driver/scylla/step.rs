@@ -149,6 +149,9 @@ impl<'b> Steps<'_, '_, '_, 'b> {
     /// Why it went no further, if something stopped it.
     async fn run(&mut self, done: &mut Vec<Done>) -> Option<Stop> {
         for step in self.batch.steps {
+            if self.batch.observer.is_stopped() {
+                break;
+            }
             match self.step(step).await {
                 Ok(one) => {
                     done.push(one);
@@ -235,7 +238,7 @@ impl<'b> Steps<'_, '_, '_, 'b> {
         let mark = if matches!(failure.part, Part::Half(_)) { self.mark.clone() } else { Mark::default() };
         let set = record::fail(step, failure, applied, mark);
         if let Err(Stop::Broken(error)) =
-            self.write(step, failure.kept, set, Some(("failed", Some(&cause), None))).await
+            self.write(step, failure.kept, set, Some((failure.event(), Some(&cause), None))).await
         {
             tracing::warn!(error = %error, "the failure could not be recorded in the history");
         }

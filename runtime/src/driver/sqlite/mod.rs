@@ -24,6 +24,7 @@ use crate::driver::completed::{ALL, NONE};
 use crate::driver::entry::{Standing, Tongue};
 use crate::driver::{Answer, Batch, Detail, Driver, Ended, Failure, Part, Resolution, Sizes, Stop};
 use crate::error::{Error, ErrorKind, Result};
+use crate::events::Event;
 use crate::history::{Entry, Head, History, Holder};
 use crate::literal::literal;
 use crate::plan::{Mode, Step};
@@ -111,6 +112,10 @@ impl Driver for Sqlite<'_> {
         Box::pin(self.read_history(detail))
     }
 
+    fn events(&mut self, limit: Option<usize>) -> Answer<'_, Result<Vec<Event>>> {
+        Box::pin(self.read_events(limit))
+    }
+
     fn transactional<'a>(&'a mut self, batch: Batch<'a>) -> Answer<'a, Ended> {
         Box::pin(async move {
             let ended = batch::run(&mut self.link, &self.tables, batch).await;
@@ -193,6 +198,14 @@ impl Sqlite<'_> {
         })
     }
 
+    async fn read_events(&mut self, limit: Option<usize>) -> Result<Vec<Event>> {
+        match self.link.read(TONGUE.select_events(&self.tables, limit)).await {
+            Ok(answer) => Event::from_rows(answer.rows, &self.tables.shown),
+            Err(fault) if fault.is_missing_table() => self.no_history().await.map(|_| Vec::new()),
+            Err(fault) => Err(fault.into_error(&self.tables)),
+        }
+    }
+
     /// A table of ours is missing: a fresh database, unless the other one is there.
     async fn no_history(&mut self) -> Result<History> {
         let columns = [&self.tables.history, &self.tables.events].map(|name| {
@@ -245,7 +258,7 @@ impl Sqlite<'_> {
         } else if step.mode == Mode::Outside {
             sql.push(TONGUE.fail_rollback(&self.tables, step, failure, &cause));
         }
-        let (insert, values) = TONGUE.event(&self.tables, &step.key, batch.identity, ("failed", Some(&cause)));
+        let (insert, values) = TONGUE.event(&self.tables, &step.key, batch.identity, (failure.event(), Some(&cause)));
         sql.push(format!("{insert} SELECT {values}, coalesce(max(id), 0) + 1, NULL FROM {}", self.tables.events));
         let mut transaction = self.link.begin().await?;
         transaction.send(sql.join(";\n"), NONE).await?;

@@ -2,7 +2,9 @@
 
 mod applying;
 mod bad_input;
+mod events;
 mod health;
+mod logs;
 mod outside;
 mod reading;
 mod refusals;
@@ -13,5 +15,6 @@ mod secrets;
 mod sessions;
 mod settings;
 mod starters;
+mod stopping;
 mod waiting;
 pub(crate) mod world;
