@@ -15,6 +15,7 @@ use crate::error::{Error, ErrorKind, Passing, Result};
 use crate::events::Event;
 use crate::history::{Entry, Head, History, Holder};
 use crate::identity::Identity;
+use crate::log;
 use crate::plan::{self, Facts, Goal, Mode, Plan, Step};
 use crate::progress::Progress;
 use crate::refusal;
@@ -145,13 +146,13 @@ impl<'a> Engine<'_, 'a> {
         }
         match self.driver.take_over(runner, self.settings.lease, self.identity).await? {
             TakeOver::Done => {
-                tracing::warn!("took over from {runner}: its session was ended");
+                log::took_over(runner);
                 return Ok(Some(runner.to_string()));
             }
             TakeOver::Gone => {}
             TakeOver::Refused => {
                 watch.give_up();
-                tracing::warn!("may not take over from {runner}: its session belongs to another role");
+                log::may_not_take_over(runner);
             }
         }
         Ok(None)
@@ -257,13 +258,7 @@ impl<'a> Engine<'_, 'a> {
 
     async fn act(&mut self, batch: Batch<'_>) -> Ended {
         let Some(first) = batch.steps.first() else { return Ended::default() };
-        let span = tracing::info_span!(
-            "whimbrel",
-            dialect = self.driver.dialect().name(),
-            action = first.action.past(),
-            first = first.label(),
-            steps = batch.steps.len()
-        );
+        let span = log::steps_span(first, batch.steps.len(), self.driver.dialect());
         let running = match first.mode {
             Mode::Outside => self.driver.outside(batch),
             _ => self.driver.transactional(batch),
@@ -398,13 +393,13 @@ fn awaited(error: &Error, slept: Duration) -> Option<&'static str> {
 /// `None` when the run is asked to stop.
 async fn pause(backoff: &mut Backoff, what: &str, tried: Duration, observer: &Observer<'_>) -> Option<bool> {
     if backoff.slept().is_zero() {
-        tracing::info!(budget = %Took(backoff.left()), "waiting for {what}");
+        log::waiting(what, backoff.left());
         observer.tell(&Progress::Waiting { what, at_most: backoff.left() });
     }
     let before = backoff.slept();
     backoff.add(tried);
     let slept = observer.unless_stopped(backoff.sleep()).await?;
-    tracing::debug!(duration_ms = (backoff.slept() - before).as_millis() as u64, "waited for {what}");
+    log::waited(what, backoff.slept() - before);
     Some(slept)
 }
 
@@ -555,15 +550,7 @@ impl Report {
     /// Enters a step of the plan that is done.
     fn step_done(&mut self, plan: &Plan<'_>, index: usize, done: Done, observer: &Observer<'_>) {
         let (step, place) = (&plan.steps[index], self.steps.len() - plan.steps.len() + index);
-        tracing::info!(
-            version = %step.version,
-            name = step.name,
-            statements = done.statements,
-            rows = done.rows,
-            duration_ms = done.duration.as_millis() as u64,
-            "{}",
-            step.action.past()
-        );
+        log::step_done(step, done);
         self.steps[place] = line(step, Outcome::Done, done);
         match step.action {
             Action::RollBack => self.versions.remove(&step.version),
@@ -582,8 +569,7 @@ impl Report {
     }
 
     fn step_failed(&mut self, rest: &[Step<'_>], failed: Failed) {
-        let step = &rest[0];
-        tracing::error!(version = %step.version, name = step.name, part = failed.part, "failed");
+        log::step_failed(&rest[0], &failed);
         let at = self.steps.len() - rest.len();
         self.steps[at].outcome = Outcome::Failed(Box::new(failed));
     }

@@ -32,6 +32,7 @@
 //! | `tls-rustls`, `tls-native-tls` | TLS to SQL databases, forwarded to sqlx; none is chosen for you |
 //! | `scylla-tls` | `scylla`, and TLS by rustls: `tls=on` in the URL, with `tls_ca`, `tls_cert`, `tls_key`, `tls_name` |
 //! | `serde` | what comes out as JSON: `serde::Serialize` for reports, statuses, plans, errors |
+//! | `metrics` | counters, gauges and histograms through the crate metrics: [what each tells](https://docs.rs/crate/whimbrel/latest/source/docs/metrics.md) |
 //! | `include_dir` | [`from_include_dir`](https://docs.rs/whimbrel/latest/whimbrel/fn.from_include_dir.html) |
 //!
 //! It runs on tokio. sqlx is part of the API and re-exported; its major versions are ours.
@@ -63,7 +64,10 @@ mod target;
 // What comes out.
 mod error;
 mod events;
+mod health;
 mod locks;
+#[cfg_attr(not(feature = "metrics"), path = "no_metrics.rs")]
+mod metrics;
 mod report;
 mod runner;
 #[cfg(feature = "serde")]
@@ -76,6 +80,7 @@ mod backoff;
 mod doubt;
 mod downgrade;
 mod engine;
+mod log;
 mod plan;
 mod refusal;
 mod rewrite;
@@ -98,6 +103,7 @@ pub use database::Database;
 pub use database_error::DatabaseError;
 pub use error::{Error, ErrorKind, Result};
 pub use events::Event;
+pub use health::{Health, Level, Reason};
 pub use history::{Entry, State};
 pub use locks::{Blocks, HowLong, Lock};
 pub use migrator::{Migrator, migrate};

@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use tracing::Instrument as _;
 use whimbrel_core::{Dialect, Migrations, Version};
 
 use crate::backoff::Backoff;
@@ -12,6 +13,7 @@ use crate::engine::{self, Engine};
 use crate::error::{Error, ErrorKind, Result};
 use crate::history::{Entry, History};
 use crate::identity::Identity;
+use crate::log;
 use crate::plan::{Goal, Plan};
 use crate::report::{Report, Took};
 use crate::settings::{AllowDowngrade, AutoMigrate, Missing, Newer, OutOfOrder, Settings, ValidateSchema};
@@ -531,6 +533,7 @@ impl<'a> Migrator<'a> {
             let observer = &self.observer;
             let driver = opened(&mut self.driver, migrations)?;
             let (dialect, applies) = (driver.dialect(), matches!(goal, Goal::Up(_)));
+            let span = log::run_span(&goal, dialect, identity, driver.history_table());
             let mut engine = Engine { set: migrations, driver: &mut **driver, settings, identity };
             let all = async {
                 engine.run(goal, &mut report, observer).await?;
@@ -539,9 +542,11 @@ impl<'a> Migrator<'a> {
                     _ => Ok(()),
                 }
             };
-            let result = bounded((settings.timeout, dialect), all).await;
+            let result = bounded((settings.timeout, dialect), all).instrument(span.clone()).await;
             driver.release().await;
             report.took(started);
+            span.in_scope(|| log::run_ended(&report, result.as_ref().err()));
+            crate::metrics::run(migrations, dialect, &report, result.as_ref().err());
             match result {
                 Ok(()) => Ok(report),
                 // Without a plan there is nothing to tell.

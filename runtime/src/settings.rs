@@ -155,6 +155,8 @@ pub struct Settings {
     pub(crate) statement_lock_timeout: Duration,
     pub(crate) statement_timeout: Option<Duration>,
     pub(crate) timeout: Option<Duration>,
+    /// How long a look at the health may take.
+    pub(crate) health_timeout: Duration,
 }
 
 impl Default for Settings {
@@ -172,6 +174,7 @@ impl Default for Settings {
             statement_lock_timeout: Duration::from_secs(2),
             statement_timeout: None,
             timeout: None,
+            health_timeout: crate::health::PATIENCE,
         }
     }
 }
@@ -290,6 +293,12 @@ impl Settings {
     /// See [`Migrator::timeout`](crate::Migrator::timeout).
     pub fn timeout(mut self, time: Duration) -> Self {
         self.timeout = Some(time);
+        self
+    }
+
+    /// See [`Migrator::health_timeout`](crate::Migrator::health_timeout).
+    pub fn health_timeout(mut self, time: Duration) -> Self {
+        self.health_timeout = time;
         self
     }
 

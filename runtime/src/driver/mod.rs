@@ -103,6 +103,11 @@ pub(crate) trait Driver: Send {
         Box::pin(std::future::ready(Ok(Compared::default())))
     }
 
+    /// Whether all nodes of a cluster have one schema, in one look.
+    fn agreement(&mut self) -> Answer<'_, Agreement> {
+        Box::pin(std::future::ready(Agreement::NotOne))
+    }
+
     /// About how many rows these tables have, by the names as they are asked for; what is not known is left out.
     fn table_sizes<'a>(&'a mut self, _: &'a [String]) -> Answer<'a, Result<Sizes>> {
         Box::pin(std::future::ready(Ok(Sizes::new())))
@@ -110,6 +115,20 @@ pub(crate) trait Driver: Send {
 
     /// Gives back what it holds, in a good state.
     fn release(&mut self) -> Answer<'_, ()>;
+}
+
+/// Whether the nodes of a cluster have one schema.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Agreement {
+    /// It is no cluster.
+    NotOne,
+    One,
+    /// They have so many.
+    Versions(usize),
+    /// These do not answer, and the others agree.
+    Nodes(String),
+    /// Nobody says.
+    Silent,
 }
 
 /// About how many rows tables have, by the names that were asked for.

@@ -84,7 +84,7 @@ impl Lock {
     /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
     /// # use whimbrel::*;
     /// let text = "ALTER TABLE orders ADD COLUMN status TEXT";
-    /// let set = Migrations::from_files([("0001_add_status.sql".to_owned(), text.into())])?;
+    /// let set = Migrations::from_files([("0001_add_status.sql".to_owned(), text.as_bytes().to_vec())])?;
     /// # let pool = whimbrel::sqlx::SqlitePool::connect("sqlite::memory:").await?;
     /// let plan = Migrator::new(&set, &pool).plan(Target::Latest).await?;
     /// let locks = plan.steps()[0].locks(Dialect::Postgres);

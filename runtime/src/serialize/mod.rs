@@ -6,6 +6,7 @@
 
 mod error;
 mod events;
+mod health;
 mod history;
 mod plan;
 mod ready;

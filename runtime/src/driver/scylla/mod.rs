@@ -42,7 +42,9 @@ use crate::driver::scylla::right::{Denied, Seen};
 use crate::driver::scylla::step::{Known, Tally};
 use crate::driver::scylla::table::Table;
 use crate::driver::scylla::url::Address;
-use crate::driver::{Answer, Batch, Compared, Detail, Driver, Ended, Failure, Resolution, Rewriting, Stop, TakeOver};
+use crate::driver::{
+    Agreement, Answer, Batch, Compared, Detail, Driver, Ended, Failure, Resolution, Rewriting, Stop, TakeOver,
+};
 use crate::error::{Error, ErrorKind, Passing, Result};
 use crate::events::Event;
 use crate::history::{Entry, Head, History, Holder};
@@ -188,6 +190,16 @@ impl Driver for Scylla<'_> {
         Box::pin(async move {
             let (client, table) = self.link.meet().await?;
             catalogue::compare(client, scripts).await.map_err(|fault| fault.into_error(table))
+        })
+    }
+
+    fn agreement(&mut self) -> Answer<'_, Agreement> {
+        Box::pin(async move {
+            let cluster = self.link.cluster.clone();
+            match self.link.meet().await {
+                Ok((client, _)) => nodes::agreement(client, &cluster).await,
+                Err(_) => Agreement::Silent,
+            }
         })
     }
 

@@ -12,6 +12,7 @@ use futures_util::future::join_all;
 use scylla::cluster::Node;
 
 use crate::cluster::{Cluster, SilentNodes};
+use crate::driver::Agreement;
 use crate::driver::scylla::answer::{Fault, Rows};
 use crate::driver::scylla::client::{Client, Request};
 use crate::driver::scylla::server::Server;
@@ -147,6 +148,18 @@ pub(crate) async fn agree(client: &Client<'_>, at: &Coordinator, settings: &Clus
             );
         }
         tokio::time::sleep(if look.silent.is_empty() { BETWEEN } else { LONGER }).await;
+    }
+}
+
+/// Whether all nodes have one schema now.
+pub(crate) async fn agreement(client: &Client<'_>, settings: &Cluster) -> Agreement {
+    let Ok(at) = Coordinator::near(client).await else { return Agreement::Silent };
+    let look = look(client, &at, settings).await;
+    match look.versions.len() {
+        0 => Agreement::Silent,
+        1 if look.silent.is_empty() => Agreement::One,
+        1 => Agreement::Nodes(shown(&look.silent)),
+        versions => Agreement::Versions(versions),
     }
 }
 

@@ -3,6 +3,8 @@
 mod applying;
 mod bad_input;
 mod events;
+mod health;
+mod logs;
 mod outside;
 mod readiness;
 mod reading;
