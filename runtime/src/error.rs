@@ -102,6 +102,8 @@ pub enum ErrorKind {
     NoWayBack,
     /// What was asked for cannot be done: the sentence says why.
     Refused,
+    /// The backup before the migration could not be made ([`Backup`](crate::Backup)); nothing was run.
+    Backup,
     /// The history table is not one of ours, or holds what we cannot read.
     History,
     /// The files are not a valid set.
@@ -131,6 +133,7 @@ impl ErrorKind {
             Self::Timeout => "timeout",
             Self::NoWayBack => "no_way_back",
             Self::Refused => "refused",
+            Self::Backup => "backup",
             Self::History => "history",
             Self::Files => "files",
             Self::Stale => "stale",

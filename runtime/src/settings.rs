@@ -3,6 +3,7 @@
 use std::ffi::OsString;
 use std::time::Duration;
 
+use crate::backup::Backup;
 use crate::environment;
 use crate::error::Result;
 use crate::table_name::TableName;
@@ -130,6 +131,7 @@ pub struct Settings {
     pub(crate) statement_lock_timeout: Duration,
     pub(crate) statement_timeout: Option<Duration>,
     pub(crate) timeout: Option<Duration>,
+    pub(crate) backup: Backup,
 }
 
 impl Default for Settings {
@@ -146,6 +148,7 @@ impl Default for Settings {
             statement_lock_timeout: Duration::from_secs(2),
             statement_timeout: None,
             timeout: None,
+            backup: Backup::default(),
         }
     }
 }
@@ -164,6 +167,8 @@ impl Settings {
     /// | `…_STATEMENT_TIMEOUT` | a time | none |
     /// | `…_STATEMENT_LOCK_TIMEOUT` | a time | `2s` |
     /// | `…_HISTORY_TABLE` | `table` or `schema.table` | `whimbrel_history` |
+    /// | `…_BACKUP_BEFORE_MIGRATION` | a folder ([`Backup::to_folder`]), or `off` | `off` |
+    /// | `…_BACKUP_COMMAND` | a command for the shell ([`Backup::command`]), in that folder if one is given | none |
     /// | `…_OUT_OF_ORDER`, `…_MISSING` | `refuse`, `allow` | `refuse` |
     /// | `…_NEWER` | `refuse`, `allow-if-expanding`, `allow` | `refuse` |
     ///
@@ -257,6 +262,12 @@ impl Settings {
     /// See [`Migrator::timeout`](crate::Migrator::timeout).
     pub fn timeout(mut self, time: Duration) -> Self {
         self.timeout = Some(time);
+        self
+    }
+
+    /// See [`Migrator::backup_before_migration`](crate::Migrator::backup_before_migration).
+    pub fn backup_before_migration(mut self, backup: Backup) -> Self {
+        self.backup = backup;
         self
     }
 
