@@ -8,6 +8,7 @@ use tracing::Instrument as _;
 use whimbrel_core::{Dialect, Direction, Migrations};
 
 use crate::backoff::Backoff;
+use crate::backup::{BackingUp, Next};
 use crate::database_error::DatabaseError;
 use crate::downgrade::{no_way_down, way_down};
 use crate::driver::{Batch, Detail, Done, Driver, Ended, Failure, Part, Session, Stop, TakeOver};
@@ -37,6 +38,19 @@ pub(crate) struct Engine<'e, 'a> {
 impl<'a> Engine<'_, 'a> {
     /// Runs until the goal is reached; the report tells what was done, also when this future is dropped or fails.
     pub(crate) async fn run(&mut self, goal: Goal, report: &mut Report, observer: &Observer<'_>) -> Result<()> {
+        let mut backing_up = BackingUp::default();
+        let result = self.run_backed_up(goal, (report, observer), &mut backing_up).await;
+        report.backup = backing_up.made().cloned();
+        backing_up.release().await;
+        result
+    }
+
+    async fn run_backed_up(
+        &mut self,
+        goal: Goal,
+        (report, observer): (&mut Report, &Observer<'_>),
+        backing_up: &mut BackingUp,
+    ) -> Result<()> {
         if self.is_up_to_date(&goal, report).await? {
             return Ok(());
         }
@@ -107,6 +121,18 @@ impl<'a> Engine<'_, 'a> {
                 observer.tell(&Progress::Planned { plan: &plan, statements });
             }
             self.refuse_shared_session(&plan).await?;
+            match backing_up.next(self, (&plan, &history)).await? {
+                Next::Act => {}
+                Next::LookAgain => {
+                    report.backup = backing_up.made().cloned();
+                    continue;
+                }
+                Next::WaitFor(who) => {
+                    let waiting = for_a_backup(who, self.settings.lock_timeout);
+                    self.wait(&mut backoff, report, waiting, observer).await?;
+                    continue;
+                }
+            }
             // A repeated plan must not take two more steps.
             goal = Goal::Only(first.action, plan.steps.iter().map(|step| step.version.clone()).collect());
             let telling = Mutex::new((&mut *report, 0));
@@ -418,6 +444,14 @@ impl Waiting {
     fn for_others(what: Cow<'static, str>, budget: Duration) -> Self {
         Self { what, otherwise: None, budget, tried: Duration::ZERO }
     }
+}
+
+/// Another one who backs up and runs: its backup may take longer than other things.
+fn for_a_backup(who: String, budget: Duration) -> Waiting {
+    let message = format!("waited {} for {who}, which backs up and migrates; nothing was run", Took(budget));
+    let help = "see what it is doing; if it hangs, end it; else wait longer with `.lock_timeout(…)`; then run it again";
+    let otherwise = Some(Error::new(ErrorKind::Locked, message).help(help));
+    Waiting { otherwise, ..Waiting::for_others(who.into(), budget) }
 }
 
 /// The pause before the second look at an entry that says *running*.

@@ -45,6 +45,7 @@
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 // What a user sees.
+mod backup;
 mod cluster;
 mod database;
 mod database_error;
@@ -98,6 +99,7 @@ mod table_name;
 #[doc(hidden)]
 pub mod __private;
 
+pub use backup::{Backup, BackupReport};
 pub use cluster::{Cluster, SerialLevel, SilentNodes};
 pub use database::Database;
 pub use database_error::DatabaseError;

@@ -6,6 +6,7 @@ use tracing::Instrument as _;
 use whimbrel_core::{Dialect, Migrations, Version};
 
 use crate::backoff::Backoff;
+use crate::backup::Backup;
 use crate::cluster::Cluster;
 use crate::database::{self, Database};
 use crate::driver::{Answer, Detail, Driver};
@@ -234,6 +235,13 @@ impl<'a> Migrator<'a> {
     /// How long all of a call may take; without limit by default.
     pub fn timeout(mut self, time: Duration) -> Self {
         self.settings.timeout = Some(time);
+        self
+    }
+
+    /// Whether the database is backed up before [`up`](Self::up), [`up_to`](Self::up_to) and [`down`](Self::down) change
+    /// it, and how; it is not by default.
+    pub fn backup_before_migration(mut self, backup: Backup) -> Self {
+        self.settings.backup = backup;
         self
     }
 

@@ -3,6 +3,7 @@
 use std::ffi::OsString;
 use std::time::Duration;
 
+use crate::backup::Backup;
 use crate::environment;
 use crate::error::Result;
 use crate::table_name::TableName;
@@ -157,6 +158,7 @@ pub struct Settings {
     pub(crate) timeout: Option<Duration>,
     /// How long a look at the health may take.
     pub(crate) health_timeout: Duration,
+    pub(crate) backup: Backup,
 }
 
 impl Default for Settings {
@@ -175,6 +177,7 @@ impl Default for Settings {
             statement_timeout: None,
             timeout: None,
             health_timeout: crate::health::PATIENCE,
+            backup: Backup::default(),
         }
     }
 }
@@ -194,6 +197,8 @@ impl Settings {
     /// | `…_STATEMENT_TIMEOUT` | a time | none |
     /// | `…_STATEMENT_LOCK_TIMEOUT` | a time | `2s` |
     /// | `…_HISTORY_TABLE` | `table` or `schema.table` | `whimbrel_history` |
+    /// | `…_BACKUP_BEFORE_MIGRATION` | a folder ([`Backup::to_folder`]), or `off` | `off` |
+    /// | `…_BACKUP_COMMAND` | a command for the shell ([`Backup::command`]), in that folder if one is given | none |
     /// | `…_OUT_OF_ORDER`, `…_MISSING` | `refuse`, `allow` | `refuse` |
     /// | `…_NEWER` | `refuse`, `allow-if-expanding`, `allow` | `refuse` |
     ///
@@ -299,6 +304,12 @@ impl Settings {
     /// See [`Migrator::health_timeout`](crate::Migrator::health_timeout).
     pub fn health_timeout(mut self, time: Duration) -> Self {
         self.health_timeout = time;
+        self
+    }
+
+    /// See [`Migrator::backup_before_migration`](crate::Migrator::backup_before_migration).
+    pub fn backup_before_migration(mut self, backup: Backup) -> Self {
+        self.backup = backup;
         self
     }
 

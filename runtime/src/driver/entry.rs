@@ -2,6 +2,7 @@
 
 use whimbrel_core::Dialect;
 
+use crate::backup::Note;
 use crate::driver::{Detail, Failure, Resolution, Rewriting};
 use crate::events;
 use crate::history::COLUMNS;
@@ -351,6 +352,16 @@ impl Tongue {
         let (key, chain) = step.record.as_ref()?.rechain.as_ref()?;
         let key = literal(self.dialect, &**key);
         Some(format!("UPDATE {} SET chain = '{chain}' WHERE version = {key}", tables.history))
+    }
+
+    /// Writes that a backup was made, with the tables where they are missing.
+    pub(crate) fn backed_up(&self, tables: &Tables, note: &Note<'_>) -> String {
+        let create =
+            self.create(tables).map(|sql| sql.replacen("CREATE TABLE", "CREATE TABLE IF NOT EXISTS", 1) + ";\n");
+        let create = if note.is_present { String::new() } else { create.concat() };
+        let (insert, values) = self.event(tables, note.key, note.identity, (Note::WHAT, Some(&note.detail)));
+        let took = note.took.as_millis();
+        format!("{create}{insert} SELECT {values}, coalesce(max(id), 0) + 1, {took} FROM {}", tables.events)
     }
 
     /// The head of an event: the columns, and the values but for `id`, `at` and `duration_ms`.

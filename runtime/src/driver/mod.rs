@@ -6,11 +6,13 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::future::Future;
 use std::ops::Range;
+use std::path::Path;
 use std::pin::Pin;
 use std::time::Duration;
 
 use whimbrel_core::{Dialect, Script, Version};
 
+use crate::backup::{Note, Right, Source};
 use crate::database_error::DatabaseError;
 use crate::doubt::{self, Thing};
 use crate::error::{Error, Result};
@@ -27,6 +29,8 @@ use crate::stopper::Observer;
 mod completed;
 #[cfg(any(feature = "_sqlite", feature = "mysql", feature = "postgres"))]
 mod entry;
+#[cfg(any(feature = "mysql", feature = "postgres"))]
+mod given;
 #[cfg(any(feature = "mysql", feature = "postgres", feature = "scylla"))]
 mod heart;
 #[cfg(any(feature = "_sqlite", feature = "mysql", feature = "postgres"))]
@@ -112,6 +116,21 @@ pub(crate) trait Driver: Send {
     fn table_sizes<'a>(&'a mut self, _: &'a [String]) -> Answer<'a, Result<Sizes>> {
         Box::pin(std::future::ready(Ok(Sizes::new())))
     }
+
+    /// Tries for the right to back up and run. Where the database has none to give, everybody has it.
+    fn backup_right(&mut self) -> Answer<'_, Result<Right>>;
+
+    /// What there is to back up; who makes a backup may wait that long for tables.
+    fn backup_source(&mut self, patience: Duration) -> Answer<'_, Result<Source>>;
+
+    /// Writes all of the database into an empty file, whose folder is named to people as it is given, and checks it.
+    /// Only where [`backup_source`](Self::backup_source) says so.
+    fn copy_to<'a>(&'a mut self, _: &'a Path, _: &'a Path, _: Duration) -> Answer<'a, Result<()>> {
+        Box::pin(std::future::ready(Ok(())))
+    }
+
+    /// Records a backup in the events, in tables that are made where they are missing.
+    fn record_backup<'a>(&'a mut self, note: Note<'a>) -> Answer<'a, Result<()>>;
 
     /// Gives back what it holds, in a good state.
     fn release(&mut self) -> Answer<'_, ()>;

@@ -4,6 +4,7 @@
 //! connection that executes, because the server goes on with a statement when its client is dead.
 
 mod answer;
+mod backup;
 mod catalogue;
 mod heart;
 mod holders;
@@ -19,6 +20,7 @@ use std::time::Duration;
 
 use whimbrel_core::{Dialect, Script};
 
+use crate::backup::{Note, Right, Source};
 use crate::database::{Database, sealed};
 use crate::doubt::{self, Thing};
 use crate::driver::completed::{ALL, NONE};
@@ -141,6 +143,27 @@ impl Driver for Mysql<'_> {
             self.meet().await?;
             let sizes = sizes::sizes(&mut self.link, names).await;
             sizes.map_err(|fault| fault.into_error(&self.tables))
+        })
+    }
+
+    fn backup_right(&mut self) -> Answer<'_, Result<Right>> {
+        Box::pin(async move {
+            let right = backup::right(&mut self.link, &self.tables).await;
+            right.map_err(|fault| fault.into_error(&self.tables))
+        })
+    }
+
+    fn backup_source(&mut self, _: Duration) -> Answer<'_, Result<Source>> {
+        Box::pin(async move {
+            let source = backup::source(&mut self.link).await;
+            source.map_err(|fault| fault.into_error(&self.tables))
+        })
+    }
+
+    fn record_backup<'a>(&'a mut self, note: Note<'a>) -> Answer<'a, Result<()>> {
+        Box::pin(async move {
+            let recorded = backup::record(&mut self.link, &self.tables, &note).await;
+            recorded.map_err(|fault| fault.into_error(&self.tables))
         })
     }
 

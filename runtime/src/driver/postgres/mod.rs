@@ -3,6 +3,7 @@
 //! The recipes were tried on PostgreSQL 15 and 18; the comments name what would break without them.
 
 mod answer;
+mod backup;
 mod batch;
 mod heart;
 mod holders;
@@ -18,6 +19,7 @@ use std::time::Duration;
 
 use whimbrel_core::{Dialect, Script};
 
+use crate::backup::{Note, Right, Source};
 use crate::database::{Database, sealed};
 use crate::database_error::DatabaseError;
 use crate::doubt::{self, Thing};
@@ -172,6 +174,28 @@ impl Driver for Postgres<'_> {
         Box::pin(async move {
             let sizes = sizes::sizes(&mut self.link, names).await;
             sizes.map_err(|fault| fault.into_error(&self.tables))
+        })
+    }
+
+    fn backup_right(&mut self) -> Answer<'_, Result<Right>> {
+        Box::pin(async move {
+            let right = backup::right(&mut self.link, &self.tables).await;
+            right.map_err(|fault| fault.into_error(&self.tables))
+        })
+    }
+
+    fn backup_source(&mut self, patience: Duration) -> Answer<'_, Result<Source>> {
+        Box::pin(async move {
+            let session = self.session().await?;
+            let source = backup::source(&mut self.link, session, patience).await;
+            source.map_err(|fault| fault.into_error(&self.tables))
+        })
+    }
+
+    fn record_backup<'a>(&'a mut self, note: Note<'a>) -> Answer<'a, Result<()>> {
+        Box::pin(async move {
+            let recorded = backup::record(&mut self.link, &self.tables, &note).await;
+            recorded.map_err(|fault| fault.into_error(&self.tables))
         })
     }
 

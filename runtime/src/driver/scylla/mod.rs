@@ -5,6 +5,7 @@
 //! have the same schema before the next. A statement whose answer is lost is settled by what that node then says.
 
 mod answer;
+mod backup;
 mod catalogue;
 mod client;
 mod creation;
@@ -30,6 +31,7 @@ use std::time::Duration;
 use scylla::client::session::Session;
 use whimbrel_core::{Dialect, Script, Version};
 
+use crate::backup::{Note, Right as BackupRight, Source as BackupSource};
 use crate::cluster::Cluster;
 use crate::database::{Database, sealed};
 use crate::doubt::{Answer as Finding, Thing};
@@ -200,6 +202,21 @@ impl Driver for Scylla<'_> {
                 Ok((client, _)) => nodes::agreement(client, &cluster).await,
                 Err(_) => Agreement::Silent,
             }
+        })
+    }
+
+    fn backup_right(&mut self) -> Answer<'_, Result<BackupRight>> {
+        Box::pin(std::future::ready(Ok(backup::right())))
+    }
+
+    fn backup_source(&mut self, patience: Duration) -> Answer<'_, Result<BackupSource>> {
+        Box::pin(backup::source(&mut self.link, patience))
+    }
+
+    fn record_backup<'a>(&'a mut self, note: Note<'a>) -> Answer<'a, Result<()>> {
+        Box::pin(async move {
+            let seen = self.seen.clone();
+            backup::record(&mut self.link, &seen, &note).await
         })
     }
 

@@ -1,6 +1,7 @@
 //! SQLite: all pending steps in one immediate transaction, or each in its own where that cannot hold.
 
 mod answer;
+mod backup;
 mod batch;
 mod begun;
 mod deadline;
@@ -13,11 +14,13 @@ mod pragma;
 mod sent;
 mod sizes;
 
+use std::path::Path;
 use std::time::Duration;
 
 use whimbrel_core::{Dialect, Script};
 
 use crate::backoff::Backoff;
+use crate::backup::{Note, Right, Source};
 use crate::database::{Database, sealed};
 use crate::doubt::{self, Thing};
 use crate::driver::completed::{ALL, NONE};
@@ -166,6 +169,30 @@ impl Driver for Sqlite<'_> {
         Box::pin(async move {
             let sizes = sizes::sizes(&mut self.link, names).await;
             sizes.map_err(|fault| fault.into_error(&self.tables))
+        })
+    }
+
+    fn backup_right(&mut self) -> Answer<'_, Result<Right>> {
+        Box::pin(backup::right(&mut self.link, &self.tables))
+    }
+
+    fn backup_source(&mut self, _: Duration) -> Answer<'_, Result<Source>> {
+        Box::pin(backup::source(&mut self.link, &self.tables))
+    }
+
+    fn copy_to<'a>(&'a mut self, folder: &'a Path, path: &'a Path, patience: Duration) -> Answer<'a, Result<()>> {
+        Box::pin(backup::copy_to((&mut self.link, &self.tables), (folder, path), patience))
+    }
+
+    fn record_backup<'a>(&'a mut self, note: Note<'a>) -> Answer<'a, Result<()>> {
+        Box::pin(async move {
+            let mut backoff = Backoff::new(RECORD_PATIENCE);
+            loop {
+                let Err(fault) = backup::record(&mut self.link, &self.tables, &note).await else { return Ok(()) };
+                if !fault.is_busy() || !backoff.sleep().await {
+                    return Err(fault.into_error(&self.tables));
+                }
+            }
         })
     }
 

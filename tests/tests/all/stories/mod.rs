@@ -1,6 +1,7 @@
 //! What the library promises, told once and run on every database that it applies to.
 
 mod applying;
+mod backup;
 mod bad_input;
 mod events;
 mod health;
