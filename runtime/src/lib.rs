@@ -52,6 +52,7 @@ mod environment;
 #[cfg(feature = "include_dir")]
 mod from_include_dir;
 mod migrator;
+mod scratch;
 mod settings;
 mod target;
 
@@ -66,6 +67,7 @@ mod validation;
 
 // Read, decide, act.
 mod backoff;
+mod catalogue;
 mod doubt;
 mod engine;
 mod plan;
@@ -93,6 +95,7 @@ pub use migrator::{Migrator, migrate};
 pub use plan::{Mode, Plan, Step};
 pub use report::{Action, Failed, Outcome, Report, StepReport};
 pub use runner::{Runner, Work};
+pub use scratch::ScratchDatabase;
 pub use settings::{AutoMigrate, Missing, Newer, OutOfOrder, Settings, ValidateSchema};
 pub use status::{MigrationStatus, Standing, Status};
 pub use target::{Resolve, Rollback, Target};

@@ -3,6 +3,7 @@
 mod answer;
 mod batch;
 mod begun;
+mod catalogue;
 mod deadline;
 mod entry;
 mod foreign_keys;
@@ -17,6 +18,7 @@ use std::time::Duration;
 use whimbrel_core::{Dialect, Script};
 
 use crate::backoff::Backoff;
+use crate::catalogue::model::Catalogue;
 use crate::database::{Database, sealed};
 use crate::doubt::{self, Thing};
 use crate::driver::completed::{ALL, NONE};
@@ -26,6 +28,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::history::{Entry, Head, History, Holder};
 use crate::literal::literal;
 use crate::plan::{Mode, Step};
+use crate::scratch::Scratch;
 use crate::settings::Settings;
 use crate::table_name::{TableName, Tables};
 
@@ -144,6 +147,24 @@ impl Driver for Sqlite<'_> {
 
     fn verify<'a>(&'a mut self, script: &'a Script, settings: &'a Settings) -> Answer<'a, Result<Option<Failure>>> {
         Box::pin(self.ask_queries(script, settings))
+    }
+
+    fn catalogue(&mut self) -> Answer<'_, Result<Catalogue>> {
+        Box::pin(async move {
+            let read = self.link.read(catalogue::QUERIES.to_owned()).await;
+            let rows = read.map_err(|fault| fault.into_error(&self.tables))?.rows;
+            let mut catalogue = catalogue::catalogue(rows);
+            catalogue.forget(&self.tables.in_catalogue(SCHEMA));
+            Ok(catalogue)
+        })
+    }
+
+    /// In memory: nothing is left of it.
+    fn scratch(&mut self) -> Answer<'_, Result<Scratch, String>> {
+        Box::pin(async move {
+            let driver = Sqlite::new(Link::of_options(self.link.in_memory())).map_err(|error| error.to_string())?;
+            Ok(Scratch { driver: Box::new(driver), made: None, leftovers: Vec::new() })
+        })
     }
 
     fn release(&mut self) -> Answer<'_, ()> {

@@ -2,6 +2,7 @@
 
 mod applying;
 mod bad_input;
+mod drift;
 mod outside;
 mod reading;
 mod refusals;
