@@ -9,6 +9,7 @@ use whimbrel_core::nearest::nearest_within;
 use crate::backup::Backup;
 use crate::error::{Error, ErrorKind, Result};
 use crate::refusal;
+use crate::scratch::ScratchDatabase;
 use crate::settings::{AllowDowngrade, Missing, Newer, OutOfOrder, Settings, ValidateSchema};
 
 /// A variable without its prefix, what it takes, and what it sets. `Err` says why the value is none; only times, policies
@@ -29,10 +30,11 @@ const SWITCH: &str = "`true` or `false`";
 const TIME: &str = "a time, such as `30s`, `5m` or `1500ms`";
 const POLICY: &str = "`refuse` or `allow`";
 
-const VARIABLES: [Variable; 14] = [
+const VARIABLES: [Variable; 15] = [
     Variable { name: "AUTO_MIGRATE", takes: SWITCH, set: auto_migrate },
     Variable { name: "VALIDATE_SCHEMA", takes: SWITCH, set: validate_schema },
     Variable { name: "ALLOW_DOWNGRADE", takes: SWITCH, set: allow_downgrade },
+    Variable { name: "SCRATCH_URL", takes: "`create`, `never`, or the URL of an empty database", set: scratch },
     Variable { name: "MIGRATION_TIMEOUT", takes: TIME, set: |to, it| Ok(to.timeout(time(it)?)) },
     Variable { name: "LOCK_TIMEOUT", takes: TIME, set: |to, it| Ok(to.lock_timeout(time(it)?)) },
     Variable { name: "LEASE", takes: TIME, set: |to, it| Ok(to.lease(time(it)?)) },
@@ -118,6 +120,15 @@ fn allow_downgrade(settings: Settings, given: &Given<'_>) -> Result<Settings, St
     }))
 }
 
+fn scratch(settings: Settings, given: &Given<'_>) -> Result<Settings, String> {
+    Ok(settings.scratch_database(match given.value.to_ascii_lowercase().as_str() {
+        "create" => ScratchDatabase::Create,
+        "never" => ScratchDatabase::Never,
+        url if url.contains(':') => ScratchDatabase::Url(given.value.to_owned()),
+        _ => return Err("is no URL".to_owned()),
+    }))
+}
+
 fn history_table(settings: Settings, given: &Given<'_>) -> Result<Settings, String> {
     settings.history_table(given.value).map_err(|_| "cannot name a table".to_owned())
 }
@@ -198,6 +209,9 @@ mod tests {
             ("VALIDATE_SCHEMA", "No", none()),
             ("ALLOW_DOWNGRADE", "true", none().allow_downgrade(AllowDowngrade::RollBack)),
             ("ALLOW_DOWNGRADE", "off", none()),
+            ("SCRATCH_URL", "Never", none().scratch_database(ScratchDatabase::Never)),
+            ("SCRATCH_URL", "create", none().scratch_database(ScratchDatabase::Create)),
+            ("SCRATCH_URL", "sqlite:A", none().scratch_database(ScratchDatabase::Url("sqlite:A".to_owned()))),
             ("MIGRATION_TIMEOUT", "5m", none().timeout(seconds(300))),
             ("MIGRATION_TIMEOUT", "30", none().timeout(seconds(30))),
             ("LOCK_TIMEOUT", "1500ms", none().lock_timeout(Duration::from_millis(1500))),

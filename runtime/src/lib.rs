@@ -57,6 +57,7 @@ mod from_include_dir;
 mod migrator;
 mod progress;
 mod ready;
+mod scratch;
 mod settings;
 mod stopper;
 mod table_sizes;
@@ -78,6 +79,7 @@ mod validation;
 
 // Read, decide, act.
 mod backoff;
+mod catalogue;
 mod doubt;
 mod downgrade;
 mod engine;
@@ -114,6 +116,7 @@ pub use progress::Progress;
 pub use ready::{Readiness, ensure_ready};
 pub use report::{Action, Failed, Outcome, Report, StepReport};
 pub use runner::{Runner, Work};
+pub use scratch::ScratchDatabase;
 pub use settings::{AllowDowngrade, AutoMigrate, Missing, Newer, OutOfOrder, Settings, ValidateSchema};
 pub use status::{MigrationStatus, Standing, Status};
 pub use stopper::Stopper;

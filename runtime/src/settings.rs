@@ -6,6 +6,7 @@ use std::time::Duration;
 use crate::backup::Backup;
 use crate::environment;
 use crate::error::Result;
+use crate::scratch::ScratchDatabase;
 use crate::table_name::TableName;
 
 /// What to do when a pending migration is older than the last applied one.
@@ -115,7 +116,9 @@ pub enum ValidateSchema {
     Off,
     /// As [`Migrator::validate`](crate::Migrator::validate) does, also when all was up to date; what is wrong is an error
     /// ([`ErrorKind::Invalid`](crate::ErrorKind::Invalid)). It costs a request for the history with its scripts, and
-    /// one for each verify script.
+    /// one for each verify script. The schema is compared on SQLite, and elsewhere where
+    /// [`Migrator::scratch_database`](crate::Migrator::scratch_database) has said where that may be done: a start of
+    /// ten instances would create ten databases.
     On,
 }
 
@@ -147,6 +150,8 @@ pub struct Settings {
     pub(crate) forbidden_by: Option<String>,
     pub(crate) validate_schema: ValidateSchema,
     pub(crate) allow_downgrade: AllowDowngrade,
+    /// `None` where nobody has said anything.
+    pub(crate) scratch: Option<ScratchDatabase>,
     pub(crate) history_table: TableName,
     /// How long to wait for another runner, or for a table that a statement needs.
     pub(crate) lock_timeout: Duration,
@@ -170,6 +175,7 @@ impl Default for Settings {
             forbidden_by: None,
             validate_schema: ValidateSchema::default(),
             allow_downgrade: AllowDowngrade::default(),
+            scratch: None,
             history_table: TableName::default(),
             lock_timeout: Duration::from_secs(300),
             lease: Duration::from_secs(30),
@@ -191,6 +197,7 @@ impl Settings {
     /// | `…_AUTO_MIGRATE` | `true`, `false` (`1`, `0`, `yes`, `no`, `on`, `off`) | `true` |
     /// | `…_VALIDATE_SCHEMA` | the same | `false` |
     /// | `…_ALLOW_DOWNGRADE` | the same | `false` |
+    /// | `…_SCRATCH_URL` | `create`, `never`, or the URL of an empty database | `create` |
     /// | `…_MIGRATION_TIMEOUT` | a time: `30s`, `5m`, `1500ms`, `1h`; a number alone is seconds | none |
     /// | `…_LOCK_TIMEOUT` | a time | `5m` |
     /// | `…_LEASE` | a time | `30s` |
@@ -259,6 +266,12 @@ impl Settings {
     /// See [`Migrator::allow_downgrade`](crate::Migrator::allow_downgrade).
     pub fn allow_downgrade(mut self, allow: AllowDowngrade) -> Self {
         self.allow_downgrade = allow;
+        self
+    }
+
+    /// See [`Migrator::scratch_database`](crate::Migrator::scratch_database).
+    pub fn scratch_database(mut self, scratch: ScratchDatabase) -> Self {
+        self.scratch = Some(scratch);
         self
     }
 

@@ -13,6 +13,7 @@ use std::time::Duration;
 use whimbrel_core::{Dialect, Script, Version};
 
 use crate::backup::{Note, Right, Source};
+use crate::catalogue::model::Catalogue;
 use crate::database_error::DatabaseError;
 use crate::doubt::{self, Thing};
 use crate::error::{Error, Result};
@@ -22,6 +23,7 @@ use crate::identity::Identity;
 use crate::plan::Step;
 use crate::rewrite::Rewrite;
 use crate::runner::Runner;
+use crate::scratch::Scratch;
 use crate::settings::Settings;
 use crate::stopper::Observer;
 
@@ -101,6 +103,22 @@ pub(crate) trait Driver: Send {
 
     /// Asks the queries of a verify script; the first that finds nothing, or fails.
     fn verify<'a>(&'a mut self, script: &'a Script, settings: &'a Settings) -> Answer<'a, Result<Option<Failure>>>;
+
+    /// The schema as the database tells it, without our own tables.
+    fn catalogue(&mut self) -> Answer<'_, Result<Catalogue>>;
+
+    /// An empty database of the same server that nobody else has; why not otherwise, as a sentence.
+    fn scratch(&mut self) -> Answer<'_, Result<Scratch, String>>;
+
+    /// The names of databases that a statement could reach by qualifying what it names.
+    fn neighbours(&mut self) -> Answer<'_, Result<Vec<String>>> {
+        Box::pin(std::future::ready(Ok(Vec::new())))
+    }
+
+    /// Drops everything in a database that was empty before.
+    fn empty(&mut self) -> Answer<'_, Result<()>> {
+        Box::pin(std::future::ready(Ok(())))
+    }
 
     /// Compares the schema with what these scripts make; where the schema is not understood, nothing is.
     fn compare<'a>(&'a mut self, _: &'a [(Version, Cow<'a, Script>)]) -> Answer<'a, Result<Compared>> {

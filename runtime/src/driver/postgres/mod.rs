@@ -5,6 +5,7 @@
 mod answer;
 mod backup;
 mod batch;
+mod catalogue;
 mod heart;
 mod holders;
 mod link;
@@ -13,6 +14,7 @@ mod pooler;
 mod record;
 mod request;
 mod right;
+mod scratch;
 mod sizes;
 
 use std::time::Duration;
@@ -20,6 +22,7 @@ use std::time::Duration;
 use whimbrel_core::{Dialect, Script};
 
 use crate::backup::{Note, Right, Source};
+use crate::catalogue::model::Catalogue;
 use crate::database::{Database, sealed};
 use crate::database_error::DatabaseError;
 use crate::doubt::{self, Thing};
@@ -32,6 +35,7 @@ use crate::events::Event;
 use crate::history::{Entry, Head, History};
 use crate::identity::Identity;
 use crate::runner::Runner;
+use crate::scratch::Scratch;
 use crate::settings::{Settings, whole_millis};
 use crate::table_name::{TableName, Tables};
 
@@ -199,6 +203,34 @@ impl Driver for Postgres<'_> {
         })
     }
 
+    fn catalogue(&mut self) -> Answer<'_, Result<Catalogue>> {
+        Box::pin(async move {
+            self.link.refuse_transaction(&self.tables).await?;
+            match self.link.send(catalogue::queries(), ALL).await {
+                Ok(answer) => {
+                    let mut catalogue = catalogue::catalogue(answer.rows);
+                    catalogue.forget(&self.tables.in_catalogue(SCHEMA));
+                    Ok(catalogue)
+                }
+                Err(fault) => {
+                    self.link.roll_back().await;
+                    Err(unread(fault, &self.tables))
+                }
+            }
+        })
+    }
+
+    fn scratch(&mut self) -> Answer<'_, Result<Scratch, String>> {
+        Box::pin(scratch::create(&mut self.link, &self.tables))
+    }
+
+    fn empty(&mut self) -> Answer<'_, Result<()>> {
+        Box::pin(async move {
+            let emptied = self.link.send(catalogue::EMPTY.to_owned(), NONE).await;
+            emptied.map(drop).map_err(|fault| unread(fault, &self.tables))
+        })
+    }
+
     fn release(&mut self) -> Answer<'_, ()> {
         Box::pin(self.link.release())
     }
@@ -297,6 +329,16 @@ impl Postgres<'_> {
             return Ok(Some(failure));
         }
         Ok(None)
+    }
+}
+
+/// The catalogue could not be read, or not be emptied: no fault of the history's.
+fn unread(fault: Fault, tables: &Tables) -> Error {
+    match fault {
+        Fault::Database { error, .. } => {
+            Error::new(ErrorKind::Refused, "the catalogue of the database cannot be read").source(error.cause)
+        }
+        fault => fault.into_error(tables),
     }
 }
 

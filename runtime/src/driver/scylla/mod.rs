@@ -220,6 +220,14 @@ impl Driver for Scylla<'_> {
         })
     }
 
+    fn catalogue(&mut self) -> Answer<'_, Result<crate::catalogue::model::Catalogue>> {
+        Box::pin(async { Ok(Default::default()) })
+    }
+
+    fn scratch(&mut self) -> Answer<'_, Result<crate::scratch::Scratch, String>> {
+        Box::pin(async { Err("not yet".to_owned()) })
+    }
+
     fn release(&mut self) -> Answer<'_, ()> {
         Box::pin(std::future::ready(()))
     }

@@ -4,6 +4,7 @@ mod answer;
 mod backup;
 mod batch;
 mod begun;
+mod catalogue;
 mod deadline;
 mod entry;
 mod foreign_keys;
@@ -21,6 +22,7 @@ use whimbrel_core::{Dialect, Script};
 
 use crate::backoff::Backoff;
 use crate::backup::{Note, Right, Source};
+use crate::catalogue::model::Catalogue;
 use crate::database::{Database, sealed};
 use crate::doubt::{self, Thing};
 use crate::driver::completed::{ALL, NONE};
@@ -31,6 +33,7 @@ use crate::events::Event;
 use crate::history::{Entry, Head, History, Holder};
 use crate::literal::literal;
 use crate::plan::{Mode, Step};
+use crate::scratch::Scratch;
 use crate::settings::Settings;
 use crate::table_name::{TableName, Tables};
 
@@ -193,6 +196,24 @@ impl Driver for Sqlite<'_> {
                     return Err(fault.into_error(&self.tables));
                 }
             }
+        })
+    }
+
+    fn catalogue(&mut self) -> Answer<'_, Result<Catalogue>> {
+        Box::pin(async move {
+            let read = self.link.read(catalogue::QUERIES.to_owned()).await;
+            let rows = read.map_err(|fault| fault.into_error(&self.tables))?.rows;
+            let mut catalogue = catalogue::catalogue(rows);
+            catalogue.forget(&self.tables.in_catalogue(SCHEMA));
+            Ok(catalogue)
+        })
+    }
+
+    /// In memory: nothing is left of it.
+    fn scratch(&mut self) -> Answer<'_, Result<Scratch, String>> {
+        Box::pin(async move {
+            let driver = Sqlite::new(Link::of_options(self.link.in_memory())).map_err(|error| error.to_string())?;
+            Ok(Scratch { driver: Box::new(driver), made: None, leftovers: Vec::new() })
         })
     }
 

@@ -3,6 +3,7 @@
 mod applying;
 mod backup;
 mod bad_input;
+mod drift;
 mod events;
 mod health;
 mod logs;
