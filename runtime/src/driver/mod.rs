@@ -17,6 +17,7 @@ use crate::events::Event;
 use crate::history::{Entry, Head, History};
 use crate::identity::Identity;
 use crate::plan::Step;
+use crate::reset::{Reset, Whereabouts, Wipe};
 use crate::rewrite::Rewrite;
 use crate::runner::Runner;
 use crate::settings::Settings;
@@ -101,6 +102,12 @@ pub(crate) trait Driver: Send {
     fn compare<'a>(&'a mut self, _: &'a [(Version, Cow<'a, Script>)]) -> Answer<'a, Result<Compared>> {
         Box::pin(std::future::ready(Ok(Compared::default())))
     }
+
+    /// Where the database is, and what it is called.
+    fn whereabouts(&mut self) -> Answer<'_, Result<Whereabouts>>;
+
+    /// Drops what it is told, each by itself, and our tables, unless somebody is at work.
+    fn wipe<'a>(&'a mut self, wipe: Wipe<'a>) -> Answer<'a, Result<Reset, Stop>>;
 
     /// Gives back what it holds, in a good state.
     fn release(&mut self) -> Answer<'_, ()>;

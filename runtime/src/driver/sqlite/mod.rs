@@ -11,6 +11,7 @@ mod outside;
 mod patience;
 mod pragma;
 mod sent;
+mod wipe;
 
 use std::time::Duration;
 
@@ -27,6 +28,7 @@ use crate::events::Event;
 use crate::history::{Entry, Head, History, Holder};
 use crate::literal::literal;
 use crate::plan::{Mode, Step};
+use crate::reset::{Reset, Whereabouts, Wipe};
 use crate::settings::Settings;
 use crate::table_name::{TableName, Tables};
 
@@ -159,6 +161,14 @@ impl Driver for Sqlite<'_> {
 
     fn verify<'a>(&'a mut self, script: &'a Script, settings: &'a Settings) -> Answer<'a, Result<Option<Failure>>> {
         Box::pin(self.ask_queries(script, settings))
+    }
+
+    fn whereabouts(&mut self) -> Answer<'_, Result<Whereabouts>> {
+        Box::pin(wipe::whereabouts(&mut self.link, &self.tables))
+    }
+
+    fn wipe<'a>(&'a mut self, wipe: Wipe<'a>) -> Answer<'a, Result<Reset, Stop>> {
+        Box::pin(wipe::run(&mut self.link, &self.tables, wipe))
     }
 
     fn release(&mut self) -> Answer<'_, ()> {
