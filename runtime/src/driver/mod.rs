@@ -21,6 +21,7 @@ use crate::events::Event;
 use crate::history::{Entry, Head, History};
 use crate::identity::Identity;
 use crate::plan::Step;
+use crate::reset::{Reset, Whereabouts, Wipe};
 use crate::rewrite::Rewrite;
 use crate::runner::Runner;
 use crate::scratch::Scratch;
@@ -149,6 +150,12 @@ pub(crate) trait Driver: Send {
 
     /// Records a backup in the events, in tables that are made where they are missing.
     fn record_backup<'a>(&'a mut self, note: Note<'a>) -> Answer<'a, Result<()>>;
+
+    /// Where the database is, and what it is called.
+    fn whereabouts(&mut self) -> Answer<'_, Result<Whereabouts>>;
+
+    /// Drops what it is told, each by itself, and our tables, unless somebody is at work.
+    fn wipe<'a>(&'a mut self, wipe: Wipe<'a>) -> Answer<'a, Result<Reset, Stop>>;
 
     /// Gives back what it holds, in a good state.
     fn release(&mut self) -> Answer<'_, ()>;

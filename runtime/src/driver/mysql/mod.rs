@@ -17,6 +17,7 @@ mod scratch;
 mod sizes;
 mod statement;
 mod step;
+mod wipe;
 
 use std::time::Duration;
 
@@ -32,6 +33,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::events::Event;
 use crate::history::{Entry, Head, History};
 use crate::identity::Identity;
+use crate::reset::{Reset, Whereabouts, Wipe};
 use crate::runner::Runner;
 use crate::scratch::Scratch;
 use crate::settings::Settings;
@@ -198,6 +200,17 @@ impl Driver for Mysql<'_> {
             let drops = schema::drops(&self.whole_catalogue().await?);
             self.link.send(drops, NONE).await.map(drop).map_err(|fault| unread(fault, &self.tables))
         })
+    }
+
+    fn whereabouts(&mut self) -> Answer<'_, Result<Whereabouts>> {
+        Box::pin(async move {
+            self.meet().await?;
+            wipe::whereabouts(&mut self.link, &self.tables).await
+        })
+    }
+
+    fn wipe<'a>(&'a mut self, wipe: Wipe<'a>) -> Answer<'a, Result<Reset, Stop>> {
+        Box::pin(wipe::run(&mut self.link, &self.tables, wipe))
     }
 
     fn release(&mut self) -> Answer<'_, ()> {

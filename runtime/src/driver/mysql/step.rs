@@ -106,7 +106,7 @@ pub(crate) async fn rewrite(link: &mut Link<'_>, tables: &Tables, rewriting: Rew
 }
 
 /// Takes the lock on the connection that executes, and keeps what the session has set.
-async fn lock(link: &mut Link<'_>, tables: &Tables, claim: Option<String>) -> Result<(), Stop> {
+pub(crate) async fn lock(link: &mut Link<'_>, tables: &Tables, claim: Option<String>) -> Result<(), Stop> {
     let lock = request::lock_name(tables);
     link.set_leftovers(Some(format!("{};\nDO RELEASE_LOCK({lock})", request::CLEANUP)));
     let mut sql = format!(
@@ -139,7 +139,7 @@ async fn lock(link: &mut Link<'_>, tables: &Tables, claim: Option<String>) -> Re
 
 /// Removes our row, gives the session back, and then the lock, which no trouble with the row keeps: a broken connection
 /// has none of them any more.
-async fn unlock(link: &mut Link<'_>, tables: &Tables) {
+pub(crate) async fn unlock(link: &mut Link<'_>, tables: &Tables) {
     let _ = link.send(format!("{};\n{}", request::CLEANUP, right::remove(tables)), NONE).await;
     link.restore().await;
     let _ = link.send(format!("ROLLBACK;\nDO RELEASE_LOCK({})", request::lock_name(tables)), NONE).await;

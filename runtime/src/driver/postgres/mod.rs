@@ -16,6 +16,7 @@ mod request;
 mod right;
 mod scratch;
 mod sizes;
+mod wipe;
 
 use std::time::Duration;
 
@@ -34,6 +35,7 @@ use crate::error::{Error, ErrorKind, Passing, Result};
 use crate::events::Event;
 use crate::history::{Entry, Head, History};
 use crate::identity::Identity;
+use crate::reset::{Reset, Whereabouts, Wipe};
 use crate::runner::Runner;
 use crate::scratch::Scratch;
 use crate::settings::{Settings, whole_millis};
@@ -229,6 +231,14 @@ impl Driver for Postgres<'_> {
             let emptied = self.link.send(catalogue::EMPTY.to_owned(), NONE).await;
             emptied.map(drop).map_err(|fault| unread(fault, &self.tables))
         })
+    }
+
+    fn whereabouts(&mut self) -> Answer<'_, Result<Whereabouts>> {
+        Box::pin(wipe::whereabouts(&mut self.link, &self.tables))
+    }
+
+    fn wipe<'a>(&'a mut self, wipe: Wipe<'a>) -> Answer<'a, Result<Reset, Stop>> {
+        Box::pin(wipe::run(&mut self.link, &self.tables, wipe))
     }
 
     fn release(&mut self) -> Answer<'_, ()> {

@@ -22,6 +22,7 @@ mod table;
 #[cfg_attr(not(feature = "scylla-tls"), path = "no_tls.rs")]
 mod tls;
 mod url;
+mod wipe;
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -52,6 +53,7 @@ use crate::events::Event;
 use crate::history::{Entry, Head, History, Holder};
 use crate::identity::Identity;
 use crate::report::Action;
+use crate::reset::{Reset, Whereabouts, Wipe};
 use crate::runner::{Runner, Work};
 use crate::settings::Settings;
 use crate::table_name::TableName;
@@ -226,6 +228,21 @@ impl Driver for Scylla<'_> {
 
     fn scratch(&mut self) -> Answer<'_, Result<crate::scratch::Scratch, String>> {
         Box::pin(async { Err("not yet".to_owned()) })
+    }
+
+    fn whereabouts(&mut self) -> Answer<'_, Result<Whereabouts>> {
+        Box::pin(async move {
+            let (client, table) = self.link.meet().await?;
+            Ok(wipe::whereabouts(client, table))
+        })
+    }
+
+    fn wipe<'a>(&'a mut self, wipe: Wipe<'a>) -> Answer<'a, Result<Reset, Stop>> {
+        Box::pin(async move {
+            let (seen, cluster) = (self.seen.clone(), self.link.cluster.clone());
+            let (client, table) = self.link.meet().await.map_err(Stop::Broken)?;
+            wipe::run((client, table), &seen, &cluster, wipe).await
+        })
     }
 
     fn release(&mut self) -> Answer<'_, ()> {

@@ -14,6 +14,7 @@ mod patience;
 mod pragma;
 mod sent;
 mod sizes;
+mod wipe;
 
 use std::path::Path;
 use std::time::Duration;
@@ -33,6 +34,7 @@ use crate::events::Event;
 use crate::history::{Entry, Head, History, Holder};
 use crate::literal::literal;
 use crate::plan::{Mode, Step};
+use crate::reset::{Reset, Whereabouts, Wipe};
 use crate::scratch::Scratch;
 use crate::settings::Settings;
 use crate::table_name::{TableName, Tables};
@@ -215,6 +217,14 @@ impl Driver for Sqlite<'_> {
             let driver = Sqlite::new(Link::of_options(self.link.in_memory())).map_err(|error| error.to_string())?;
             Ok(Scratch { driver: Box::new(driver), made: None, leftovers: Vec::new() })
         })
+    }
+
+    fn whereabouts(&mut self) -> Answer<'_, Result<Whereabouts>> {
+        Box::pin(wipe::whereabouts(&mut self.link, &self.tables))
+    }
+
+    fn wipe<'a>(&'a mut self, wipe: Wipe<'a>) -> Answer<'a, Result<Reset, Stop>> {
+        Box::pin(wipe::run(&mut self.link, &self.tables, wipe))
     }
 
     fn release(&mut self) -> Answer<'_, ()> {

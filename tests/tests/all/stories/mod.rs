@@ -12,6 +12,7 @@ mod readiness;
 mod reading;
 mod refusals;
 mod requests;
+mod resetting;
 mod resolving;
 mod right;
 mod rolling_back;

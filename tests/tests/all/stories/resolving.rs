@@ -174,7 +174,7 @@ async fn nothing_is_resolved_while_somebody_is_at_work(world: World) {
 }
 
 /// The right, held by a session that has a history already.
-async fn holds(world: &World) -> tokio::sync::oneshot::Sender<()> {
+pub(crate) async fn holds(world: &World) -> tokio::sync::oneshot::Sender<()> {
     let World::Postgres(_, database) = world else { unreachable!() };
     let mut connection = database.connect().await;
     let digest = whimbrel_core::Digest::of(&[b"whimbrel", br#""public"."whimbrel_history""#]);
