@@ -9,7 +9,8 @@ use whimbrel_core::nearest::nearest_within;
 use crate::backup::Backup;
 use crate::error::{Error, ErrorKind, Result};
 use crate::refusal;
-use crate::settings::{Missing, Newer, OutOfOrder, Settings, ValidateSchema};
+use crate::scratch::ScratchDatabase;
+use crate::settings::{AllowDowngrade, Missing, Newer, OutOfOrder, Settings, ValidateSchema};
 
 /// A variable without its prefix, what it takes, and what it sets. `Err` says why the value is none; only times, policies
 /// and switches are repeated there, since anything else may be a secret that stands in the wrong variable.
@@ -29,9 +30,11 @@ const SWITCH: &str = "`true` or `false`";
 const TIME: &str = "a time, such as `30s`, `5m` or `1500ms`";
 const POLICY: &str = "`refuse` or `allow`";
 
-const VARIABLES: [Variable; 13] = [
+const VARIABLES: [Variable; 15] = [
     Variable { name: "AUTO_MIGRATE", takes: SWITCH, set: auto_migrate },
     Variable { name: "VALIDATE_SCHEMA", takes: SWITCH, set: validate_schema },
+    Variable { name: "ALLOW_DOWNGRADE", takes: SWITCH, set: allow_downgrade },
+    Variable { name: "SCRATCH_URL", takes: "`create`, `never`, or the URL of an empty database", set: scratch },
     Variable { name: "MIGRATION_TIMEOUT", takes: TIME, set: |to, it| Ok(to.timeout(time(it)?)) },
     Variable { name: "LOCK_TIMEOUT", takes: TIME, set: |to, it| Ok(to.lock_timeout(time(it)?)) },
     Variable { name: "LEASE", takes: TIME, set: |to, it| Ok(to.lease(time(it)?)) },
@@ -107,6 +110,22 @@ fn validate_schema(settings: Settings, given: &Given<'_>) -> Result<Settings, St
     Ok(settings.validate_schema(match switch(given)? {
         Switch::On => ValidateSchema::On,
         Switch::Off => ValidateSchema::Off,
+    }))
+}
+
+fn allow_downgrade(settings: Settings, given: &Given<'_>) -> Result<Settings, String> {
+    Ok(settings.allow_downgrade(match switch(given)? {
+        Switch::On => AllowDowngrade::RollBack,
+        Switch::Off => AllowDowngrade::Refuse,
+    }))
+}
+
+fn scratch(settings: Settings, given: &Given<'_>) -> Result<Settings, String> {
+    Ok(settings.scratch_database(match given.value.to_ascii_lowercase().as_str() {
+        "create" => ScratchDatabase::Create,
+        "never" => ScratchDatabase::Never,
+        url if url.contains(':') => ScratchDatabase::Url(given.value.to_owned()),
+        _ => return Err("is no URL".to_owned()),
     }))
 }
 
@@ -188,6 +207,11 @@ mod tests {
             ("AUTO_MIGRATE", "1", none()),
             ("VALIDATE_SCHEMA", "TRUE", none().validate_schema(ValidateSchema::On)),
             ("VALIDATE_SCHEMA", "No", none()),
+            ("ALLOW_DOWNGRADE", "true", none().allow_downgrade(AllowDowngrade::RollBack)),
+            ("ALLOW_DOWNGRADE", "off", none()),
+            ("SCRATCH_URL", "Never", none().scratch_database(ScratchDatabase::Never)),
+            ("SCRATCH_URL", "create", none().scratch_database(ScratchDatabase::Create)),
+            ("SCRATCH_URL", "sqlite:A", none().scratch_database(ScratchDatabase::Url("sqlite:A".to_owned()))),
             ("MIGRATION_TIMEOUT", "5m", none().timeout(seconds(300))),
             ("MIGRATION_TIMEOUT", "30", none().timeout(seconds(30))),
             ("LOCK_TIMEOUT", "1500ms", none().lock_timeout(Duration::from_millis(1500))),
@@ -209,6 +233,25 @@ mod tests {
         let names: Vec<&str> = VARIABLES.iter().map(|variable| variable.name).collect();
         let documented = include_str!("settings.rs");
         assert!(names.iter().all(|name| documented.contains(&format!("`…_{name}`"))), "{names:?}");
+    }
+
+    #[test]
+    fn a_cluster_has_variables_of_its_own_name() {
+        let read = Settings::default().with_variables(
+            "SCYLLADB",
+            [
+                ("SCYLLADB_AUTO_MIGRATE", "true"),
+                ("SCYLLADB_MIGRATION_TIMEOUT", "300s"),
+                ("SCYLLADB_VALIDATE_SCHEMA", "true"),
+                ("SCYLLADB_ALLOW_DOWNGRADE", "true"),
+            ],
+        );
+        let expected = Settings::default()
+            .auto_migrate(AutoMigrate::On)
+            .timeout(Duration::from_secs(300))
+            .validate_schema(ValidateSchema::On)
+            .allow_downgrade(AllowDowngrade::RollBack);
+        assert_eq!(read.unwrap(), expected);
     }
 
     #[test]

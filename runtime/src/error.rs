@@ -98,6 +98,8 @@ pub enum ErrorKind {
     Locked,
     /// The run took longer than it may.
     Timeout,
+    /// The run was asked to stop ([`Stopper::stop`](crate::Stopper::stop)), and did at a safe point: the next one goes on there.
+    Stopped,
     /// A migration that should be rolled back has no down script.
     NoWayBack,
     /// What was asked for cannot be done: the sentence says why.
@@ -131,6 +133,7 @@ impl ErrorKind {
             Self::InDoubt => "in_doubt",
             Self::Locked => "locked",
             Self::Timeout => "timeout",
+            Self::Stopped => "stopped",
             Self::NoWayBack => "no_way_back",
             Self::Refused => "refused",
             Self::Backup => "backup",

@@ -40,7 +40,15 @@ pub enum Outcome {
     Done,
     /// It failed.
     Failed(Box<Failed>),
-    /// A step before it failed.
+    /// It stopped between two statements, as it was asked to; what is done stays, and the next run goes on.
+    #[non_exhaustive]
+    Stopped {
+        /// How many of its statements are done.
+        done: usize,
+        /// How many it has.
+        statements: usize,
+    },
+    /// A step before it failed, or the run was asked to stop.
     NotRun,
 }
 
@@ -115,6 +123,8 @@ pub struct Report {
     pub(crate) versions: BTreeSet<Version>,
     pub(crate) duration: Duration,
     pub(crate) waited: Duration,
+    /// Runners whose right it has taken, since they were silent.
+    pub(crate) taken_over: Vec<String>,
     pub(crate) backup: Option<BackupReport>,
 }
 
@@ -216,6 +226,9 @@ impl fmt::Display for Report {
                     }
                     write!(f, "{took:>8}")?;
                 }
+                Outcome::Stopped { done, statements } => {
+                    write!(f, "stopped after {done} of {}, which stay", count(*statements, "statement"))?;
+                }
                 Outcome::NotRun => f.write_str("not run")?,
                 Outcome::Failed(failed) => write_failed(f, failed)?,
             }
@@ -245,12 +258,13 @@ pub(crate) fn migrations(number: usize) -> String {
 }
 
 /// `1 row`, `3 rows`.
-pub(crate) fn count(number: usize, what: &str) -> String {
+pub fn count(number: usize, what: &str) -> String {
     format!("{number} {what}{}", if number == 1 { "" } else { "s" })
 }
 
 /// A time as people say it: `12 ms`, `1.3 s`, `4 min 10 s`.
-pub(crate) struct Took(pub(crate) Duration);
+#[derive(Debug, Clone, Copy)]
+pub struct Took(pub Duration);
 
 impl fmt::Display for Took {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -3,11 +3,13 @@
 use whimbrel_core::Dialect;
 
 use crate::backup::Note;
-use crate::driver::{Detail, Failure, Resolution};
+use crate::driver::{Detail, Failure, Resolution, Rewriting};
+use crate::events;
 use crate::history::COLUMNS;
 use crate::identity::Identity;
 use crate::literal::literal;
 use crate::plan::{Mode, Step};
+use crate::rewrite::{Place, Value};
 use crate::table_name::Tables;
 
 /// How a dialect says what the statements below need.
@@ -177,6 +179,17 @@ impl Tongue {
         )
     }
 
+    /// Selects [`events::COLUMNS`] as text, the last one first.
+    pub(crate) fn select_events(&self, tables: &Tables, limit: Option<usize>) -> String {
+        let column = |name: &&str| match *name {
+            "at" => self.shown_time.replace("{}", name),
+            name => format!("CAST(e.{name} AS {})", self.cast),
+        };
+        let columns: Vec<String> = events::COLUMNS.iter().map(column).collect();
+        let limit = limit.map_or_else(String::new, |limit| format!(" LIMIT {limit}"));
+        format!("SELECT {} FROM {} AS e ORDER BY e.id DESC{limit}", columns.join(", "), tables.events)
+    }
+
     /// The number of the last event.
     pub(crate) fn last_event(&self, tables: &Tables) -> String {
         format!("SELECT CAST(coalesce(max(id), 0) AS {}) FROM {}", self.cast, tables.events)
@@ -291,6 +304,33 @@ impl Tongue {
              WHERE version = {key} AND state IN ('running', 'failed') AND {column} = {was}",
             tables.history
         )
+    }
+
+    /// Changes entries as a person says, a statement each, and then the event, whose number asserts that nothing has
+    /// happened since they were read.
+    pub(crate) fn rewrite(&self, tables: &Tables, rewriting: &Rewriting<'_>) -> (Vec<String>, String) {
+        let Rewriting { rewrite, history, identity } = rewriting;
+        let value = |value: &Value| match value {
+            Value::Text(text) => literal(self.dialect, text.as_deref()),
+            Value::Number(number) => number.to_string(),
+            Value::Null => "NULL".to_owned(),
+            Value::Now => self.now.to_owned(),
+        };
+        let column = |name: &'static str| if name == "rank" { self.rank } else { name };
+        let changes = rewrite.changes.iter().map(|change| {
+            let key = literal(self.dialect, &*change.after.key);
+            let set = change.set.iter().map(|(name, to)| (column(name), value(to)));
+            if change.place == Place::Known {
+                let set: Vec<String> = set.map(|(name, to)| format!("{name} = {to}")).collect();
+                return format!("UPDATE {} SET {} WHERE version = {key}", tables.history, set.join(", "));
+            }
+            let (names, values): (Vec<&str>, Vec<String>) = set.unzip();
+            let (names, values) = (names.join(", "), values.join(", "));
+            format!("INSERT INTO {} (version, {names}) VALUES ({key}, {values})", tables.history)
+        });
+        let told = (rewrite.what, Some(&*rewrite.why));
+        let (insert, values) = self.event(tables, &rewrite.key, identity, told);
+        (changes.collect(), format!("{insert} SELECT {values}, {}, NULL", history.last_event + 1))
     }
 
     /// Completes the entry of a step.

@@ -40,6 +40,7 @@ impl Serialize for StepReport {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let (outcome, failed) = match &self.outcome {
             Outcome::Done => ("done", None),
+            Outcome::Stopped { .. } => ("stopped", None),
             Outcome::NotRun => ("not_run", None),
             Outcome::Failed(failed) => ("failed", Some(failed)),
         };

@@ -13,6 +13,7 @@ mod databases;
 mod demonstration;
 mod directories;
 mod killed;
+mod locks;
 mod mysql_cases;
 mod mysql_scripts;
 mod mysql_sessions;

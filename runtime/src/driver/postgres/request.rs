@@ -10,7 +10,7 @@ use crate::driver::postgres::link::Link;
 use crate::driver::postgres::pooler::IS_DIRECT;
 use crate::driver::postgres::right::is_lock;
 use crate::driver::request::Request;
-use crate::driver::{Batch, Detail, Failure, Part, Resolution};
+use crate::driver::{Batch, Detail, Failure, Part, Resolution, Rewriting};
 use crate::literal::literal;
 use crate::plan::{Mode, Step, drops_border};
 use crate::report::Action;
@@ -297,6 +297,19 @@ pub(crate) fn resolve(tables: &Tables, resolution: &Resolution<'_>) -> String {
     )
 }
 
+/// Changes entries as a person says, as nobody but who holds the lock may, and only while nothing has happened.
+pub(crate) fn rewrite(tables: &Tables, rewriting: &Rewriting<'_>) -> String {
+    let (changes, event) = TONGUE.rewrite(tables, rewriting);
+    format!(
+        "BEGIN;\nSET LOCAL lock_timeout = 2000;\nSELECT 1/(pg_try_advisory_xact_lock({}))::int;\n\
+         SELECT 1/((SELECT coalesce(max(id), 0) FROM {}) = {})::int;\n{};\n{event};\nCOMMIT",
+        tables.key,
+        tables.events,
+        rewriting.history.last_event,
+        changes.join(";\n"),
+    )
+}
+
 /// Records a failure in a transaction of its own, flushed before anything is reported.
 pub(crate) fn failure(
     tables: &Tables,
@@ -319,7 +332,7 @@ pub(crate) fn failure(
     } else if step.mode == Mode::Outside {
         let _ = writeln!(sql, "{};", TONGUE.fail_rollback(tables, step, failure, &cause));
     }
-    let (insert, values) = TONGUE.event(tables, &step.key, batch.identity, ("failed", Some(&cause)));
+    let (insert, values) = TONGUE.event(tables, &step.key, batch.identity, (failure.event(), Some(&cause)));
     let next = format!("(SELECT coalesce(max(id), 0) + 1 FROM {})", tables.events);
     let _ = writeln!(sql, "{insert} SELECT {values}, {next}, NULL;\nCOMMIT;");
     sql

@@ -387,19 +387,19 @@ pub(crate) async fn take_over(
     }
 }
 
-/// Settles an entry, unless somebody has the right or anything has happened since the history was read.
+/// Writes rows, the static columns that belong to them, and the event of it, unless somebody has the right or anything has
+/// happened since the history was read.
 pub(crate) async fn settle(
     (client, table): (&Client<'_>, &Table),
     seen: &Seen,
     identity: &Identity,
-    (key, why): (&str, &str),
-    set: Set,
+    (what, key, why): (&str, &str, &str),
+    (statics, mut rows): (Set, Vec<String>),
 ) -> Result<(), Denied> {
     let (token, number) = (Uuid::new_v4().to_string(), seen.last_event.unwrap_or(0) + 1);
     let condition = seen.nobody();
-    let statics = Set::default().text("write_id", &*token).number("last_event", number);
-    let event = Event { number, what: "resolved", key, detail: Some(why), took: None };
-    let rows = [record::entry(table, key, set), record::event(table, identity, event)];
+    let statics = statics.text("write_id", &*token).number("last_event", number);
+    rows.push(record::event(table, identity, Event { number, what, key, detail: Some(why), took: None }));
     let text = record::guarded(table, statics, &condition, &rows);
     match write((client, table), &text, &token, Instant::now() + BETWEEN * 50).await {
         Ok(Outcome::Done) => Ok(()),

@@ -62,6 +62,16 @@ impl<'a> Link<'a> {
         Self { source, held: None, patience: None, restore: Vec::new(), deadline: Arc::default() }
     }
 
+    /// A database in memory, with the extensions and collations that its own connections have.
+    pub(crate) fn in_memory(&self) -> SqliteConnectOptions {
+        let options = match &self.source {
+            Source::Pool(pool) => (*pool.connect_options()).clone(),
+            Source::Options(options) => (**options).clone(),
+            Source::Caller(_) => SqliteConnectOptions::new(),
+        };
+        options.filename(":memory:").shared_cache(false).read_only(false).immutable(false)
+    }
+
     /// Sends statements outside a transaction of ours.
     pub(crate) async fn send(&mut self, sql: String, keep: Keep<'_>) -> Result<Completed, Fault> {
         self.send_within(&mut Patience::last(), sql, keep).await

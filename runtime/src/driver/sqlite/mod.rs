@@ -4,6 +4,7 @@ mod answer;
 mod backup;
 mod batch;
 mod begun;
+mod catalogue;
 mod deadline;
 mod entry;
 mod foreign_keys;
@@ -12,6 +13,7 @@ mod outside;
 mod patience;
 mod pragma;
 mod sent;
+mod sizes;
 
 use std::path::Path;
 use std::time::Duration;
@@ -20,15 +22,18 @@ use whimbrel_core::{Dialect, Script};
 
 use crate::backoff::Backoff;
 use crate::backup::{Note, Right, Source};
+use crate::catalogue::model::Catalogue;
 use crate::database::{Database, sealed};
 use crate::doubt::{self, Thing};
 use crate::driver::completed::{ALL, NONE};
 use crate::driver::entry::{Standing, Tongue};
-use crate::driver::{Answer, Batch, Detail, Driver, Ended, Failure, Part, Resolution, Stop};
+use crate::driver::{Answer, Batch, Detail, Driver, Ended, Failure, Part, Resolution, Rewriting, Sizes, Stop};
 use crate::error::{Error, ErrorKind, Result};
+use crate::events::Event;
 use crate::history::{Entry, Head, History, Holder};
 use crate::literal::literal;
 use crate::plan::{Mode, Step};
+use crate::scratch::Scratch;
 use crate::settings::Settings;
 use crate::table_name::{TableName, Tables};
 
@@ -113,6 +118,10 @@ impl Driver for Sqlite<'_> {
         Box::pin(self.read_history(detail))
     }
 
+    fn events(&mut self, limit: Option<usize>) -> Answer<'_, Result<Vec<Event>>> {
+        Box::pin(self.read_events(limit))
+    }
+
     fn transactional<'a>(&'a mut self, batch: Batch<'a>) -> Answer<'a, Ended> {
         Box::pin(async move {
             let ended = batch::run(&mut self.link, &self.tables, batch).await;
@@ -145,8 +154,25 @@ impl Driver for Sqlite<'_> {
         })
     }
 
+    fn rewrite<'a>(&'a mut self, rewriting: Rewriting<'a>) -> Answer<'a, Result<(), Stop>> {
+        Box::pin(async move {
+            match self.write_changes(&rewriting).await {
+                Ok(Some(())) => Ok(()),
+                Ok(None) => Err(Stop::Stale),
+                Err(fault) => Err(fault.before_step(&self.tables)),
+            }
+        })
+    }
+
     fn verify<'a>(&'a mut self, script: &'a Script, settings: &'a Settings) -> Answer<'a, Result<Option<Failure>>> {
         Box::pin(self.ask_queries(script, settings))
+    }
+
+    fn table_sizes<'a>(&'a mut self, names: &'a [String]) -> Answer<'a, Result<Sizes>> {
+        Box::pin(async move {
+            let sizes = sizes::sizes(&mut self.link, names).await;
+            sizes.map_err(|fault| fault.into_error(&self.tables))
+        })
     }
 
     fn backup_right(&mut self) -> Answer<'_, Result<Right>> {
@@ -170,6 +196,24 @@ impl Driver for Sqlite<'_> {
                     return Err(fault.into_error(&self.tables));
                 }
             }
+        })
+    }
+
+    fn catalogue(&mut self) -> Answer<'_, Result<Catalogue>> {
+        Box::pin(async move {
+            let read = self.link.read(catalogue::QUERIES.to_owned()).await;
+            let rows = read.map_err(|fault| fault.into_error(&self.tables))?.rows;
+            let mut catalogue = catalogue::catalogue(rows);
+            catalogue.forget(&self.tables.in_catalogue(SCHEMA));
+            Ok(catalogue)
+        })
+    }
+
+    /// In memory: nothing is left of it.
+    fn scratch(&mut self) -> Answer<'_, Result<Scratch, String>> {
+        Box::pin(async move {
+            let driver = Sqlite::new(Link::of_options(self.link.in_memory())).map_err(|error| error.to_string())?;
+            Ok(Scratch { driver: Box::new(driver), made: None, leftovers: Vec::new() })
         })
     }
 
@@ -210,6 +254,14 @@ impl Sqlite<'_> {
             entries: entries.map_err(|column| self.foreign(&format!("column `{column}` holds no value of ours")))?,
             holder: Holder::Unknown,
         })
+    }
+
+    async fn read_events(&mut self, limit: Option<usize>) -> Result<Vec<Event>> {
+        match self.link.read(TONGUE.select_events(&self.tables, limit)).await {
+            Ok(answer) => Event::from_rows(answer.rows, &self.tables.shown),
+            Err(fault) if fault.is_missing_table() => self.no_history().await.map(|_| Vec::new()),
+            Err(fault) => Err(fault.into_error(&self.tables)),
+        }
     }
 
     /// A table of ours is missing: a fresh database, unless the other one is there.
@@ -264,7 +316,7 @@ impl Sqlite<'_> {
         } else if step.mode == Mode::Outside {
             sql.push(TONGUE.fail_rollback(&self.tables, step, failure, &cause));
         }
-        let (insert, values) = TONGUE.event(&self.tables, &step.key, batch.identity, ("failed", Some(&cause)));
+        let (insert, values) = TONGUE.event(&self.tables, &step.key, batch.identity, (failure.event(), Some(&cause)));
         sql.push(format!("{insert} SELECT {values}, coalesce(max(id), 0) + 1, NULL FROM {}", self.tables.events));
         let mut transaction = self.link.begin().await?;
         transaction.send(sql.join(";\n"), NONE).await?;
@@ -284,6 +336,22 @@ impl Sqlite<'_> {
             return Ok(None);
         }
         begun.send(event, NONE).await?;
+        begun.commit(&mut Patience::once()).await?;
+        Ok(Some(()))
+    }
+
+    /// `None` when somebody was faster.
+    async fn write_changes(&mut self, rewriting: &Rewriting<'_>) -> Result<Option<()>, Fault> {
+        let (changes, event) = TONGUE.rewrite(&self.tables, rewriting);
+        let mut begun = self.link.begin().await?;
+        let seen = begun.send(TONGUE.last_event(&self.tables), ALL).await?.into_value();
+        if seen != Some(rewriting.history.last_event.to_string()) {
+            begun.roll_back().await;
+            return Ok(None);
+        }
+        for sql in changes.into_iter().chain([event]) {
+            begun.send(sql, NONE).await?;
+        }
         begun.commit(&mut Patience::once()).await?;
         Ok(Some(()))
     }
