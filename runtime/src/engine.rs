@@ -121,7 +121,11 @@ impl<'a> Engine<'_, 'a> {
                 observer.tell(&Progress::Planned { plan: &plan, statements });
             }
             self.refuse_shared_session(&plan).await?;
-            match backing_up.next(self, (&plan, &history)).await? {
+            // Nothing is changed before the backup is made: a run that is asked to stop need not make it.
+            let Some(next) = observer.unless_stopped(backing_up.next(self, (&plan, &history))).await else {
+                return Err(stopped(report, None));
+            };
+            match next? {
                 Next::Act => {}
                 Next::LookAgain => {
                     report.backup = backing_up.made().cloned();
