@@ -165,7 +165,8 @@ pub(crate) enum Command {
     /// Tells the history what a person has found of a migration
     Resolve {
         /// The migration's version or name
-        version: String,
+        #[arg(value_name = "VERSION")]
+        migration: String,
         #[command(flatten)]
         found: Found,
         #[command(flatten)]
@@ -174,7 +175,16 @@ pub(crate) enum Command {
     /// Says which version the schema is exactly at, whatever the history says; for those who come from golang-migrate
     Force {
         /// The version that the database is at, or the migration's name
-        version: String,
+        #[arg(value_name = "VERSION")]
+        migration: String,
+        #[command(flatten)]
+        asking: Asking,
+    },
+    /// Development only: drops what the history knows, of SQLite the file; refuses what looks like production
+    Reset {
+        /// Goes on all the same, where the database has this name
+        #[arg(long, value_name = "NAME-OF-DATABASE")]
+        i_know_this_destroys_data: Option<String>,
         #[command(flatten)]
         asking: Asking,
     },
@@ -202,7 +212,8 @@ pub(crate) enum Command {
     /// Records the migrations up to a version as applied, running nothing: an existing database starts here
     Baseline {
         /// The version that the database is at, or the migration's name
-        version: String,
+        #[arg(value_name = "VERSION")]
+        migration: String,
         #[command(flatten)]
         asking: Asking,
     },
@@ -302,4 +313,23 @@ fn dialect(name: &str) -> Result<Dialect, String> {
 fn time(text: &str) -> Result<Duration, String> {
     let seconds = || duration(&format!("{text}s"));
     duration(text).or_else(seconds).ok_or_else(|| "write a time, such as `30s`, `5m` or `1500ms`".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::{CommandFactory as _, Parser};
+
+    use super::*;
+
+    #[derive(Parser)]
+    #[command(version, propagate_version = true)]
+    enum Shop {
+        #[allow(dead_code)]
+        Migrate(Migrate),
+    }
+
+    #[test]
+    fn the_arguments_of_all_commands_fit_together() {
+        Shop::command().debug_assert();
+    }
 }

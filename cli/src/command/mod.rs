@@ -8,6 +8,7 @@ mod health;
 mod history;
 pub(crate) mod plan;
 mod report;
+mod reset;
 mod resolve;
 pub(crate) mod status;
 mod sum;
@@ -48,12 +49,15 @@ async fn answer(context: &Context<'_>, command: Command) -> Result<Answer, Failu
         Command::Events { limit } => events::events(context, limit).await,
         Command::Validate => validate::validate(context).await,
         Command::Health => health::health(context).await,
-        Command::Resolve { version, found, asking } => resolve::resolve(context, (&version, &found), &asking).await,
-        Command::Force { version, asking } => resolve::force(context, &version, &asking).await,
+        Command::Resolve { migration, found, asking } => resolve::resolve(context, (&migration, &found), &asking).await,
+        Command::Force { migration, asking } => resolve::force(context, &migration, &asking).await,
+        Command::Reset { i_know_this_destroys_data, asking } => {
+            reset::reset(context, i_know_this_destroys_data, &asking).await
+        }
         Command::Report { form, output } => report::report(context, form, output).await,
         Command::Check { at } => check::check(context, at),
         Command::Sum { at } => sum::sum(context, at),
-        Command::Baseline { version, asking } => baseline::baseline(context, &version, &asking).await,
+        Command::Baseline { migration, asking } => baseline::baseline(context, &migration, &asking).await,
     }
 }
 
@@ -72,6 +76,7 @@ impl Command {
             Self::Health => "health",
             Self::Resolve { .. } => "resolve",
             Self::Force { .. } => "force",
+            Self::Reset { .. } => "reset",
             Self::Report { .. } => "report",
             Self::Check { .. } => "check",
             Self::Sum { .. } => "sum",
