@@ -4,6 +4,7 @@
 
 mod answer;
 mod batch;
+mod circumstances;
 mod heart;
 mod holders;
 mod link;
@@ -22,7 +23,9 @@ use crate::database::{Database, sealed};
 use crate::database_error::DatabaseError;
 use crate::doubt::{self, Thing};
 use crate::driver::completed::{ALL, NONE};
-use crate::driver::{Answer, Batch, Detail, Driver, Ended, Failure, Part, Resolution, Session, Sizes, Stop, TakeOver};
+use crate::driver::{
+    Answer, Batch, Circumstances, Detail, Driver, Ended, Failure, Part, Resolution, Session, Sizes, Stop, TakeOver,
+};
 use crate::error::{Error, ErrorKind, Passing, Result};
 use crate::events::Event;
 use crate::history::{Entry, Head, History};
@@ -159,6 +162,13 @@ impl Driver for Postgres<'_> {
         Box::pin(async move {
             let sizes = sizes::sizes(&mut self.link, names).await;
             sizes.map_err(|fault| fault.into_error(&self.tables))
+        })
+    }
+
+    fn circumstances(&mut self) -> Answer<'_, Result<Circumstances>> {
+        Box::pin(async move {
+            let found = circumstances::circumstances(&mut self.link).await;
+            found.map_err(|fault| fault.into_error(&self.tables))
         })
     }
 

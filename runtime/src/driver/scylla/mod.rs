@@ -13,6 +13,7 @@ mod link;
 mod nodes;
 mod query;
 mod record;
+mod replication;
 mod right;
 mod server;
 mod statement;
@@ -42,7 +43,9 @@ use crate::driver::scylla::right::{Denied, Seen};
 use crate::driver::scylla::step::Known;
 use crate::driver::scylla::table::Table;
 use crate::driver::scylla::url::Address;
-use crate::driver::{Agreement, Answer, Batch, Compared, Detail, Driver, Ended, Failure, Resolution, Stop, TakeOver};
+use crate::driver::{
+    Agreement, Answer, Batch, Circumstances, Compared, Detail, Driver, Ended, Failure, Resolution, Stop, TakeOver,
+};
 use crate::error::{Error, ErrorKind, Passing, Result};
 use crate::events::Event;
 use crate::history::{Entry, Head, History, Holder};
@@ -194,6 +197,17 @@ impl Driver for Scylla<'_> {
                 Ok((client, _)) => nodes::agreement(client, &cluster).await,
                 Err(_) => Agreement::Silent,
             }
+        })
+    }
+
+    fn circumstances(&mut self) -> Answer<'_, Result<Circumstances>> {
+        Box::pin(async move {
+            let (client, table) = self.link.meet().await?;
+            let single_copies = replication::single_copies(client, table).await;
+            Ok(Circumstances {
+                single_copies: single_copies.map_err(|fault| fault.into_error(table))?,
+                ..Circumstances::default()
+            })
         })
     }
 

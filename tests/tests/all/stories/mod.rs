@@ -7,6 +7,7 @@ mod health;
 mod logs;
 mod outside;
 mod reading;
+mod recommendations;
 mod refusals;
 mod requests;
 mod right;
