@@ -24,7 +24,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 use sqlx::{AnyPool, FromRow};
 use uuid::Uuid;
-use whimbrel::{Migrations, Migrator, embed_migrations};
+use whimbrel::{Migrations, Migrator, Settings, embed_migrations};
 
 static MIGRATIONS: Migrations = embed_migrations!("../migrations");
 
@@ -43,8 +43,9 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let metrics = PrometheusBuilder::new().install_recorder()?;
 
     // Nobody is served by half a schema: a failure ends the program here, and says what to do.
-    let report = Migrator::connect(&MIGRATIONS, &url)?.up().await?;
-    println!("{report}");
+    // `SERVICE_AUTO_MIGRATE=false` leaves it to an operator, and only looks.
+    let mut migrator = Migrator::connect(&MIGRATIONS, &url)?.settings(Settings::from_env("SERVICE")?);
+    println!("{}", migrator.ensure_ready().await?);
 
     sqlx::any::install_default_drivers();
     let pool = AnyPool::connect(&url).await?;

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::path::PathBuf;
 
-use whimbrel::{Migrations, Migrator, Missing, Newer, OutOfOrder, Settings};
+use whimbrel::{Backup, Migrations, Migrator, Missing, Newer, OutOfOrder, ScratchDatabase, Settings};
 
 use crate::answer::Form;
 use crate::arguments::{Allow, Migrate, Options};
@@ -56,6 +56,12 @@ impl<'a> Context<'a> {
         };
         if let Some(table) = history_table {
             settings = settings.history_table(table)?;
+        }
+        if let Some(url) = &self.options.scratch_url {
+            settings = settings.scratch_database(ScratchDatabase::Url(url.reveal().to_owned()));
+        }
+        if let Some(folder) = &self.options.backup {
+            settings = settings.backup_before_migration(Backup::to_folder(folder));
         }
         if let Some(time) = lock_timeout {
             settings = settings.lock_timeout(*time);

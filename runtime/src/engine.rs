@@ -8,7 +8,9 @@ use tracing::Instrument as _;
 use whimbrel_core::{Dialect, Direction, Migrations};
 
 use crate::backoff::Backoff;
+use crate::backup::{BackingUp, Next};
 use crate::database_error::DatabaseError;
+use crate::downgrade::{no_way_down, way_down};
 use crate::driver::{Batch, Detail, Done, Driver, Ended, Failure, Part, Session, Stop, TakeOver};
 use crate::error::{Error, ErrorKind, Passing, Result};
 use crate::events::Event;
@@ -36,6 +38,19 @@ pub(crate) struct Engine<'e, 'a> {
 impl<'a> Engine<'_, 'a> {
     /// Runs until the goal is reached; the report tells what was done, also when this future is dropped or fails.
     pub(crate) async fn run(&mut self, goal: Goal, report: &mut Report, observer: &Observer<'_>) -> Result<()> {
+        let mut backing_up = BackingUp::default();
+        let result = self.run_backed_up(goal, (report, observer), &mut backing_up).await;
+        report.backup = backing_up.made().cloned();
+        backing_up.release().await;
+        result
+    }
+
+    async fn run_backed_up(
+        &mut self,
+        goal: Goal,
+        (report, observer): (&mut Report, &Observer<'_>),
+        backing_up: &mut BackingUp,
+    ) -> Result<()> {
         if self.is_up_to_date(&goal, report).await? {
             return Ok(());
         }
@@ -46,12 +61,12 @@ impl<'a> Engine<'_, 'a> {
         let mut backoff = Backoff::new(self.settings.lock_timeout);
         let (mut doubt, mut in_the_way): (Option<Doubt>, Option<Doubt>) = (None, None);
         let mut watch = Watch::new(self.settings.lease);
-        // How many steps a plan leaves to the next one.
-        let mut left = None;
+        // How many steps a plan leaves to the next one; what comes after the rollback of what is newer.
+        let (mut left, mut afterwards) = (None, None);
         loop {
             let history = read_or_stop(self.driver, detail(&goal), &mut backoff, observer).await?;
             report.waited = backoff.slept();
-            self.take_over_from(&history.holder, &mut watch).await?;
+            report.taken_over.extend(self.take_over_from(&history.holder, &mut watch).await?);
             if let Some(entry) = history.running() {
                 // The holder is read a moment before the entry: only what two looks have seen is so.
                 let seen = doubt_of(entry);
@@ -84,9 +99,20 @@ impl<'a> Engine<'_, 'a> {
                 // What was waited for has ended; others who waited for it begin now as well.
                 backoff.reset();
             }
-            let plan = self.plan(&history, &goal).await?;
+            if let Some(down) = way_down(self.facts(&history), &goal)? {
+                afterwards = Some(std::mem::replace(&mut goal, down));
+                continue;
+            }
+            let plan = match self.plan(&history, &goal).await {
+                Err(error) if afterwards.is_some() => return Err(no_way_down(self.facts(&history), error)),
+                decided => decided?,
+            };
             report.begin(&history, &plan);
-            let Some(first) = plan.steps.first() else { return Ok(()) };
+            let Some(first) = plan.steps.first() else {
+                let Some(next) = afterwards.take() else { return Ok(()) };
+                goal = next;
+                continue;
+            };
             if observer.is_stopped() {
                 return Err(stopped(report, None));
             }
@@ -95,6 +121,22 @@ impl<'a> Engine<'_, 'a> {
                 observer.tell(&Progress::Planned { plan: &plan, statements });
             }
             self.refuse_shared_session(&plan).await?;
+            // Nothing is changed before the backup is made: a run that is asked to stop need not make it.
+            let Some(next) = observer.unless_stopped(backing_up.next(self, (&plan, &history))).await else {
+                return Err(stopped(report, None));
+            };
+            match next? {
+                Next::Act => {}
+                Next::LookAgain => {
+                    report.backup = backing_up.made().cloned();
+                    continue;
+                }
+                Next::WaitFor(who) => {
+                    let waiting = for_a_backup(who, self.settings.lock_timeout);
+                    self.wait(&mut backoff, report, waiting, observer).await?;
+                    continue;
+                }
+            }
             // A repeated plan must not take two more steps.
             goal = Goal::Only(first.action, plan.steps.iter().map(|step| step.version.clone()).collect());
             let telling = Mutex::new((&mut *report, 0));
@@ -120,27 +162,30 @@ impl<'a> Engine<'_, 'a> {
                     let waiting = self.stopped((rest, &history.holder), stop, report)?;
                     self.wait(&mut backoff, report, waiting, observer).await?;
                 }
-                None if rest.is_empty() => return Ok(()),
+                None if rest.is_empty() && afterwards.is_none() => return Ok(()),
                 None => {}
             }
         }
     }
 
     /// Ends the session of a holder who is silent; the right itself is then tried for as ever.
-    async fn take_over_from(&mut self, holder: &Holder, watch: &mut Watch) -> Result<()> {
-        let Holder::Session(runner) = holder else { return Ok(()) };
+    async fn take_over_from(&mut self, holder: &Holder, watch: &mut Watch) -> Result<Option<String>> {
+        let Holder::Session(runner) = holder else { return Ok(None) };
         if !watch.finds_silent(runner) {
-            return Ok(());
+            return Ok(None);
         }
         match self.driver.take_over(runner, self.settings.lease, self.identity).await? {
-            TakeOver::Done => log::took_over(runner),
+            TakeOver::Done => {
+                log::took_over(runner);
+                return Ok(Some(runner.to_string()));
+            }
             TakeOver::Gone => {}
             TakeOver::Refused => {
                 watch.give_up();
                 log::may_not_take_over(runner);
             }
         }
-        Ok(())
+        Ok(None)
     }
 
     /// Looks only: what is pending is an error, whoever may be at it.
@@ -157,6 +202,12 @@ impl<'a> Engine<'_, 'a> {
     /// Plans without acting.
     pub(crate) async fn decide(&mut self, goal: &Goal) -> Result<Plan<'a>> {
         let history = read(self.driver, detail(goal), &mut Backoff::new(self.settings.lock_timeout)).await?;
+        if let Some(down) = way_down(self.facts(&history), goal)? {
+            let mut backoff = Backoff::new(self.settings.lock_timeout);
+            let history = read(self.driver, Detail::Scripts, &mut backoff).await?;
+            let decided = self.plan(&history, &down).await;
+            return decided.map_err(|error| no_way_down(self.facts(&history), error));
+        }
         self.plan(&history, goal).await
     }
 
@@ -397,6 +448,14 @@ impl Waiting {
     fn for_others(what: Cow<'static, str>, budget: Duration) -> Self {
         Self { what, otherwise: None, budget, tried: Duration::ZERO }
     }
+}
+
+/// Another one who backs up and runs: its backup may take longer than other things.
+fn for_a_backup(who: String, budget: Duration) -> Waiting {
+    let message = format!("waited {} for {who}, which backs up and migrates; nothing was run", Took(budget));
+    let help = "see what it is doing; if it hangs, end it; else wait longer with `.lock_timeout(…)`; then run it again";
+    let otherwise = Some(Error::new(ErrorKind::Locked, message).help(help));
+    Waiting { otherwise, ..Waiting::for_others(who.into(), budget) }
 }
 
 /// The pause before the second look at an entry that says *running*.

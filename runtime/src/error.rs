@@ -104,6 +104,8 @@ pub enum ErrorKind {
     NoWayBack,
     /// What was asked for cannot be done: the sentence says why.
     Refused,
+    /// The backup before the migration could not be made ([`Backup`](crate::Backup)); nothing was run.
+    Backup,
     /// The history table is not one of ours, or holds what we cannot read.
     History,
     /// The files are not a valid set.
@@ -134,6 +136,7 @@ impl ErrorKind {
             Self::Stopped => "stopped",
             Self::NoWayBack => "no_way_back",
             Self::Refused => "refused",
+            Self::Backup => "backup",
             Self::History => "history",
             Self::Files => "files",
             Self::Stale => "stale",

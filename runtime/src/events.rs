@@ -73,7 +73,7 @@ impl Event {
     }
 
     /// The key in the table is canonical; people know the version as its file writes it.
-    fn written_as_in(mut self, set: &Migrations) -> Self {
+    fn with_written_version(mut self, set: &Migrations) -> Self {
         let known = self.version.as_ref().and_then(|version| set.get(version));
         self.version = known.map(|migration| migration.version().clone()).or(self.version);
         self
@@ -114,7 +114,7 @@ impl Migrator<'_> {
             let mut backoff = Backoff::new(settings.lock_timeout);
             let events = bounded((settings.timeout, dialect), engine::events(&mut **driver, limit, &mut backoff)).await;
             driver.release().await;
-            Ok(events?.into_iter().map(|event| event.written_as_in(set)).collect())
+            Ok(events?.into_iter().map(|event| event.with_written_version(set)).collect())
         })
     }
 }

@@ -45,15 +45,20 @@
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 // What a user sees.
+mod backup;
 mod cluster;
 mod database;
 mod database_error;
 mod embed;
 mod environment;
+mod force;
 #[cfg(feature = "include_dir")]
 mod from_include_dir;
 mod migrator;
 mod progress;
+mod ready;
+mod reset;
+mod scratch;
 mod settings;
 mod stopper;
 mod table_sizes;
@@ -76,11 +81,14 @@ mod validation;
 
 // Read, decide, act.
 mod backoff;
+mod catalogue;
 mod doubt;
+mod downgrade;
 mod engine;
 mod log;
 mod plan;
 mod refusal;
+mod rewrite;
 mod schema;
 mod settle;
 mod stale;
@@ -95,6 +103,7 @@ mod table_name;
 #[doc(hidden)]
 pub mod __private;
 
+pub use backup::{Backup, BackupReport};
 pub use cluster::{Cluster, SerialLevel, SilentNodes};
 pub use database::Database;
 pub use database_error::DatabaseError;
@@ -106,10 +115,13 @@ pub use locks::{Blocks, HowLong, Lock};
 pub use migrator::{Migrator, migrate};
 pub use plan::{Mode, Plan, Step};
 pub use progress::Progress;
+pub use ready::{Readiness, ensure_ready};
 pub use recommend::{Recommendation, Recommendations};
 pub use report::{Action, Failed, Outcome, Report, StepReport};
+pub use reset::{Reset, ResetConfirmation};
 pub use runner::{Runner, Work};
-pub use settings::{AutoMigrate, Missing, Newer, OutOfOrder, Settings, ValidateSchema};
+pub use scratch::ScratchDatabase;
+pub use settings::{AllowDowngrade, AutoMigrate, Missing, Newer, OutOfOrder, Settings, ValidateSchema};
 pub use status::{MigrationStatus, Standing, Status};
 pub use stopper::Stopper;
 pub use target::{Resolve, Rollback, Target};

@@ -6,6 +6,7 @@ use tracing::Instrument as _;
 use whimbrel_core::{Dialect, Migrations, Version};
 
 use crate::backoff::Backoff;
+use crate::backup::Backup;
 use crate::cluster::Cluster;
 use crate::database::{self, Database};
 use crate::driver::{Answer, Detail, Driver};
@@ -16,12 +17,13 @@ use crate::identity::Identity;
 use crate::log;
 use crate::plan::{Goal, Plan};
 use crate::report::{Report, Took};
-use crate::settings::{AutoMigrate, Missing, Newer, OutOfOrder, Settings, ValidateSchema};
+use crate::scratch::ScratchDatabase;
+use crate::settings::{AllowDowngrade, AutoMigrate, Missing, Newer, OutOfOrder, Settings, ValidateSchema};
 use crate::stale::refuse_stale;
 use crate::status::Status;
 use crate::stopper::Observer;
 use crate::target::{Resolve, Rollback, Target};
-use crate::validation::{Validation, check_valid, validate};
+use crate::validation::{Occasion, Validation, check_valid, validate};
 
 /// Applies everything that is pending: the 95 % case, for the start of a service.
 ///
@@ -163,6 +165,38 @@ impl<'a> Migrator<'a> {
         self
     }
 
+    /// Whether [`up`](Self::up) first rolls back what a newer binary has applied, with the down scripts that it has stored;
+    /// it refuses by default. It is one plan: where one of them has no way back, nothing is run.
+    pub fn allow_downgrade(mut self, allow: AllowDowngrade) -> Self {
+        self.settings = self.settings.allow_downgrade(allow);
+        self
+    }
+
+    /// Where [`validate`](Self::validate) builds the schema that the migrations make, to compare the database's own with
+    /// it: by default in a database of random name that it creates and drops, where it may; SQLite's is in memory.
+    /// Runs with [`ValidateSchema::On`] compare the schema only where this was said, and on SQLite.
+    pub fn scratch_database(mut self, scratch: ScratchDatabase) -> Self {
+        self.settings = self.settings.scratch_database(scratch);
+        self
+    }
+
+    /// The same in the database of this URL, which must be empty, and is emptied afterwards.
+    ///
+    /// ```no_run
+    /// # #[cfg(feature = "sqlite")]
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # use whimbrel::*;
+    /// # static MIGRATIONS: Migrations = embed_migrations!("../migrations");
+    /// let scratch = std::env::var("SCRATCH_URL")?;
+    /// let mut migrator = Migrator::connect(&MIGRATIONS, "postgres://app@db.internal/shop")?.scratch_url(scratch);
+    /// println!("{}", migrator.validate().await?);
+    /// # Ok(()) }
+    /// # #[cfg(not(feature = "sqlite"))] fn main() {}
+    /// ```
+    pub fn scratch_url(self, url: impl Into<String>) -> Self {
+        self.scratch_database(ScratchDatabase::Url(url.into()))
+    }
+
     /// Keeps the history in this table, `table` or `schema.table`, instead of `whimbrel_history` in PostgreSQL's schema
     /// `public`; the events stand beside it (`app.schema_history`, `app.schema_events`), and who is at a step outside a
     /// transaction (`app.schema_lock`).
@@ -227,6 +261,13 @@ impl<'a> Migrator<'a> {
     /// How long all of a call may take; without limit by default.
     pub fn timeout(mut self, time: Duration) -> Self {
         self.settings.timeout = Some(time);
+        self
+    }
+
+    /// Whether the database is backed up before [`up`](Self::up), [`up_to`](Self::up_to) and [`down`](Self::down) change
+    /// it, and how; it is not by default.
+    pub fn backup_before_migration(mut self, backup: Backup) -> Self {
+        self.settings.backup = backup;
         self
     }
 
@@ -461,7 +502,12 @@ impl<'a> Migrator<'a> {
         self.boxed_history().await
     }
 
-    /// Compares all applied migrations with this binary's, and asks their verify scripts; changes nothing.
+    /// Compares all applied migrations with this binary's, asks their verify scripts, and compares the schema with the
+    /// one that they make in a [scratch database](ScratchDatabase); changes nothing.
+    ///
+    /// The scratch database gets the scripts of what is applied, without any data but theirs. Where it cannot be had, or
+    /// a script fails there or reaches out of its database (`CREATE ROLE`), [`Validation::unchecked`] says why. Rights,
+    /// owners, comments, the order of columns and the names of constraints are not compared.
     ///
     /// ```
     /// # #[cfg(feature = "sqlite")]
@@ -531,7 +577,7 @@ impl<'a> Migrator<'a> {
             let all = async {
                 engine.run(goal, &mut report, observer).await?;
                 match settings.validate_schema {
-                    ValidateSchema::On if applies => check_valid(&validate(&mut engine).await?),
+                    ValidateSchema::On if applies => check_valid(&validate(&mut engine, Occasion::Run).await?),
                     _ => Ok(()),
                 }
             };
@@ -585,7 +631,7 @@ impl<'a> Migrator<'a> {
             let driver = opened(&mut self.driver, set)?;
             let dialect = driver.dialect();
             let mut engine = Engine { set, driver: &mut **driver, settings, identity };
-            let validation = bounded((settings.timeout, dialect), validate(&mut engine)).await;
+            let validation = bounded((settings.timeout, dialect), validate(&mut engine, Occasion::Asked)).await;
             driver.release().await;
             validation
         })

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use whimbrel_core::{Place, Version};
 
+use crate::backup::BackupReport;
 use crate::database_error::DatabaseError;
 
 /// What was to be done with a migration.
@@ -122,6 +123,9 @@ pub struct Report {
     pub(crate) versions: BTreeSet<Version>,
     pub(crate) duration: Duration,
     pub(crate) waited: Duration,
+    /// Runners whose right it has taken, since they were silent.
+    pub(crate) taken_over: Vec<String>,
+    pub(crate) backup: Option<BackupReport>,
 }
 
 impl Report {
@@ -158,6 +162,11 @@ impl Report {
     /// How much of it was spent waiting for other runners and for locks.
     pub fn waited(&self) -> Duration {
         self.waited
+    }
+
+    /// The backup that the run made before its first change; see [`Backup`](crate::Backup).
+    pub fn backup(&self) -> Option<&BackupReport> {
+        self.backup.as_ref()
     }
 
     pub(crate) fn failed_step(&self) -> Option<(&StepReport, &Failed)> {
@@ -198,6 +207,9 @@ impl Report {
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.headline(f)?;
+        if let Some(backup) = &self.backup {
+            write!(f, "\n  backed up to {backup}")?;
+        }
         let label = |step: &StepReport| format!("{} {}", step.version, step.name);
         let width = self.steps.iter().map(|step| label(step).chars().count()).max().unwrap_or(0);
         let failed = self.failed_step().is_some();

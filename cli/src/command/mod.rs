@@ -4,9 +4,11 @@ mod baseline;
 mod check;
 mod down;
 mod events;
+mod health;
 mod history;
 pub(crate) mod plan;
 mod report;
+mod resolve;
 pub(crate) mod status;
 mod sum;
 mod up;
@@ -45,6 +47,9 @@ async fn answer(context: &Context<'_>, command: Command) -> Result<Answer, Failu
         Command::History => history::history(context).await,
         Command::Events { limit } => events::events(context, limit).await,
         Command::Validate => validate::validate(context).await,
+        Command::Health => health::health(context).await,
+        Command::Resolve { version, found, asking } => resolve::resolve(context, (&version, &found), &asking).await,
+        Command::Force { version, asking } => resolve::force(context, &version, &asking).await,
         Command::Report { form, output } => report::report(context, form, output).await,
         Command::Check { at } => check::check(context, at),
         Command::Sum { at } => sum::sum(context, at),
@@ -64,6 +69,9 @@ impl Command {
             Self::History => "history",
             Self::Events { .. } => "events",
             Self::Validate => "validate",
+            Self::Health => "health",
+            Self::Resolve { .. } => "resolve",
+            Self::Force { .. } => "force",
             Self::Report { .. } => "report",
             Self::Check { .. } => "check",
             Self::Sum { .. } => "sum",

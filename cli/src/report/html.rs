@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use maud::{DOCTYPE, Markup, PreEscaped, html as markup};
 use whimbrel::__private::{Took, count};
-use whimbrel::{Entry, Event, Plan, Standing, State, Version};
+use whimbrel::{Entry, Event, Level, Plan, Standing, State, Version};
 
 use crate::command::plan::{self, Text};
 use crate::command::status::{how, seconds};
@@ -16,6 +16,7 @@ const STYLE: &str = include_str!("style.css");
 pub(crate) fn html(facts: &Facts<'_>) -> String {
     let of = facts.of.trim_matches('`');
     let sections = [
+        ("health", "Health", health(facts)),
         ("pending", "Pending", pending(facts)),
         ("timeline", "Timeline", timeline(facts)),
         ("troubles", "Failures, and what followed", troubles(facts)),
@@ -32,7 +33,7 @@ pub(crate) fn html(facts: &Facts<'_>) -> String {
                 style { (PreEscaped(STYLE)) }
             }
             body {
-                a.skip href="#pending" { "To the report" }
+                a.skip href="#health" { "To the report" }
                 header {
                     h1 { "Migrations of " (of) }
                     p.soft { "on " (facts.database) ", history " (facts.status.history_table) }
@@ -73,6 +74,27 @@ fn numbers(facts: &Facts<'_>) -> Markup {
             @if problems > 0 { li { b.bad { (problems) } "in the schema" } }
         }
         @if let Some(runner) = &facts.status.holder { p.warn { "Migrating now: " (runner) } }
+    }
+}
+
+fn health(facts: &Facts<'_>) -> Markup {
+    let class = |level: Level| match level {
+        Level::Healthy => "good",
+        Level::Degraded => "warn",
+        _ => "bad",
+    };
+    markup! {
+        p class=(class(facts.health.level)) { b { (facts.health.level.name()) } }
+        @if !facts.health.reasons.is_empty() {
+            ul {
+                @for reason in &facts.health.reasons {
+                    li {
+                        span class=(class(reason.level)) { (reason.sentence) }
+                        @if let Some(command) = &reason.command { ": " (command) }
+                    }
+                }
+            }
+        }
     }
 }
 

@@ -6,7 +6,7 @@ mod summary;
 use std::collections::BTreeMap;
 
 use serde::Serialize;
-use whimbrel::{Entry, Event, Plan, Standing, Status, Target, Validation};
+use whimbrel::{Entry, Event, Health, Plan, Standing, Status, Target, Validation};
 
 pub(crate) use html::html;
 pub(crate) use summary::summary;
@@ -22,6 +22,7 @@ pub(crate) struct Facts<'m> {
     pub(crate) of: String,
     /// Without its password.
     pub(crate) database: String,
+    pub(crate) health: Health,
     pub(crate) status: Status,
     pub(crate) entries: Vec<Entry>,
     pub(crate) events: Vec<Event>,
@@ -41,6 +42,7 @@ impl<'m> Facts<'m> {
     pub(crate) async fn gather(target: &'m context::Target<'_>) -> Result<Self, Failure> {
         let mut migrator = target.migrator()?;
         let status = migrator.status().await?;
+        let health = migrator.health().await;
         let entries = migrator.history().await?;
         let events = migrator.events(Some(EVENTS)).await?;
         let (plan, refused) = match migrator.plan(Target::Latest).await {
@@ -55,7 +57,7 @@ impl<'m> Facts<'m> {
         let locks = plan::Facts { dialect, sizes };
         let validation = migrator.validate().await?;
         let (of, database) = (target.name(), target.url.to_string());
-        Ok(Self { of, database, status, entries, events, plan, refused, locks, validation })
+        Ok(Self { of, database, health, status, entries, events, plan, refused, locks, validation })
     }
 
     /// What went wrong at least once, and what followed: the events of each such migration, oldest first.

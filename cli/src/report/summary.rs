@@ -17,6 +17,8 @@ pub(crate) fn summary(facts: &Facts<'_>) -> String {
     let mut page = format!("{} on {}\n", facts.of, facts.database);
     // Writing to a String cannot fail.
     let _ = writeln!(page, "{}", place(facts));
+    section(&mut page, "health");
+    let _ = writeln!(page, "{}", facts.health);
     applied(facts, &mut page);
     pending(facts, &mut page);
     troubles(facts, &mut page);

@@ -2,12 +2,14 @@
 
 use whimbrel_core::Dialect;
 
-use crate::driver::{Detail, Failure, Resolution};
+use crate::backup::Note;
+use crate::driver::{Detail, Failure, Resolution, Rewriting};
 use crate::events;
 use crate::history::COLUMNS;
 use crate::identity::Identity;
 use crate::literal::literal;
 use crate::plan::{Mode, Step};
+use crate::rewrite::{Place, Value};
 use crate::table_name::Tables;
 
 /// How a dialect says what the statements below need.
@@ -304,6 +306,33 @@ impl Tongue {
         )
     }
 
+    /// Changes entries as a person says, a statement each, and then the event, whose number asserts that nothing has
+    /// happened since they were read.
+    pub(crate) fn rewrite(&self, tables: &Tables, rewriting: &Rewriting<'_>) -> (Vec<String>, String) {
+        let Rewriting { rewrite, history, identity } = rewriting;
+        let value = |value: &Value| match value {
+            Value::Text(text) => literal(self.dialect, text.as_deref()),
+            Value::Number(number) => number.to_string(),
+            Value::Null => "NULL".to_owned(),
+            Value::Now => self.now.to_owned(),
+        };
+        let column = |name: &'static str| if name == "rank" { self.rank } else { name };
+        let changes = rewrite.changes.iter().map(|change| {
+            let key = literal(self.dialect, &*change.after.key);
+            let set = change.set.iter().map(|(name, to)| (column(name), value(to)));
+            if change.place == Place::Known {
+                let set: Vec<String> = set.map(|(name, to)| format!("{name} = {to}")).collect();
+                return format!("UPDATE {} SET {} WHERE version = {key}", tables.history, set.join(", "));
+            }
+            let (names, values): (Vec<&str>, Vec<String>) = set.unzip();
+            let (names, values) = (names.join(", "), values.join(", "));
+            format!("INSERT INTO {} (version, {names}) VALUES ({key}, {values})", tables.history)
+        });
+        let told = (rewrite.what, Some(&*rewrite.why));
+        let (insert, values) = self.event(tables, &rewrite.key, identity, told);
+        (changes.collect(), format!("{insert} SELECT {values}, {}, NULL", history.last_event + 1))
+    }
+
     /// Completes the entry of a step.
     pub(crate) fn leave(&self, tables: &Tables, step: &Step<'_>) -> String {
         let key = literal(self.dialect, &*step.key);
@@ -323,6 +352,16 @@ impl Tongue {
         let (key, chain) = step.record.as_ref()?.rechain.as_ref()?;
         let key = literal(self.dialect, &**key);
         Some(format!("UPDATE {} SET chain = '{chain}' WHERE version = {key}", tables.history))
+    }
+
+    /// Writes that a backup was made, with the tables where they are missing.
+    pub(crate) fn backed_up(&self, tables: &Tables, note: &Note<'_>) -> String {
+        let create =
+            self.create(tables).map(|sql| sql.replacen("CREATE TABLE", "CREATE TABLE IF NOT EXISTS", 1) + ";\n");
+        let create = if note.is_present { String::new() } else { create.concat() };
+        let (insert, values) = self.event(tables, note.key, note.identity, (Note::WHAT, Some(&note.detail)));
+        let took = note.took.as_millis();
+        format!("{create}{insert} SELECT {values}, coalesce(max(id), 0) + 1, {took} FROM {}", tables.events)
     }
 
     /// The head of an event: the columns, and the values but for `id`, `at` and `duration_ms`.

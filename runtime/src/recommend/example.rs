@@ -38,7 +38,7 @@ pub(crate) fn of(dialect: Dialect, set: Migrations) -> Example {
         sizes: [("orders", 12_400_000), ("rooms", 3)].map(|(name, rows)| (name.to_owned(), rows)).into(),
         found: Circumstances::default(),
         sum_file: SumFile::Unknown,
-        backup: Backup::Unknown,
+        backup: Backup::Off,
     }
 }
 

@@ -48,13 +48,20 @@ pub(crate) enum SumFile {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Backup {
     Made,
-    None,
-    Unknown,
+    /// Somebody has decided so.
+    Off,
+    /// Nobody has said anything.
+    Unsaid,
 }
 
-/// The one place that asks the settings.
-pub(crate) fn backup(_: &Settings) -> Backup {
-    Backup::Unknown
+impl Backup {
+    pub(crate) fn of(settings: &Settings) -> Self {
+        match &settings.backup {
+            backup if backup.is_on() => Self::Made,
+            backup if *backup == crate::backup::Backup::default() => Self::Unsaid,
+            _ => Self::Off,
+        }
+    }
 }
 
 impl SumFile {

@@ -25,7 +25,7 @@ use crate::driver::{Answer, Detail};
 use crate::error::Result;
 use crate::migrator::{Migrator, bounded, opened, read};
 
-use facts::{Facts, SumFile, pending};
+use facts::{Backup, Facts, SumFile, pending};
 
 /// Something that would make the next migration safer.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -166,7 +166,7 @@ impl Migrator<'_> {
                 let tables = facts::tables(&pending);
                 let sizes = driver.table_sizes(&tables).await?;
                 let found = driver.circumstances().await?;
-                let (sum_file, backup) = (SumFile::of(set), facts::backup(settings));
+                let (sum_file, backup) = (SumFile::of(set), Backup::of(settings));
                 let facts =
                     Facts { set, dialect, history: &history, settings, pending, sizes, found, sum_file, backup };
                 Ok(Recommendations::new(&facts))

@@ -9,6 +9,7 @@ mod events;
 mod health;
 mod history;
 mod plan;
+mod ready;
 mod report;
 mod status;
 mod validation;

@@ -4,6 +4,7 @@ mod agreement;
 mod cancelled;
 mod cases;
 mod cluster;
+mod coming_from;
 mod cql_access;
 mod cql_answers;
 mod cql_cases;

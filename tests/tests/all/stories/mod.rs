@@ -1,15 +1,20 @@
 //! What the library promises, told once and run on every database that it applies to.
 
 mod applying;
+mod backup;
 mod bad_input;
+mod drift;
 mod events;
 mod health;
 mod logs;
 mod outside;
+mod readiness;
 mod reading;
 mod recommendations;
 mod refusals;
 mod requests;
+mod resetting;
+mod resolving;
 mod right;
 mod rolling_back;
 mod secrets;

@@ -66,7 +66,9 @@ async fn what_postgres_knows_is_told(world: World) {
     let index = "0002 b builds an index on orders (12.4 M rows); who writes to it waits meanwhile (0002_b.up.sql:2)";
     let check = "0003 c reads all of orders (12.4 M rows), and nobody reads or writes it meanwhile (0003_c.up.sql:1)";
     let broken = "the index broken of orders is not valid: it is written to, and serves no query";
-    let expected = [("concurrent_index", index), ("blocking_change", check), ("invalid_index", broken)];
+    let backup = "migrations are pending, and no backup is made before they run";
+    let expected =
+        [("concurrent_index", index), ("blocking_change", check), ("invalid_index", broken), ("backup", backup)];
     assert_eq!(found(&all), expected, "{all}");
 }
 
@@ -98,7 +100,7 @@ async fn a_change_of_a_large_table_is_told(world: World) {
         ],
     );
     let all = world.migrator(&both).recommendations().await.unwrap();
-    assert_eq!(all.iter().map(|it| it.rule).collect::<Vec<_>>(), ["change_algorithm"], "{all}");
+    assert_eq!(all.iter().map(|it| it.rule).collect::<Vec<_>>(), ["change_algorithm", "backup"], "{all}");
 }
 
 async fn recommendations_change_nothing(world: World) {
