@@ -13,6 +13,14 @@ use crate::database_url::DatabaseUrl;
 #[derive(Debug, Args)]
 #[command(after_help = AFTER_HELP)]
 pub struct Migrate {
+    /// Boxed, or it would be by far the largest variant of the enum that it stands in.
+    #[command(flatten)]
+    pub(crate) asked: Box<Asked>,
+}
+
+// No documentation, which would stand in the help instead of that of `Migrate`.
+#[derive(Debug, Args)]
+pub(crate) struct Asked {
     #[command(subcommand)]
     pub(crate) command: Command,
     #[command(flatten)]
@@ -44,13 +52,13 @@ impl Migrate {
     /// # Ok(()) }
     /// ```
     pub fn settings(mut self, settings: Settings) -> Self {
-        self.settings = Some(settings);
+        self.asked.settings = Some(settings);
         self
     }
 
     /// Where the program's database is, when the user does not write `--database-url`: before `DATABASE_URL` and `.env`.
     pub fn database_url(mut self, url: impl Into<String>) -> Self {
-        self.program_url = Some(DatabaseUrl::from(url.into()));
+        self.asked.program_url = Some(DatabaseUrl::from(url.into()));
         self
     }
 }
@@ -162,6 +170,8 @@ pub(crate) enum Command {
     Validate,
     /// Says whether all is well, and which command helps where it is not
     Health,
+    /// Says what could be better, and what makes it so
+    Recommendations,
     /// Tells the history what a person has found of a migration
     Resolve {
         /// The migration's version or name

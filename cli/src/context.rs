@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use whimbrel::{Backup, Migrations, Migrator, Missing, Newer, OutOfOrder, ScratchDatabase, Settings};
 
 use crate::answer::Form;
-use crate::arguments::{Allow, Migrate, Options};
+use crate::arguments::{Allow, Asked, Options};
 use crate::database_url::DatabaseUrl;
 use crate::failure::Failure;
 use crate::program::Program;
@@ -23,8 +23,8 @@ pub(crate) struct Context<'a> {
 }
 
 impl<'a> Context<'a> {
-    pub(crate) fn new(source: Source<'a>, migrate: Migrate, program: Program) -> (Self, crate::arguments::Command) {
-        let Migrate { command, options, settings, program_url } = migrate;
+    pub(crate) fn new(source: Source<'a>, asked: Asked, program: Program) -> (Self, crate::arguments::Command) {
+        let Asked { command, options, settings, program_url } = asked;
         let form = if options.json { Form::Json } else { Form::Screen };
         (Self { source, options, program, form, settings, program_url }, command)
     }

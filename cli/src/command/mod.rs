@@ -7,6 +7,7 @@ mod events;
 mod health;
 mod history;
 pub(crate) mod plan;
+mod recommendations;
 mod report;
 mod reset;
 mod resolve;
@@ -27,9 +28,9 @@ use crate::source::Source;
 
 /// Does what the user asked for, and tells what came of it.
 pub(crate) async fn run(source: Source<'_>, migrate: Migrate) -> ExitCode {
-    let name = migrate.command.name();
+    let name = migrate.asked.command.name();
     let program = Program::called(name);
-    let (context, command) = Context::new(source, migrate, program);
+    let (context, command) = Context::new(source, *migrate.asked, program);
     let answer = answer(&context, command).await;
     tell(answer, (name, context.form), &context.program)
 }
@@ -49,6 +50,7 @@ async fn answer(context: &Context<'_>, command: Command) -> Result<Answer, Failu
         Command::Events { limit } => events::events(context, limit).await,
         Command::Validate => validate::validate(context).await,
         Command::Health => health::health(context).await,
+        Command::Recommendations => recommendations::recommendations(context).await,
         Command::Resolve { migration, found, asking } => resolve::resolve(context, (&migration, &found), &asking).await,
         Command::Force { migration, asking } => resolve::force(context, &migration, &asking).await,
         Command::Reset { i_know_this_destroys_data, asking } => {
@@ -74,6 +76,7 @@ impl Command {
             Self::Events { .. } => "events",
             Self::Validate => "validate",
             Self::Health => "health",
+            Self::Recommendations => "recommendations",
             Self::Resolve { .. } => "resolve",
             Self::Force { .. } => "force",
             Self::Reset { .. } => "reset",
