@@ -2,10 +2,15 @@
 
 mod baseline;
 mod check;
+mod completions;
 mod down;
 mod events;
+mod explain;
 mod history;
+mod man;
+mod new;
 mod plan;
+mod renumber;
 mod status;
 mod sum;
 mod up;
@@ -46,6 +51,11 @@ async fn answer(context: &Context<'_>, command: Command) -> Result<Answer, Failu
         Command::Validate => validate::validate(context).await,
         Command::Check { at } => check::check(context, at),
         Command::Sum { at } => sum::sum(context, at),
+        Command::New(fresh) => new::new(context, fresh),
+        Command::Renumber(wanted) => renumber::renumber(context, wanted).await,
+        Command::Explain { code } => explain::explain(code.as_deref()),
+        Command::Completions { shell } => completions::completions(context, shell),
+        Command::Man { out } => man::man(context, out),
         Command::Baseline { version, asking } => baseline::baseline(context, &version, &asking).await,
     }
 }
@@ -64,6 +74,11 @@ impl Command {
             Self::Validate => "validate",
             Self::Check { .. } => "check",
             Self::Sum { .. } => "sum",
+            Self::New(_) => "new",
+            Self::Renumber(_) => "renumber",
+            Self::Explain { .. } => "explain",
+            Self::Completions { .. } => "completions",
+            Self::Man { .. } => "man",
             Self::Baseline { .. } => "baseline",
         }
     }

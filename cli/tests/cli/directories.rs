@@ -82,6 +82,7 @@ fn what_it_does_not_know_it_does_not_guess() {
     let output = whimbrel(folder.path(), &["sum", "--directory", "nowhere"]);
     assert_eq!(output.status.code(), Some(1));
     assert!(
-        String::from_utf8_lossy(&output.stderr).starts_with("error[missing-directory]: there is no directory `nowhere`")
+        String::from_utf8_lossy(&output.stderr)
+            .starts_with("error[missing-directory]: there is no directory `nowhere`")
     );
 }
