@@ -34,7 +34,8 @@ impl Explanation {
                 }
             }
         }
-        shown.replace("**", "")
+        // Commands are written as the user types them.
+        shown.replace("**", "").replace("`whimbrel ", "`migrate ").replace("$ whimbrel ", "$ migrate ")
     }
 }
 
