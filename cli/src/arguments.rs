@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Subcommand, ValueEnum};
-use whimbrel::{Dialect, Settings, Version};
+use whimbrel::{Dialect, Resolve, Settings, Version};
 use whimbrel_core::duration::duration;
 
 use crate::database_url::DatabaseUrl;
@@ -104,6 +104,15 @@ pub(crate) struct Options {
     /// What is refused otherwise
     #[arg(long, global = true, value_name = "WHAT", value_delimiter = ',')]
     pub(crate) allow: Vec<Allow>,
+    /// `validate`, `report`: an empty database to build the expected schema in, instead of one that is created and dropped
+    #[arg(long, global = true, value_name = "URL")]
+    pub(crate) scratch_url: Option<DatabaseUrl>,
+    /// Backs up into this folder before anything is changed
+    #[arg(long, global = true, value_name = "FOLDER")]
+    pub(crate) backup: Option<PathBuf>,
+    /// ScyllaDB, Cassandra: a node that never comes back; only if that is so, or data may be lost
+    #[arg(long, global = true, value_name = "HOST-ID")]
+    pub(crate) decommissioned: Vec<String>,
 }
 
 /// What can be allowed.
@@ -172,6 +181,36 @@ pub(crate) enum Command {
     },
     /// Compares the database with its migrations
     Validate,
+    /// Says whether all is well, and which command helps where it is not
+    Health,
+    /// Tells the history what a person has found of a migration
+    Resolve {
+        /// The migration's version or name
+        // `version` is what clap calls `--version`.
+        #[arg(id = "migration", value_name = "VERSION")]
+        version: String,
+        #[command(flatten)]
+        found: Found,
+        #[command(flatten)]
+        asking: Asking,
+    },
+    /// Says which version the schema is exactly at, whatever the history says; for those who come from golang-migrate
+    Force {
+        /// The version that the database is at, or the migration's name
+        #[arg(id = "stands_at", value_name = "VERSION")]
+        version: String,
+        #[command(flatten)]
+        asking: Asking,
+    },
+    /// Tells all there is to know, for a program, for a mail, or as a page for people
+    Report {
+        /// What it is for
+        #[arg(value_enum)]
+        form: ReportForm,
+        /// Writes it to this file instead of stdout
+        #[arg(long, short, value_name = "FILE")]
+        output: Option<PathBuf>,
+    },
     /// Checks the migrations as the compiler does; needs no database
     Check {
         /// The directory, instead of `--directory`
@@ -259,6 +298,17 @@ pub(crate) struct Renumbering {
     pub(crate) asking: Asking,
 }
 
+/// What a report is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ReportForm {
+    /// For a program; a stable shape
+    Json,
+    /// One page of text
+    Summary,
+    /// One page for a browser, which needs no network
+    Html,
+}
+
 /// How far up.
 #[derive(Debug, Args)]
 #[group(skip)]
@@ -287,6 +337,39 @@ pub(crate) struct Down {
     /// Everything
     #[arg(long, conflicts_with_all = ["what", "task", "to"])]
     pub(crate) all: bool,
+}
+
+/// What a person has found.
+#[derive(Debug, Args)]
+#[group(required = true, multiple = false)]
+pub(crate) struct Found {
+    /// Statement N, at which a runner died, took effect: the next run goes on behind it
+    #[arg(long, value_name = "N")]
+    done: Option<usize>,
+    /// Statement N, at which a runner died, did not: the next run goes on with it
+    #[arg(long, value_name = "N")]
+    again: Option<usize>,
+    /// The file was edited after it was applied, and that is well
+    #[arg(long)]
+    accept: bool,
+    /// All of it is applied, whatever the history says; nothing of it runs
+    #[arg(long)]
+    applied: bool,
+    /// Nothing of it is applied any more, whatever the history says; its down script does not run
+    #[arg(long)]
+    rolled_back: bool,
+}
+
+impl Found {
+    pub(crate) fn resolve(&self) -> Resolve {
+        match self {
+            Self { done: Some(statement), .. } => Resolve::Done(*statement),
+            Self { again: Some(statement), .. } => Resolve::Again(*statement),
+            Self { accept: true, .. } => Resolve::Accept,
+            Self { applied: true, .. } => Resolve::Applied,
+            Self { .. } => Resolve::RolledBack,
+        }
+    }
 }
 
 /// Whether to ask before something is written that is not easily taken back.

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::path::PathBuf;
 
-use whimbrel::{Migrations, Migrator, Missing, Newer, OutOfOrder, Settings};
+use whimbrel::{Backup, Migrations, Migrator, Missing, Newer, OutOfOrder, ScratchDatabase, Settings};
 
 use crate::answer::Form;
 use crate::arguments::{Allow, Migrate, Options};
@@ -36,6 +36,7 @@ impl<'a> Context<'a> {
     /// No URL is given, a setting is wrong, or the files are no set.
     pub(crate) fn target(&self) -> Result<Target<'a>, Failure> {
         let url = DatabaseUrl::find(self.options.database_url.as_ref(), self.program_url.as_ref())?;
+        let url = url.without(&self.options.decommissioned);
         let settings = self.settings()?;
         Ok(Target { migrations: self.source.migrations(&self.options)?, url, settings })
     }
@@ -79,6 +80,12 @@ impl<'a> Context<'a> {
         if let Some(table) = history_table {
             settings = settings.history_table(table)?;
         }
+        if let Some(url) = &self.options.scratch_url {
+            settings = settings.scratch_database(ScratchDatabase::Url(url.reveal().to_owned()));
+        }
+        if let Some(folder) = &self.options.backup {
+            settings = settings.backup_before_migration(Backup::to_folder(folder));
+        }
         if let Some(time) = lock_timeout {
             settings = settings.lock_timeout(*time);
         }
@@ -102,6 +109,12 @@ pub(crate) struct Target<'a> {
 }
 
 impl Target<'_> {
+    /// What the migrations belong to: `shop 2.4.0`, or their directory.
+    pub(crate) fn name(&self) -> String {
+        let directory = || format!("`{}`", self.migrations.directory());
+        self.migrations.application().map_or_else(directory, str::to_owned)
+    }
+
     /// A migrator; nothing is connected yet.
     ///
     /// # Errors

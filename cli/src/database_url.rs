@@ -5,6 +5,7 @@ use std::fmt;
 use std::path::Path;
 
 use url::Url;
+use whimbrel::Dialect;
 
 use crate::exit::Exit;
 use crate::failure::Failure;
@@ -42,9 +43,26 @@ impl DatabaseUrl {
         from_file(Path::new(".env"))
     }
 
+    /// The same without nodes of a cluster that never come back; other databases have none.
+    pub(crate) fn without(self, nodes: &[String]) -> Self {
+        if nodes.is_empty() || self.dialect() != Some(Dialect::Cql) {
+            return self;
+        }
+        let joint = if self.0.contains('?') { '&' } else { '?' };
+        Self(format!("{}{joint}decommissioned={}", self.0, nodes.join(",")))
+    }
+
     /// For a driver; not for a message.
     pub(crate) fn reveal(&self) -> &str {
         &self.0
+    }
+
+    /// What its scripts are written in, as far as the scheme tells.
+    pub(crate) fn dialect(&self) -> Option<Dialect> {
+        match self.scheme() {
+            "scylla" | "cassandra" => Some(Dialect::Cql),
+            scheme => Dialect::from_name(scheme),
+        }
     }
 
     pub(crate) fn scheme(&self) -> &str {
@@ -123,6 +141,14 @@ pub fn redacted(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn nodes_that_are_gone_stand_in_the_url_of_a_cluster() {
+        let without = |url: &str| DatabaseUrl::from(url.to_owned()).without(&["a".to_owned(), "b".to_owned()]).0;
+        assert_eq!(without("scylla://h/k"), "scylla://h/k?decommissioned=a,b");
+        assert_eq!(without("cassandra://h/k?tls=on"), "cassandra://h/k?tls=on&decommissioned=a,b");
+        assert_eq!(without("sqlite://k.db"), "sqlite://k.db");
+    }
 
     #[test]
     fn a_url_is_shown_without_its_password() {

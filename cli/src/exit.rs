@@ -14,6 +14,8 @@ pub(crate) enum Exit {
     InDoubt = 6,
     Unreachable = 7,
     Invalid = 8,
+    /// As shells have it for a program that SIGINT ended.
+    Stopped = 130,
 }
 
 impl From<ErrorKind> for Exit {
@@ -27,6 +29,7 @@ impl From<ErrorKind> for Exit {
             Kind::Invalid => Self::Invalid,
             Kind::InDoubt => Self::InDoubt,
             Kind::Locked | Kind::Timeout => Self::Busy,
+            Kind::Stopped => Self::Stopped,
             // Failed, and what later versions add.
             _ => Self::Failed,
         }

@@ -35,7 +35,7 @@ impl Explanation {
             }
         }
         // Commands are written as the user types them.
-        shown.replace("**", "").replace("`whimbrel ", "`migrate ").replace("$ whimbrel ", "$ migrate ")
+        shown.replace("**", "").replace("`whimbrel ", "`migrate ")
     }
 }
 
@@ -49,6 +49,7 @@ macro_rules! explanations {
 
 explanations! {
     "ambiguous-dialect"
+    "backup"
     "bad-value"
     "bind-marker"
     "broken-link"

@@ -56,6 +56,7 @@ mod source;
 // Each command, from what the user wants to what they see.
 mod command;
 mod context;
+mod report;
 
 // What they see.
 mod answer;

@@ -48,6 +48,17 @@ fn steps(text: &str, most: usize) -> Option<usize> {
     text.parse().ok().filter(|&number| is_plain && number <= most)
 }
 
+/// A version that the set or only the history knows.
+///
+/// # Errors
+/// It is neither a version nor the name of a migration.
+pub(crate) fn version(migrations: &Migrations, text: &str) -> Result<Version, Failure> {
+    match text.parse::<Version>() {
+        Ok(version) => Ok(migrations.get(&version).map_or(version, |known| known.version().clone())),
+        Err(_) => Ok(migration(migrations, text)?.version().clone()),
+    }
+}
+
 /// The migration of a version, a name, or both: `0004`, `add_email`, `0004_add_email`, or the path of its file.
 ///
 /// # Errors

@@ -2,9 +2,11 @@
 
 use std::time::{Duration, Instant};
 
+use tracing::Instrument as _;
 use whimbrel_core::{Dialect, Migrations, Version};
 
 use crate::backoff::Backoff;
+use crate::backup::Backup;
 use crate::cluster::Cluster;
 use crate::database::{self, Database};
 use crate::driver::{Answer, Detail, Driver};
@@ -12,13 +14,16 @@ use crate::engine::{self, Engine};
 use crate::error::{Error, ErrorKind, Result};
 use crate::history::{Entry, History};
 use crate::identity::Identity;
+use crate::log;
 use crate::plan::{Goal, Plan};
 use crate::report::{Report, Took};
-use crate::settings::{AutoMigrate, Missing, Newer, OutOfOrder, Settings, ValidateSchema};
+use crate::scratch::ScratchDatabase;
+use crate::settings::{AllowDowngrade, AutoMigrate, Missing, Newer, OutOfOrder, Settings, ValidateSchema};
 use crate::stale::refuse_stale;
 use crate::status::Status;
+use crate::stopper::Observer;
 use crate::target::{Resolve, Rollback, Target};
-use crate::validation::{Validation, check_valid, validate};
+use crate::validation::{Occasion, Validation, check_valid, validate};
 
 /// Applies everything that is pending: the 95 % case, for the start of a service.
 ///
@@ -72,6 +77,7 @@ pub struct Migrator<'a> {
     pub(crate) driver: Result<Box<dyn Driver + 'a>, Option<Error>>,
     pub(crate) settings: Settings,
     pub(crate) identity: Identity,
+    pub(crate) observer: Observer<'a>,
 }
 
 impl<'a> Migrator<'a> {
@@ -90,6 +96,7 @@ impl<'a> Migrator<'a> {
             driver: database.into_driver().map(|ready| ready.0).map_err(Some),
             settings: Settings::default(),
             identity: Identity::new(migrations),
+            observer: Observer::default(),
         }
     }
 
@@ -118,7 +125,7 @@ impl<'a> Migrator<'a> {
     pub fn connect(migrations: &'a Migrations, url: &str) -> Result<Self> {
         let driver = database::open(url)?;
         let (settings, identity) = (Settings::default(), Identity::new(migrations));
-        Ok(Self { migrations, driver: Ok(driver), settings, identity })
+        Ok(Self { migrations, driver: Ok(driver), settings, identity, observer: Observer::default() })
     }
 
     /// All settings at once, instead of those that it has; a setter that comes later wins.
@@ -156,6 +163,38 @@ impl<'a> Migrator<'a> {
     pub fn validate_schema(mut self, validate: ValidateSchema) -> Self {
         self.settings = self.settings.validate_schema(validate);
         self
+    }
+
+    /// Whether [`up`](Self::up) first rolls back what a newer binary has applied, with the down scripts that it has stored;
+    /// it refuses by default. It is one plan: where one of them has no way back, nothing is run.
+    pub fn allow_downgrade(mut self, allow: AllowDowngrade) -> Self {
+        self.settings = self.settings.allow_downgrade(allow);
+        self
+    }
+
+    /// Where [`validate`](Self::validate) builds the schema that the migrations make, to compare the database's own with
+    /// it: by default in a database of random name that it creates and drops, where it may; SQLite's is in memory.
+    /// Runs with [`ValidateSchema::On`] compare the schema only where this was said, and on SQLite.
+    pub fn scratch_database(mut self, scratch: ScratchDatabase) -> Self {
+        self.settings = self.settings.scratch_database(scratch);
+        self
+    }
+
+    /// The same in the database of this URL, which must be empty, and is emptied afterwards.
+    ///
+    /// ```no_run
+    /// # #[cfg(feature = "sqlite")]
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # use whimbrel::*;
+    /// # static MIGRATIONS: Migrations = embed_migrations!("../migrations");
+    /// let scratch = std::env::var("SCRATCH_URL")?;
+    /// let mut migrator = Migrator::connect(&MIGRATIONS, "postgres://app@db.internal/shop")?.scratch_url(scratch);
+    /// println!("{}", migrator.validate().await?);
+    /// # Ok(()) }
+    /// # #[cfg(not(feature = "sqlite"))] fn main() {}
+    /// ```
+    pub fn scratch_url(self, url: impl Into<String>) -> Self {
+        self.scratch_database(ScratchDatabase::Url(url.into()))
     }
 
     /// Keeps the history in this table, `table` or `schema.table`, instead of `whimbrel_history` in PostgreSQL's schema
@@ -222,6 +261,13 @@ impl<'a> Migrator<'a> {
     /// How long all of a call may take; without limit by default.
     pub fn timeout(mut self, time: Duration) -> Self {
         self.settings.timeout = Some(time);
+        self
+    }
+
+    /// Whether the database is backed up before [`up`](Self::up), [`up_to`](Self::up_to) and [`down`](Self::down) change
+    /// it, and how; it is not by default.
+    pub fn backup_before_migration(mut self, backup: Backup) -> Self {
+        self.settings.backup = backup;
         self
     }
 
@@ -456,7 +502,12 @@ impl<'a> Migrator<'a> {
         self.boxed_history().await
     }
 
-    /// Compares all applied migrations with this binary's, and asks their verify scripts; changes nothing.
+    /// Compares all applied migrations with this binary's, asks their verify scripts, and compares the schema with the
+    /// one that they make in a [scratch database](ScratchDatabase); changes nothing.
+    ///
+    /// The scratch database gets the scripts of what is applied, without any data but theirs. Where it cannot be had, or
+    /// a script fails there or reaches out of its database (`CREATE ROLE`), [`Validation::unchecked`] says why. Rights,
+    /// owners, comments, the order of columns and the names of constraints are not compared.
     ///
     /// ```
     /// # #[cfg(feature = "sqlite")]
@@ -518,19 +569,23 @@ impl<'a> Migrator<'a> {
             let started = Instant::now();
             let mut report = Report::default();
             let (migrations, settings, identity) = (self.migrations, &self.settings, &self.identity);
+            let observer = &self.observer;
             let driver = opened(&mut self.driver, migrations)?;
             let (dialect, applies) = (driver.dialect(), matches!(goal, Goal::Up(_)));
+            let span = log::run_span(&goal, dialect, identity, driver.history_table());
             let mut engine = Engine { set: migrations, driver: &mut **driver, settings, identity };
             let all = async {
-                engine.run(goal, &mut report).await?;
+                engine.run(goal, &mut report, observer).await?;
                 match settings.validate_schema {
-                    ValidateSchema::On if applies => check_valid(&validate(&mut engine).await?),
+                    ValidateSchema::On if applies => check_valid(&validate(&mut engine, Occasion::Run).await?),
                     _ => Ok(()),
                 }
             };
-            let result = bounded((settings.timeout, dialect), all).await;
+            let result = bounded((settings.timeout, dialect), all).instrument(span.clone()).await;
             driver.release().await;
             report.took(started);
+            span.in_scope(|| log::run_ended(&report, result.as_ref().err()));
+            crate::metrics::run(migrations, dialect, &report, result.as_ref().err());
             match result {
                 Ok(()) => Ok(report),
                 // Without a plan there is nothing to tell.
@@ -576,7 +631,7 @@ impl<'a> Migrator<'a> {
             let driver = opened(&mut self.driver, set)?;
             let dialect = driver.dialect();
             let mut engine = Engine { set, driver: &mut **driver, settings, identity };
-            let validation = bounded((settings.timeout, dialect), validate(&mut engine)).await;
+            let validation = bounded((settings.timeout, dialect), validate(&mut engine, Occasion::Asked)).await;
             driver.release().await;
             validation
         })

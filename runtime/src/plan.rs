@@ -262,7 +262,66 @@ pub(crate) fn pending<'a>(facts: Facts<'a, '_>) -> impl Iterator<Item = &'a Migr
     facts.set.iter().filter(move |migration| !done.contains(migration.version()))
 }
 
-fn apply<'a>(facts: Facts<'a, '_>, migration: &'a Migration) -> Step<'a> {
+/// The completed migrations once more, in the order of application, for an empty database: with this binary's scripts, or
+/// the stored ones where it does not know a migration. Nothing is verified there, since the data of others are not.
+///
+/// # Errors
+/// Whose script is not to be had.
+pub(crate) fn rebuilt<'a>(facts: Facts<'a, '_>) -> Result<Vec<Step<'a>>, String> {
+    let nothing = History::default();
+    let fresh = Facts { history: &nothing, ..facts };
+    let mut steps = Vec::new();
+    for (rank, entry) in (1..).zip(facts.history.completed()) {
+        let known = facts.set.get(&entry.version);
+        let known = known.filter(|migration| migration.script(Direction::Up, facts.dialect).is_some());
+        let step = match known {
+            Some(migration) => Some(apply(fresh, migration)),
+            None => stored_step(facts, entry),
+        };
+        let Some(mut step) = step else {
+            let why = "its script is not stored, and this binary does not have it";
+            return Err(format!("{} cannot be applied: {why}", entry.label()));
+        };
+        step.verify = None;
+        if let Some(record) = &mut step.record {
+            record.rank = rank;
+        }
+        steps.push(step);
+    }
+    Ok(steps)
+}
+
+/// The step of an entry that this binary does not know.
+fn stored_step(facts: Facts<'_, '_>, entry: &Entry) -> Option<Step<'static>> {
+    let script = read_stored(Direction::Up, facts.dialect, &entry.path, entry.up.clone()?).ok()?;
+    Some(Step {
+        action: Action::Apply,
+        mode: mode(&script, facts.dialect),
+        version: entry.version.clone(),
+        name: entry.name.clone(),
+        task: entry.task.clone(),
+        key: entry.key.clone(),
+        path: script.path().to_owned(),
+        script: Some(Cow::Owned(script)),
+        verify: None,
+        skip: 0,
+        down: None,
+        record: Some(Record {
+            rank: 0,
+            folder: None,
+            kind: "sql",
+            path: entry.path.clone(),
+            checksum: entry.checksum,
+            chain: Digest::ZERO,
+            up: "",
+            down: None,
+            phase: entry.phase,
+            rechain: None,
+        }),
+    })
+}
+
+pub(crate) fn apply<'a>(facts: Facts<'a, '_>, migration: &'a Migration) -> Step<'a> {
     let script = migration.script(Direction::Up, facts.dialect);
     let verify = migration.script(Direction::Verify, facts.dialect);
     // A *running* one that gets here has nothing left to do but to be completed, see `settle`.

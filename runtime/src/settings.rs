@@ -3,8 +3,10 @@
 use std::ffi::OsString;
 use std::time::Duration;
 
+use crate::backup::Backup;
 use crate::environment;
 use crate::error::Result;
+use crate::scratch::ScratchDatabase;
 use crate::table_name::TableName;
 
 /// What to do when a pending migration is older than the last applied one.
@@ -82,6 +84,30 @@ pub enum AutoMigrate {
     Off,
 }
 
+/// What a binary does that is older than its database.
+///
+/// ```
+/// # #[cfg(feature = "sqlite")]
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # use whimbrel::*;
+/// # static MIGRATIONS: Migrations = embed_migrations!("../migrations");
+/// # let pool = whimbrel::sqlx::SqlitePool::connect("sqlite::memory:").await?;
+/// // The release before this one is deployed again: it takes back what it does not know.
+/// let settings = Settings::default().allow_downgrade(AllowDowngrade::RollBack);
+/// ensure_ready(&MIGRATIONS, &pool, &settings).await?;
+/// # Ok(()) }
+/// # #[cfg(not(feature = "sqlite"))] fn main() {}
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum AllowDowngrade {
+    /// What [`Newer`] says: refuse, by default.
+    #[default]
+    Refuse,
+    /// Roll the database back to this binary's last version, with the down scripts that the history has stored: all of it,
+    /// or, where one of them has no way back or a baseline is in the way, nothing.
+    RollBack,
+}
+
 /// Whether a migrator validates when nothing is pending any more.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum ValidateSchema {
@@ -90,7 +116,9 @@ pub enum ValidateSchema {
     Off,
     /// As [`Migrator::validate`](crate::Migrator::validate) does, also when all was up to date; what is wrong is an error
     /// ([`ErrorKind::Invalid`](crate::ErrorKind::Invalid)). It costs a request for the history with its scripts, and
-    /// one for each verify script.
+    /// one for each verify script. The schema is compared on SQLite, and elsewhere where
+    /// [`Migrator::scratch_database`](crate::Migrator::scratch_database) has said where that may be done: a start of
+    /// ten instances would create ten databases.
     On,
 }
 
@@ -121,6 +149,9 @@ pub struct Settings {
     /// Who says that this process may not migrate, as messages name it.
     pub(crate) forbidden_by: Option<String>,
     pub(crate) validate_schema: ValidateSchema,
+    pub(crate) allow_downgrade: AllowDowngrade,
+    /// `None` where nobody has said anything.
+    pub(crate) scratch: Option<ScratchDatabase>,
     pub(crate) history_table: TableName,
     /// How long to wait for another runner, or for a table that a statement needs.
     pub(crate) lock_timeout: Duration,
@@ -130,6 +161,9 @@ pub struct Settings {
     pub(crate) statement_lock_timeout: Duration,
     pub(crate) statement_timeout: Option<Duration>,
     pub(crate) timeout: Option<Duration>,
+    /// How long a look at the health may take.
+    pub(crate) health_timeout: Duration,
+    pub(crate) backup: Backup,
 }
 
 impl Default for Settings {
@@ -140,12 +174,16 @@ impl Default for Settings {
             missing: Missing::default(),
             forbidden_by: None,
             validate_schema: ValidateSchema::default(),
+            allow_downgrade: AllowDowngrade::default(),
+            scratch: None,
             history_table: TableName::default(),
             lock_timeout: Duration::from_secs(300),
             lease: Duration::from_secs(30),
             statement_lock_timeout: Duration::from_secs(2),
             statement_timeout: None,
             timeout: None,
+            health_timeout: crate::health::PATIENCE,
+            backup: Backup::default(),
         }
     }
 }
@@ -158,12 +196,16 @@ impl Settings {
     /// |---|---|---|
     /// | `…_AUTO_MIGRATE` | `true`, `false` (`1`, `0`, `yes`, `no`, `on`, `off`) | `true` |
     /// | `…_VALIDATE_SCHEMA` | the same | `false` |
+    /// | `…_ALLOW_DOWNGRADE` | the same | `false` |
+    /// | `…_SCRATCH_URL` | `create`, `never`, or the URL of an empty database | `create` |
     /// | `…_MIGRATION_TIMEOUT` | a time: `30s`, `5m`, `1500ms`, `1h`; a number alone is seconds | none |
     /// | `…_LOCK_TIMEOUT` | a time | `5m` |
     /// | `…_LEASE` | a time | `30s` |
     /// | `…_STATEMENT_TIMEOUT` | a time | none |
     /// | `…_STATEMENT_LOCK_TIMEOUT` | a time | `2s` |
     /// | `…_HISTORY_TABLE` | `table` or `schema.table` | `whimbrel_history` |
+    /// | `…_BACKUP_BEFORE_MIGRATION` | a folder ([`Backup::to_folder`]), or `off` | `off` |
+    /// | `…_BACKUP_COMMAND` | a command for the shell ([`Backup::command`]), in that folder if one is given | none |
     /// | `…_OUT_OF_ORDER`, `…_MISSING` | `refuse`, `allow` | `refuse` |
     /// | `…_NEWER` | `refuse`, `allow-if-expanding`, `allow` | `refuse` |
     ///
@@ -221,6 +263,18 @@ impl Settings {
         self
     }
 
+    /// See [`Migrator::allow_downgrade`](crate::Migrator::allow_downgrade).
+    pub fn allow_downgrade(mut self, allow: AllowDowngrade) -> Self {
+        self.allow_downgrade = allow;
+        self
+    }
+
+    /// See [`Migrator::scratch_database`](crate::Migrator::scratch_database).
+    pub fn scratch_database(mut self, scratch: ScratchDatabase) -> Self {
+        self.scratch = Some(scratch);
+        self
+    }
+
     /// See [`Migrator::history_table`](crate::Migrator::history_table).
     ///
     /// # Errors
@@ -257,6 +311,18 @@ impl Settings {
     /// See [`Migrator::timeout`](crate::Migrator::timeout).
     pub fn timeout(mut self, time: Duration) -> Self {
         self.timeout = Some(time);
+        self
+    }
+
+    /// See [`Migrator::health_timeout`](crate::Migrator::health_timeout).
+    pub fn health_timeout(mut self, time: Duration) -> Self {
+        self.health_timeout = time;
+        self
+    }
+
+    /// See [`Migrator::backup_before_migration`](crate::Migrator::backup_before_migration).
+    pub fn backup_before_migration(mut self, backup: Backup) -> Self {
+        self.backup = backup;
         self
     }
 

@@ -46,6 +46,11 @@ impl TableName {
         Ok(Self { schema: schema.map(str::to_owned), name: name.to_owned() })
     }
 
+    /// The same name in the default schema: in a scratch database no other one is ours to write to.
+    pub(crate) fn unqualified(&self) -> Self {
+        Self { schema: None, name: self.name.clone() }
+    }
+
     /// Pins the schema, or a role with a schema of its own would make a second history.
     pub(crate) fn tables(&self, default_schema: &str, quote: char) -> Tables {
         let schema = self.schema.as_deref().unwrap_or(default_schema);
@@ -80,6 +85,17 @@ pub(crate) struct Tables {
     pub(crate) key: i64,
 }
 
+impl Tables {
+    /// Our tables as a catalogue shows them: with the schema, unless that is the default one.
+    pub(crate) fn in_catalogue(&self, default_schema: &str) -> [String; 3] {
+        [&self.history, &self.events, &self.lock].map(|quoted| {
+            let mut parts = quoted.split(['"', '`']).skip(1).step_by(2);
+            let (schema, name) = (parts.next().unwrap_or_default(), parts.next().unwrap_or_default());
+            if schema == default_schema { name.to_owned() } else { format!("{schema}.{name}") }
+        })
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -90,6 +106,8 @@ mod tests {
         assert_eq!(tables.history, r#""app"."schema_history""#);
         assert_eq!(tables.events, r#""app"."schema_events""#);
         assert_eq!(tables.lock, r#""app"."schema_lock""#);
+        assert_eq!(tables.in_catalogue("public"), ["app.schema_history", "app.schema_events", "app.schema_lock"]);
+        assert_eq!(tables.in_catalogue("app"), ["schema_history", "schema_events", "schema_lock"]);
         let tables = TableName::parse("Versions; drop table x").unwrap().tables("main", '"');
         assert_eq!(tables.history, r#""main"."Versions; drop table x""#);
         assert_eq!(tables.events, r#""main"."Versions; drop table x_events""#);

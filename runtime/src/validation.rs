@@ -15,6 +15,7 @@ use crate::history::{Entry, History, State};
 use crate::plan::{self, Facts};
 use crate::refusal;
 use crate::report::{count, migrations};
+use crate::scratch;
 
 /// What [`Migrator::validate`](crate::Migrator::validate) found.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -26,14 +27,27 @@ pub struct Validation {
     pub verified: usize,
     /// What is wrong, each with its place where it has one.
     pub problems: Vec<String>,
-    /// What the schema was not compared with, where it is: statements that were not understood.
+    /// How the schema differs from what the migrations make: `column users.email is nullable, expected not null`.
+    pub differences: Vec<String>,
+    /// What is in the schema that no migration has made: `index users_by_age on users`. It is no fault.
+    pub unmanaged: Vec<String>,
+    /// What could not be checked, and why.
     pub unchecked: Vec<String>,
+}
+
+/// Why it is validated.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Occasion {
+    /// Somebody asks.
+    Asked,
+    /// A run has ended: a database is not created for that unless somebody has said so.
+    Run,
 }
 
 impl Validation {
     /// Whether nothing is wrong.
     pub fn is_valid(&self) -> bool {
-        self.problems.is_empty()
+        self.problems.is_empty() && self.differences.is_empty()
     }
 }
 
@@ -43,20 +57,20 @@ impl fmt::Display for Validation {
         match self.is_valid() {
             true => write!(f, "valid: {compared} compared, {verify} asked")?,
             false => {
-                let problems = count(self.problems.len(), "problem");
+                let problems = count(self.problems.len() + self.differences.len(), "problem");
                 write!(f, "not valid: {problems} in {compared} compared, {verify} asked")?;
             }
         }
-        self.problems.iter().try_for_each(|problem| write!(f, "\n  {}", problem.replace('\n', "\n  ")))?;
-        if self.unchecked.is_empty() {
-            return Ok(());
+        let faults = self.problems.iter().chain(&self.differences);
+        faults.into_iter().try_for_each(|problem| write!(f, "\n  {}", problem.replace('\n', "\n  ")))?;
+        if !self.unmanaged.is_empty() {
+            write!(f, "\nmade by no migration: {}", self.unmanaged.join(", "))?;
         }
-        write!(f, "\nnot checked: {}", count(self.unchecked.len(), "statement"))?;
-        self.unchecked.iter().try_for_each(|statement| write!(f, "\n  {statement}"))
+        self.unchecked.iter().try_for_each(|what| write!(f, "\nnot checked: {what}"))
     }
 }
 
-pub(crate) async fn validate(engine: &mut Engine<'_, '_>) -> Result<Validation> {
+pub(crate) async fn validate(engine: &mut Engine<'_, '_>, occasion: Occasion) -> Result<Validation> {
     let (set, settings, driver) = (engine.set, engine.settings, &mut *engine.driver);
     let history = engine::read(driver, Detail::Scripts, &mut Backoff::new(settings.lock_timeout)).await?;
     let dialect = driver.dialect();
@@ -81,15 +95,35 @@ pub(crate) async fn validate(engine: &mut Engine<'_, '_>) -> Result<Validation> 
             validation.problems.push(format!("{label}: {}{place}", failure.cause));
         }
     }
+    compare_schema(engine, &history, occasion, &mut validation).await?;
+    Ok(validation)
+}
+
+/// Compares the schema with what the migrations make in a scratch database, or with what their scripts say.
+async fn compare_schema(
+    engine: &mut Engine<'_, '_>,
+    history: &History,
+    occasion: Occasion,
+    validation: &mut Validation,
+) -> Result<()> {
+    let dialect = engine.driver.dialect();
+    let is_wanted = dialect == Dialect::Sqlite || engine.settings.scratch.is_some() || occasion == Occasion::Asked;
+    if is_wanted && dialect != Dialect::Cql {
+        let drift = scratch::drift(engine, history).await?;
+        validation.differences.extend(drift.differences);
+        validation.unmanaged.extend(drift.unmanaged);
+        validation.unchecked.extend(drift.unchecked);
+        return Ok(());
+    }
     let mut unread = Vec::new();
-    let scripts = applied_scripts((set, dialect), &history, &mut unread);
+    let scripts = applied_scripts((engine.set, dialect), history, &mut unread);
     let compared = engine.driver.compare(&scripts).await?;
-    validation.problems.extend(compared.differences);
-    validation.unchecked = compared.unchecked;
+    validation.differences.extend(compared.differences);
+    validation.unchecked.extend(compared.unchecked);
     if compared.is_understood {
         validation.unchecked.extend(unread);
     }
-    Ok(validation)
+    Ok(())
 }
 
 /// The up scripts of what is applied, in that order: as they are stored, or else as this binary has them.
@@ -116,8 +150,9 @@ pub(crate) fn check_valid(validation: &Validation) -> Result<()> {
     if validation.is_valid() {
         return Ok(());
     }
-    let told = validation.problems.iter().map(|problem| format!("  {}", problem.replace('\n', "\n  ")));
-    let problems = count(validation.problems.len(), "problem");
+    let faults = || validation.problems.iter().chain(&validation.differences);
+    let told = faults().map(|problem| format!("  {}", problem.replace('\n', "\n  ")));
+    let problems = count(faults().count(), "problem");
     let message = format!("all that was asked for is applied, but the database is not valid: {problems}");
     Err(Error::new(ErrorKind::Invalid, message)
         .details(told.collect::<Vec<_>>().join("\n"))

@@ -2,12 +2,11 @@
 
 use crate::answer::Answer;
 use crate::arguments::{Asking, Down};
-use crate::command::plan::{self, Text};
-use crate::command::up::told;
+use crate::command::plan::{self, Facts, Text};
+use crate::command::up::run;
 use crate::confirm::confirm;
 use crate::context::Context;
 use crate::failure::Failure;
-use crate::interrupt;
 use crate::named;
 
 pub(crate) async fn down(context: &Context<'_>, down: &Down, asking: &Asking) -> Result<Answer, Failure> {
@@ -16,9 +15,10 @@ pub(crate) async fn down(context: &Context<'_>, down: &Down, asking: &Asking) ->
     let mut migrator = target.migrator()?;
     let plan = migrator.plan_down(rollback.clone()).await?;
     if !plan.is_empty() {
+        let dialect = target.url.dialect();
+        let facts = Facts { dialect, sizes: plan::sizes(&mut migrator, &plan, dialect).await };
         let question = format!("Roll back on {}?", target.url);
-        confirm(&plan::screen(&plan, Text::Beginning), &question, asking, context.form)?;
+        confirm(&plan::screen(&plan, Text::Beginning, &facts), &question, asking, context.form)?;
     }
-    let report = interrupt::guarded(migrator.down(rollback)).await?;
-    Ok(told(&report))
+    run(migrator, async |migrator| migrator.down(rollback).await).await
 }

@@ -6,12 +6,15 @@ mod completions;
 mod down;
 mod events;
 mod explain;
+mod health;
 mod history;
 mod man;
 mod new;
-mod plan;
+pub(crate) mod plan;
 mod renumber;
-mod status;
+mod report;
+mod resolve;
+pub(crate) mod status;
 mod sum;
 mod up;
 mod validate;
@@ -49,6 +52,10 @@ async fn answer(context: &Context<'_>, command: Command) -> Result<Answer, Failu
         Command::History => history::history(context).await,
         Command::Events { limit } => events::events(context, limit).await,
         Command::Validate => validate::validate(context).await,
+        Command::Health => health::health(context).await,
+        Command::Resolve { version, found, asking } => resolve::resolve(context, (&version, &found), &asking).await,
+        Command::Force { version, asking } => resolve::force(context, &version, &asking).await,
+        Command::Report { form, output } => report::report(context, form, output).await,
         Command::Check { at } => check::check(context, at),
         Command::Sum { at } => sum::sum(context, at),
         Command::New(fresh) => new::new(context, fresh),
@@ -72,6 +79,10 @@ impl Command {
             Self::History => "history",
             Self::Events { .. } => "events",
             Self::Validate => "validate",
+            Self::Health => "health",
+            Self::Resolve { .. } => "resolve",
+            Self::Force { .. } => "force",
+            Self::Report { .. } => "report",
             Self::Check { .. } => "check",
             Self::Sum { .. } => "sum",
             Self::New(_) => "new",

@@ -48,8 +48,6 @@ pub(crate) async fn status(context: &Context<'_>, wanted: Wanted) -> Result<Answ
 }
 
 fn head(status: &Status, target: &Target<'_>) -> String {
-    let of =
-        target.migrations.application().map_or_else(|| format!("`{}`", target.migrations.directory()), str::to_owned);
     let current = status.current.as_ref().and_then(|version| {
         let at = status.migrations.iter().find(|migration| migration.version == *version)?;
         Some(format!("at {version} {}", at.name))
@@ -72,7 +70,8 @@ fn head(status: &Status, target: &Target<'_>) -> String {
         _ => String::new(),
     };
     format!(
-        "{of} on {}, history {}\n{}: {}{}{below}",
+        "{} on {}, history {}\n{}: {}{}{below}",
+        target.name(),
         target.url,
         status.history_table,
         current.as_deref().unwrap_or("nothing is applied"),

@@ -60,6 +60,21 @@ fn what_failed_what_changed_and_what_is_unknown() {
 }
 
 #[test]
+fn what_happened_and_what_a_person_settles() {
+    let shop = Shop::usual();
+    shop.done(&["up", "2"]);
+    shop.shown("events", &["events"]);
+    shop.shown("health", &["health"]);
+    shop.write("0002_add_email.up.sql", "ALTER TABLE users ADD COLUMN mail TEXT;\n");
+    shop.shown("health_changed", &["health"]);
+    shop.shown("resolve_without_yes", &["resolve", "0002", "--accept"]);
+    shop.shown("resolve_accept", &["resolve", "0002", "--accept", "--yes"]);
+    shop.shown("resolve_nothing", &["resolve", "0002", "--accept", "--yes"]);
+    shop.shown("force", &["force", "0003", "--yes"]);
+    shop.shown("report_summary", &["report", "summary"]);
+}
+
+#[test]
 fn a_baseline_and_what_it_keeps() {
     let shop = Shop::usual();
     shop.shown("baseline_without_yes", &["baseline", "0002"]);
@@ -109,6 +124,8 @@ fn json_of_each_command_is_documented() {
         ("version_json", &["version"]),
         ("history_json", &["history"]),
         ("validate_json", &["validate"]),
+        ("events_json", &["events"]),
+        ("health_json", &["health"]),
         ("check_json", &["check"]),
         ("sum_json", &["sum"]),
         ("explain_json", &["explain", "gap"]),
@@ -122,6 +139,7 @@ fn json_of_each_command_is_documented() {
     shop.shown("up_failed_json", &["up", "--json"]);
     let shop = Shop::usual();
     shop.shown("baseline_json", &["baseline", "0002", "--yes", "--json"]);
+    shop.shown("force_json", &["force", "0003", "--yes", "--json"]);
     documented();
 }
 

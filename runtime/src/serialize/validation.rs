@@ -8,6 +8,8 @@ struct ValidationShape<'a> {
     compared: usize,
     verified: usize,
     problems: &'a [String],
+    differences: &'a [String],
+    unmanaged: &'a [String],
     unchecked: &'a [String],
 }
 
@@ -18,6 +20,8 @@ impl Serialize for Validation {
             compared: self.compared,
             verified: self.verified,
             problems: &self.problems,
+            differences: &self.differences,
+            unmanaged: &self.unmanaged,
             unchecked: &self.unchecked,
         };
         shape.serialize(serializer)

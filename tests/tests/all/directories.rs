@@ -83,5 +83,5 @@ async fn temporal_cassandra() {
     assert!(validation.is_valid() && validation.unchecked.is_empty(), "{validation}");
     assert_eq!(keyspace.tables().await.len(), 17);
     keyspace.execute(&format!("DROP TABLE {}.queue", keyspace.name())).await;
-    assert_eq!(migrator.validate().await.unwrap().problems, ["table queue is missing"]);
+    assert_eq!(migrator.validate().await.unwrap().differences, ["table queue is missing"]);
 }

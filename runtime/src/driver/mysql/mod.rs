@@ -4,6 +4,7 @@
 //! connection that executes, because the server goes on with a statement when its client is dead.
 
 mod answer;
+mod backup;
 mod catalogue;
 mod heart;
 mod holders;
@@ -11,24 +12,34 @@ mod left;
 mod link;
 mod request;
 mod right;
+mod schema;
+mod scratch;
+mod sizes;
 mod statement;
 mod step;
+mod wipe;
 
 use std::time::Duration;
 
 use whimbrel_core::{Dialect, Script};
 
+use crate::backup::{Note, Right, Source};
+use crate::catalogue::model::Catalogue;
 use crate::database::{Database, sealed};
 use crate::doubt::{self, Thing};
 use crate::driver::completed::{ALL, NONE};
-use crate::driver::{Answer, Batch, Detail, Driver, Ended, Failure, Resolution, Stop, TakeOver};
+use crate::driver::{Answer, Batch, Detail, Driver, Ended, Failure, Resolution, Rewriting, Sizes, Stop, TakeOver};
 use crate::error::{Error, ErrorKind, Result};
+use crate::events::Event;
 use crate::history::{Entry, Head, History};
 use crate::identity::Identity;
+use crate::reset::{Reset, Whereabouts, Wipe};
 use crate::runner::Runner;
+use crate::scratch::Scratch;
 use crate::settings::Settings;
 use crate::table_name::{TableName, Tables};
 
+use answer::Fault;
 pub(crate) use link::Link;
 use request::TONGUE;
 
@@ -91,6 +102,10 @@ impl Driver for Mysql<'_> {
         Box::pin(self.read_history(detail))
     }
 
+    fn events(&mut self, limit: Option<usize>) -> Answer<'_, Result<Vec<Event>>> {
+        Box::pin(self.read_events(limit))
+    }
+
     fn transactional<'a>(&'a mut self, batch: Batch<'a>) -> Answer<'a, Ended> {
         Box::pin(step::run(&mut self.link, &self.tables, batch))
     }
@@ -110,6 +125,10 @@ impl Driver for Mysql<'_> {
         Box::pin(step::resolve(&mut self.link, &self.tables, resolution))
     }
 
+    fn rewrite<'a>(&'a mut self, rewriting: Rewriting<'a>) -> Answer<'a, Result<(), Stop>> {
+        Box::pin(step::rewrite(&mut self.link, &self.tables, rewriting))
+    }
+
     fn take_over<'a>(
         &'a mut self,
         runner: &'a Runner,
@@ -126,12 +145,90 @@ impl Driver for Mysql<'_> {
         Box::pin(self.ask_queries(script, settings))
     }
 
+    fn table_sizes<'a>(&'a mut self, names: &'a [String]) -> Answer<'a, Result<Sizes>> {
+        Box::pin(async move {
+            self.meet().await?;
+            let sizes = sizes::sizes(&mut self.link, names).await;
+            sizes.map_err(|fault| fault.into_error(&self.tables))
+        })
+    }
+
+    fn backup_right(&mut self) -> Answer<'_, Result<Right>> {
+        Box::pin(async move {
+            let right = backup::right(&mut self.link, &self.tables).await;
+            right.map_err(|fault| fault.into_error(&self.tables))
+        })
+    }
+
+    fn backup_source(&mut self, _: Duration) -> Answer<'_, Result<Source>> {
+        Box::pin(async move {
+            let source = backup::source(&mut self.link).await;
+            source.map_err(|fault| fault.into_error(&self.tables))
+        })
+    }
+
+    fn record_backup<'a>(&'a mut self, note: Note<'a>) -> Answer<'a, Result<()>> {
+        Box::pin(async move {
+            let recorded = backup::record(&mut self.link, &self.tables, &note).await;
+            recorded.map_err(|fault| fault.into_error(&self.tables))
+        })
+    }
+
+    fn catalogue(&mut self) -> Answer<'_, Result<Catalogue>> {
+        Box::pin(async move {
+            let mut catalogue = self.whole_catalogue().await?;
+            catalogue.forget(&self.tables.in_catalogue(self.link.database()));
+            Ok(catalogue)
+        })
+    }
+
+    fn scratch(&mut self) -> Answer<'_, Result<Scratch, String>> {
+        Box::pin(scratch::create(&mut self.link, &self.tables))
+    }
+
+    fn neighbours(&mut self) -> Answer<'_, Result<Vec<String>>> {
+        Box::pin(async move {
+            // Nobody writes to `information_schema`.
+            let names = "SELECT schema_name FROM information_schema.schemata WHERE schema_name <> 'information_schema'";
+            let answer = self.link.send(names.to_owned(), ALL).await.map_err(|fault| unread(fault, &self.tables))?;
+            Ok(answer.rows.into_iter().flatten().flatten().collect())
+        })
+    }
+
+    fn empty(&mut self) -> Answer<'_, Result<()>> {
+        Box::pin(async move {
+            let drops = schema::drops(&self.whole_catalogue().await?);
+            self.link.send(drops, NONE).await.map(drop).map_err(|fault| unread(fault, &self.tables))
+        })
+    }
+
+    fn whereabouts(&mut self) -> Answer<'_, Result<Whereabouts>> {
+        Box::pin(async move {
+            self.meet().await?;
+            wipe::whereabouts(&mut self.link, &self.tables).await
+        })
+    }
+
+    fn wipe<'a>(&'a mut self, wipe: Wipe<'a>) -> Answer<'a, Result<Reset, Stop>> {
+        Box::pin(wipe::run(&mut self.link, &self.tables, wipe))
+    }
+
     fn release(&mut self) -> Answer<'_, ()> {
         Box::pin(self.link.release())
     }
 }
 
 impl Mysql<'_> {
+    /// With our own tables.
+    async fn whole_catalogue(&mut self) -> Result<Catalogue> {
+        self.meet().await?;
+        let version = self.link.send(schema::VERSION.to_owned(), ALL).await;
+        let version = version.map_err(|fault| unread(fault, &self.tables))?.into_value().unwrap_or_default();
+        let answer = self.link.send(schema::queries(&version), ALL).await;
+        let rows = answer.map_err(|fault| unread(fault, &self.tables))?.rows;
+        Ok(schema::catalogue(rows, self.link.database()))
+    }
+
     /// Learns the database of a caller's session, and refuses one inside a transaction.
     async fn meet(&mut self) -> Result<()> {
         self.link.meet(&self.tables).await?;
@@ -193,6 +290,16 @@ impl Mysql<'_> {
         })
     }
 
+    async fn read_events(&mut self, limit: Option<usize>) -> Result<Vec<Event>> {
+        self.meet().await?;
+        match self.link.send(TONGUE.select_events(&self.tables, limit), ALL).await {
+            Ok(answer) => Event::from_rows(answer.rows, &self.tables.shown),
+            // A fresh database, or a history that lacks a part.
+            Err(fault) if fault.says(request::NO_TABLE) => self.read_history(Detail::Entries).await.map(|_| Vec::new()),
+            Err(fault) => Err(fault.into_error(&self.tables)),
+        }
+    }
+
     async fn ask_queries(&mut self, script: &Script, settings: &Settings) -> Result<Option<Failure>> {
         self.meet().await?;
         let limit = request::query_limit(script, settings);
@@ -207,6 +314,16 @@ impl Mysql<'_> {
             }
         }
         Ok(None)
+    }
+}
+
+/// The catalogue could not be read, or not be emptied: no fault of the history's.
+fn unread(fault: Fault, tables: &Tables) -> Error {
+    match fault {
+        Fault::Database { cause, .. } => {
+            Error::new(ErrorKind::Refused, "the catalogue of the database cannot be read").source(cause)
+        }
+        fault => fault.into_error(tables),
     }
 }
 

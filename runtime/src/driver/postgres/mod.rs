@@ -3,7 +3,9 @@
 //! The recipes were tried on PostgreSQL 15 and 18; the comments name what would break without them.
 
 mod answer;
+mod backup;
 mod batch;
+mod catalogue;
 mod heart;
 mod holders;
 mod link;
@@ -12,20 +14,30 @@ mod pooler;
 mod record;
 mod request;
 mod right;
+mod scratch;
+mod sizes;
+mod wipe;
 
 use std::time::Duration;
 
 use whimbrel_core::{Dialect, Script};
 
+use crate::backup::{Note, Right, Source};
+use crate::catalogue::model::Catalogue;
 use crate::database::{Database, sealed};
 use crate::database_error::DatabaseError;
 use crate::doubt::{self, Thing};
 use crate::driver::completed::{ALL, NONE};
-use crate::driver::{Answer, Batch, Detail, Driver, Ended, Failure, Part, Resolution, Session, Stop, TakeOver};
+use crate::driver::{
+    Answer, Batch, Detail, Driver, Ended, Failure, Part, Resolution, Rewriting, Session, Sizes, Stop, TakeOver,
+};
 use crate::error::{Error, ErrorKind, Passing, Result};
+use crate::events::Event;
 use crate::history::{Entry, Head, History};
 use crate::identity::Identity;
+use crate::reset::{Reset, Whereabouts, Wipe};
 use crate::runner::Runner;
+use crate::scratch::Scratch;
 use crate::settings::{Settings, whole_millis};
 use crate::table_name::{TableName, Tables};
 
@@ -94,6 +106,10 @@ impl Driver for Postgres<'_> {
         Box::pin(self.read_history(detail))
     }
 
+    fn events(&mut self, limit: Option<usize>) -> Answer<'_, Result<Vec<Event>>> {
+        Box::pin(self.read_events(limit))
+    }
+
     fn session(&mut self) -> Answer<'_, Result<Session>> {
         Box::pin(async move {
             let session = pooler::session(&mut self.link).await;
@@ -133,6 +149,17 @@ impl Driver for Postgres<'_> {
         })
     }
 
+    fn rewrite<'a>(&'a mut self, rewriting: Rewriting<'a>) -> Answer<'a, Result<(), Stop>> {
+        Box::pin(async move {
+            let Err(fault) = self.link.send(request::rewrite(&self.tables, &rewriting), NONE).await else {
+                return Ok(());
+            };
+            self.link.roll_back().await;
+            let is_busy = ["22012", "23505", "55P03"].iter().any(|code| fault.says(code));
+            Err(if is_busy { Stop::Busy } else { Stop::Broken(fault.into_error(&self.tables)) })
+        })
+    }
+
     fn take_over<'a>(
         &'a mut self,
         runner: &'a Runner,
@@ -147,6 +174,71 @@ impl Driver for Postgres<'_> {
 
     fn verify<'a>(&'a mut self, script: &'a Script, settings: &'a Settings) -> Answer<'a, Result<Option<Failure>>> {
         Box::pin(self.ask_queries(script, settings))
+    }
+
+    fn table_sizes<'a>(&'a mut self, names: &'a [String]) -> Answer<'a, Result<Sizes>> {
+        Box::pin(async move {
+            let sizes = sizes::sizes(&mut self.link, names).await;
+            sizes.map_err(|fault| fault.into_error(&self.tables))
+        })
+    }
+
+    fn backup_right(&mut self) -> Answer<'_, Result<Right>> {
+        Box::pin(async move {
+            let right = backup::right(&mut self.link, &self.tables).await;
+            right.map_err(|fault| fault.into_error(&self.tables))
+        })
+    }
+
+    fn backup_source(&mut self, patience: Duration) -> Answer<'_, Result<Source>> {
+        Box::pin(async move {
+            let session = self.session().await?;
+            let source = backup::source(&mut self.link, session, patience).await;
+            source.map_err(|fault| fault.into_error(&self.tables))
+        })
+    }
+
+    fn record_backup<'a>(&'a mut self, note: Note<'a>) -> Answer<'a, Result<()>> {
+        Box::pin(async move {
+            let recorded = backup::record(&mut self.link, &self.tables, &note).await;
+            recorded.map_err(|fault| fault.into_error(&self.tables))
+        })
+    }
+
+    fn catalogue(&mut self) -> Answer<'_, Result<Catalogue>> {
+        Box::pin(async move {
+            self.link.refuse_transaction(&self.tables).await?;
+            match self.link.send(catalogue::queries(), ALL).await {
+                Ok(answer) => {
+                    let mut catalogue = catalogue::catalogue(answer.rows);
+                    catalogue.forget(&self.tables.in_catalogue(SCHEMA));
+                    Ok(catalogue)
+                }
+                Err(fault) => {
+                    self.link.roll_back().await;
+                    Err(unread(fault, &self.tables))
+                }
+            }
+        })
+    }
+
+    fn scratch(&mut self) -> Answer<'_, Result<Scratch, String>> {
+        Box::pin(scratch::create(&mut self.link, &self.tables))
+    }
+
+    fn empty(&mut self) -> Answer<'_, Result<()>> {
+        Box::pin(async move {
+            let emptied = self.link.send(catalogue::EMPTY.to_owned(), NONE).await;
+            emptied.map(drop).map_err(|fault| unread(fault, &self.tables))
+        })
+    }
+
+    fn whereabouts(&mut self) -> Answer<'_, Result<Whereabouts>> {
+        Box::pin(wipe::whereabouts(&mut self.link, &self.tables))
+    }
+
+    fn wipe<'a>(&'a mut self, wipe: Wipe<'a>) -> Answer<'a, Result<Reset, Stop>> {
+        Box::pin(wipe::run(&mut self.link, &self.tables, wipe))
     }
 
     fn release(&mut self) -> Answer<'_, ()> {
@@ -215,6 +307,16 @@ impl Postgres<'_> {
         })
     }
 
+    async fn read_events(&mut self, limit: Option<usize>) -> Result<Vec<Event>> {
+        self.link.refuse_transaction(&self.tables).await?;
+        match self.link.send(TONGUE.select_events(&self.tables, limit), ALL).await {
+            Ok(answer) => Event::from_rows(answer.rows, &self.tables.shown),
+            // A fresh database, or a history that lacks a part.
+            Err(fault) if fault.says("42P01") => self.read_history(Detail::Entries).await.map(|_| Vec::new()),
+            Err(fault) => Err(self.unseen(fault)),
+        }
+    }
+
     async fn ask_queries(&mut self, script: &Script, settings: &Settings) -> Result<Option<Failure>> {
         let limit = script.options().timeout.or(settings.statement_timeout).map_or(0, whole_millis);
         let lock_limit = whole_millis(script.options().lock_timeout.unwrap_or(settings.statement_lock_timeout));
@@ -237,6 +339,16 @@ impl Postgres<'_> {
             return Ok(Some(failure));
         }
         Ok(None)
+    }
+}
+
+/// The catalogue could not be read, or not be emptied: no fault of the history's.
+fn unread(fault: Fault, tables: &Tables) -> Error {
+    match fault {
+        Fault::Database { error, .. } => {
+            Error::new(ErrorKind::Refused, "the catalogue of the database cannot be read").source(error.cause)
+        }
+        fault => fault.into_error(tables),
     }
 }
 

@@ -1,16 +1,25 @@
 //! What the library promises, told once and run on every database that it applies to.
 
 mod applying;
+mod backup;
 mod bad_input;
+mod drift;
+mod events;
+mod health;
+mod logs;
 mod outside;
+mod readiness;
 mod reading;
 mod refusals;
 mod requests;
+mod resetting;
+mod resolving;
 mod right;
 mod rolling_back;
 mod secrets;
 mod sessions;
 mod settings;
 mod starters;
+mod stopping;
 mod waiting;
 pub(crate) mod world;
