@@ -30,6 +30,8 @@ pub(crate) struct Asked {
     pub(crate) settings: Option<Settings>,
     #[arg(skip)]
     pub(crate) program_url: Option<DatabaseUrl>,
+    #[arg(skip)]
+    pub(crate) command_line: Option<clap::Command>,
 }
 
 const AFTER_HELP: &str = "\
@@ -59,6 +61,25 @@ impl Migrate {
     /// Where the program's database is, when the user does not write `--database-url`: before `DATABASE_URL` and `.env`.
     pub fn database_url(mut self, url: impl Into<String>) -> Self {
         self.asked.program_url = Some(DatabaseUrl::from(url.into()));
+        self
+    }
+}
+
+impl Migrate {
+    /// The whole command line of the program, for `completions` and `man`; without it they know `migrate` only.
+    ///
+    /// ```no_run
+    /// # use clap::{CommandFactory, Parser};
+    /// # use whimbrel::{Migrations, embed_migrations};
+    /// # static MIGRATIONS: Migrations = embed_migrations!("../migrations");
+    /// # #[derive(Parser)] enum Shop { Migrate(whimbrel_cli::Migrate) }
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() {
+    /// let Shop::Migrate(migrate) = Shop::parse();
+    /// whimbrel_cli::run(&MIGRATIONS, migrate.command_line(Shop::command())).await;
+    /// # }
+    /// ```
+    pub fn command_line(mut self, command: clap::Command) -> Self {
+        self.asked.command_line = Some(command);
         self
     }
 }
@@ -219,6 +240,26 @@ pub(crate) enum Command {
         #[arg(value_name = "DIRECTORY")]
         at: Option<PathBuf>,
     },
+    /// Writes the files of the next migration, named as those that are there, and prints their paths
+    New(Fresh),
+    /// Gives migrations that have the same version after a merge the next ones
+    Renumber(Renumbering),
+    /// Explains an error by its code, as `duplicate-version` or `in_doubt`; all codes without one
+    Explain {
+        /// What stands in the brackets of `error[code]`
+        code: Option<String>,
+    },
+    /// Prints the completions for a shell
+    Completions {
+        /// The shell
+        shell: clap_complete::Shell,
+    },
+    /// Prints the man page, or writes those of all commands
+    Man {
+        /// A directory, for a page for each command
+        #[arg(long, value_name = "DIRECTORY")]
+        out: Option<PathBuf>,
+    },
     /// Records the migrations up to a version as applied, running nothing: an existing database starts here
     Baseline {
         /// The version that the database is at, or the migration's name
@@ -227,6 +268,50 @@ pub(crate) enum Command {
         #[command(flatten)]
         asking: Asking,
     },
+}
+
+/// A migration that is to be written.
+#[derive(Debug, Args)]
+#[group(skip)]
+pub(crate) struct Fresh {
+    /// What it does, in a few words: `add_email`, or `add e-mail`
+    #[arg(required = true)]
+    pub(crate) name: Vec<String>,
+    /// The task that it belongs to, as `TASK-123`
+    #[arg(long, value_name = "TASK")]
+    pub(crate) task: Option<String>,
+    /// Counts: the number after the last one [default: as the others]
+    #[arg(long, conflicts_with = "timestamp")]
+    pub(crate) seq: bool,
+    /// Takes the time as its version [default: as the others]
+    #[arg(long)]
+    pub(crate) timestamp: bool,
+    /// A down script, also where the others have none
+    #[arg(long)]
+    pub(crate) down: bool,
+    /// A verify script too
+    #[arg(long)]
+    pub(crate) verify: bool,
+    /// Up and down for each of these [default: as the last one]
+    #[arg(id = "dialect", long = "dialect", value_name = "DIALECT", value_delimiter = ',', value_parser = dialect)]
+    pub(crate) dialects: Vec<Dialect>,
+}
+
+/// Who keeps a version that two have.
+#[derive(Debug, Args)]
+#[group(skip)]
+pub(crate) struct Renumbering {
+    /// The directory, instead of `--directory`
+    #[arg(value_name = "DIRECTORY")]
+    pub(crate) at: Option<PathBuf>,
+    /// A file of a migration that keeps its version
+    #[arg(long, value_name = "FILE")]
+    pub(crate) keep: Vec<String>,
+    /// A branch whose migrations keep their versions [default: origin/HEAD, or main, or master]
+    #[arg(long, value_name = "BRANCH")]
+    pub(crate) base: Option<String>,
+    #[command(flatten)]
+    pub(crate) asking: Asking,
 }
 
 /// What a report is for.

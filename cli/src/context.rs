@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use whimbrel::{Backup, Migrations, Migrator, Missing, Newer, OutOfOrder, ScratchDatabase, Settings};
 
 use crate::answer::Form;
-use crate::arguments::{Allow, Asked, Options};
+use crate::arguments::{Allow, Asked, Migrate, Options};
 use crate::database_url::DatabaseUrl;
 use crate::failure::Failure;
 use crate::program::Program;
@@ -20,13 +20,14 @@ pub(crate) struct Context<'a> {
     pub(crate) form: Form,
     settings: Option<Settings>,
     program_url: Option<DatabaseUrl>,
+    command_line: Option<clap::Command>,
 }
 
 impl<'a> Context<'a> {
     pub(crate) fn new(source: Source<'a>, asked: Asked, program: Program) -> (Self, crate::arguments::Command) {
-        let Asked { command, options, settings, program_url } = asked;
+        let Asked { command, options, settings, program_url, command_line } = asked;
         let form = if options.json { Form::Json } else { Form::Screen };
-        (Self { source, options, program, form, settings, program_url }, command)
+        (Self { source, options, program, form, settings, program_url, command_line }, command)
     }
 
     /// The set, and where it is applied.
@@ -38,6 +39,28 @@ impl<'a> Context<'a> {
         let url = url.without(&self.options.decommissioned);
         let settings = self.settings()?;
         Ok(Target { migrations: self.source.migrations(&self.options)?, url, settings })
+    }
+
+    /// The whole command line: the program's own, or the words that lead to `migrate`.
+    pub(crate) fn command_line(&self) -> clap::Command {
+        self.command_line.clone().unwrap_or_else(|| {
+            let words: Vec<&str> = self.program.name().split(' ').collect();
+            let last = words.last().copied().unwrap_or("migrate").to_owned();
+            let migrate = <Migrate as clap::Args>::augment_args(clap::Command::new(last));
+            let above = words[..words.len().saturating_sub(1)].iter().rev();
+            above.fold(migrate, |below, word| clap::Command::new((*word).to_owned()).subcommand(below))
+        })
+    }
+
+    /// Where the database is, if one is named; and how to treat it.
+    ///
+    /// # Errors
+    /// `.env` cannot be read, or a setting is wrong.
+    pub(crate) fn database(&self) -> Result<Option<(DatabaseUrl, Settings)>, Failure> {
+        match DatabaseUrl::named(self.options.database_url.as_ref(), self.program_url.as_ref())? {
+            Some(url) => Ok(Some((url, self.settings()?))),
+            None => Ok(None),
+        }
     }
 
     /// The directory of a command for files, as the user wrote it.

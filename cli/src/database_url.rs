@@ -23,16 +23,24 @@ impl DatabaseUrl {
     /// # Errors
     /// There is none, or `.env` cannot be read.
     pub(crate) fn find(written: Option<&Self>, program: Option<&Self>) -> Result<Self, Failure> {
-        if let Some(url) = written.or(program) {
-            return Ok(url.clone());
-        }
-        if let Some(url) = env::var(VARIABLE).ok().filter(|url| !url.trim().is_empty()) {
-            return Ok(Self::from(url));
-        }
-        from_file(Path::new(".env"))?.ok_or_else(|| {
+        Self::named(written, program)?.ok_or_else(|| {
             Failure::new(Exit::Usage, "no database is named")
                 .help("write `--database-url URL`, or set `DATABASE_URL`, also in a file `.env` in this directory")
         })
+    }
+
+    /// The same, for who can do without.
+    ///
+    /// # Errors
+    /// `.env` cannot be read.
+    pub(crate) fn named(written: Option<&Self>, program: Option<&Self>) -> Result<Option<Self>, Failure> {
+        if let Some(url) = written.or(program) {
+            return Ok(Some(url.clone()));
+        }
+        if let Some(url) = env::var(VARIABLE).ok().filter(|url| !url.trim().is_empty()) {
+            return Ok(Some(Self::from(url)));
+        }
+        from_file(Path::new(".env"))
     }
 
     /// The same without nodes of a cluster that never come back; other databases have none.

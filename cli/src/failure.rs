@@ -55,7 +55,8 @@ impl Failure {
     }
 }
 
-fn problem_json(problem: &Problem) -> Value {
+/// A problem for a program.
+pub(crate) fn problem_json(problem: &Problem) -> Value {
     let (path, line, column) = (
         problem.place().map(Place::path),
         problem.place().and_then(Place::line),

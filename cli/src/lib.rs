@@ -46,7 +46,9 @@
 
 // What the user wants.
 mod arguments;
+mod clock;
 mod database_url;
+mod known;
 mod named;
 mod program;
 mod source;
@@ -60,6 +62,7 @@ mod report;
 mod answer;
 mod confirm;
 mod exit;
+mod explanation;
 mod failure;
 mod interrupt;
 mod progress;

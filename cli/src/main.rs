@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use clap::Parser;
+use clap::{CommandFactory as _, Parser};
 use whimbrel_cli::{Migrate, redacted, run_directory};
 
 /// Database migrations: looks at a directory of them, at a database, and brings the one to the other.
@@ -16,7 +16,7 @@ struct Whimbrel {
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
     match Whimbrel::try_parse() {
-        Ok(whimbrel) => run_directory(whimbrel.migrate).await,
+        Ok(whimbrel) => run_directory(whimbrel.migrate.command_line(Whimbrel::command())).await,
         // What was typed in the wrong place may be a URL.
         Err(error) if error.use_stderr() => {
             eprint!("{}", redacted(&error.render().to_string()));

@@ -19,6 +19,7 @@ mod layout;
 mod listing;
 pub mod load;
 mod manifest;
+pub mod names;
 mod settings;
 mod sources;
 mod text;

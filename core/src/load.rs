@@ -10,8 +10,9 @@ use std::sync::{Mutex, PoisonError};
 use crate::glob::Glob;
 use crate::listing::{Listing, checked, not_utf8, relative};
 use crate::migrations::join;
+use crate::names::Names;
 use crate::set::{Recorded, set};
-use crate::{Dialect, Migrations, Place, Problem, Problems, sum};
+use crate::{Dialect, Migrations, Place, Problem, Problems, sources, sum};
 
 pub use crate::set::Loaded;
 
@@ -41,6 +42,29 @@ pub fn load(directory: &Path, shown: &str, dialect: Option<Dialect>) -> Result<L
 /// Everything else that is wrong with the files, at once.
 pub fn load_unrecorded(directory: &Path, shown: &str, dialect: Option<Dialect>) -> Result<Loaded, Problems> {
     load_with(directory, shown, dialect, Recorded::Leave)
+}
+
+/// The migrations of a directory by their names; what is written in them is not read.
+///
+/// # Errors
+/// The directory cannot be read. What is wrong with the names is told beside them.
+///
+/// ```
+/// use whimbrel_core::load::load_names;
+/// # let directory = std::env::temp_dir().join(format!("whimbrel-names-{}", std::process::id()));
+/// # std::fs::create_dir_all(&directory).unwrap();
+/// std::fs::write(directory.join("0001_init.up.sql"), "").unwrap();
+/// let names = load_names(&directory, "migrations").unwrap();
+/// assert_eq!((names.layout(), names.next()), ("numbered", "0002"));
+/// # std::fs::remove_dir_all(&directory).unwrap();
+/// ```
+pub fn load_names(directory: &Path, shown: &str) -> Result<Names, Problems> {
+    let listing = list(directory, shown)?;
+    let open = |path: &str| match fs::read(directory.join(path)) {
+        Ok(bytes) => Ok(Cow::Owned(bytes)),
+        Err(error) => Err(unreadable(&error, &join(shown, path))),
+    };
+    Ok(Names::of(sources::sources(listing, &open, shown, None)))
 }
 
 fn load_with(directory: &Path, shown: &str, dialect: Option<Dialect>, recorded: Recorded) -> Result<Loaded, Problems> {

@@ -2,7 +2,7 @@
 
 mod ambiguity;
 mod borders;
-mod directive;
+pub(crate) mod directive;
 mod faults;
 mod joined;
 mod name;

@@ -64,6 +64,7 @@ pub(crate) fn set(
     let (found, warnings): (Vec<_>, Vec<_>) = found.into_iter().unzip();
     problems.extend(found.into_iter().flatten());
     if recorded == Recorded::Check {
+        problems.extend(migrations.iter().flatten().flat_map(|migration| unwritten(migration, shown)));
         problems.extend(check_sum(&sources, &migrations, shown));
     }
     problems.sort_by(|a, b| place_of(a).cmp(&place_of(b)));
@@ -85,6 +86,23 @@ fn empty(sources: &Sources, shown: &str) -> Problem {
     let help = format!("write `{}`, or write `empty = \"allow\"` in whimbrel.toml", sources.naming.layout.example);
     let problem = Problem::new("empty-set", "there are no migrations").help(help);
     if shown.is_empty() { problem } else { problem.at(Place::file(shown)) }
+}
+
+/// The scripts that `whimbrel new` has made and nobody has written yet: as a comment alone, each would be a no-op.
+fn unwritten<'a>(migration: &'a Migration, shown: &'a str) -> impl Iterator<Item = Problem> + 'a {
+    let mark = format!("-- whimbrel:{}", read::directive::TODO);
+    let is_empty = |script: &&Script| script.is_empty();
+    migration.scripts().iter().filter(is_empty).filter_map(move |script| {
+        let at = script.text().find(&mark)?;
+        let end = script.text()[at..].find('\n').map_or(script.text().len(), |length| at + length);
+        let file = script.path().rsplit('/').next().unwrap_or_default();
+        let help = match script.direction() {
+            Direction::Up => "write its statements in place of this line",
+            _ => "write its statements in place of this line, or delete the file",
+        };
+        let problem = Problem::new("unwritten", format!("`{file}` is still to be written"));
+        Some(problem.at(script.place(join(shown, script.path()), at..end)).help(help))
+    })
 }
 
 /// Reads the texts of the scripts.

@@ -54,19 +54,28 @@ pub fn write(migrations: &Migrations) -> String {
 ///
 /// The order of the paths tells the scripts apart.
 fn own(migration: &Migration) -> Digest {
+    own_of(migration, Script::text)
+}
+
+/// The same as it was when none of the scripts had a statement.
+fn unwritten(migration: &Migration) -> Digest {
+    own_of(migration, |_| "")
+}
+
+fn own_of(migration: &Migration, text: fn(&Script) -> &str) -> Digest {
     let mut counted: Vec<&Script> =
         migration.scripts().iter().filter(|script| script.direction() != Direction::Verify).collect();
     counted.sort_by_key(|script| (script.direction(), script.path()));
-    let part = |script: &&Script| [&[script.direction() as u8][..], &recorded(script).0].concat();
+    let part = |script: &&Script| [&[script.direction() as u8][..], &recorded(script, text(script)).0].concat();
     let parts: Vec<Vec<u8>> = counted.iter().map(part).collect();
     Digest::of(&parts.iter().map(Vec::as_slice).collect::<Vec<_>>())
 }
 
 /// The digest of a script whatever the dialects of its set.
-fn recorded(script: &Script) -> Digest {
+fn recorded(script: &Script, text: &str) -> Digest {
     let file = script.parts().first().map_or(script.path(), |part| &part.path);
     let read_as = if script_extension(file) == Some("cql") { &[Dialect::Cql][..] } else { &Dialect::SQL[..] };
-    let digests = Digests::of_text(script.text(), read_as);
+    let digests = Digests::of_text(text, read_as);
     let each: Vec<Digest> = read_as.iter().map(|&dialect| digests.under(dialect)).collect();
     Digest::of(&each.iter().map(|digest| &digest.0[..]).collect::<Vec<_>>())
 }
@@ -235,6 +244,10 @@ impl Check<'_> {
                 format!("{} was recorded before {} was", line.version, self.recorded.lines[index - 1].version);
             let help = "see that the migrations of both branches suit each other, and run `whimbrel sum`";
             return Some(self.problem("sum-order", line, message, help));
+        }
+        if chained(last, &line.version, unwritten(now.migration)) == line.digest {
+            let message = format!("`{}` was recorded before it was written", path(now.migration));
+            return Some(self.problem("sum-changed", line, message, "run `whimbrel sum`"));
         }
         let message = format!("`{}` was edited after it was recorded", path(now.migration));
         let help = "restore it and write a new migration, or, when no database has run it, run `whimbrel sum`";

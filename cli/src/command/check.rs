@@ -7,7 +7,7 @@ use whimbrel::__private::count;
 
 use crate::answer::{Answer, say};
 use crate::context::Context;
-use crate::failure::Failure;
+use crate::failure::{Failure, problem_json};
 use crate::source::loaded;
 
 pub(crate) fn check(context: &Context<'_>, at: Option<PathBuf>) -> Result<Answer, Failure> {
@@ -21,7 +21,7 @@ pub(crate) fn check(context: &Context<'_>, at: Option<PathBuf>) -> Result<Answer
         warnings => count(warnings, "warning"),
     };
     let migrations = loaded.migrations.len();
-    let warnings: Vec<String> = loaded.warnings.iter().map(ToString::to_string).collect();
+    let warnings: Vec<_> = loaded.warnings.iter().map(|warning| problem_json(&warning.0)).collect();
     let value = json!({ "directory": directory, "migrations": migrations, "warnings": warnings });
     Ok(Answer::new(format!("{directory}: {}, {wrong}", count(migrations, "migration")), value))
 }

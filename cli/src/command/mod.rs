@@ -2,12 +2,17 @@
 
 mod baseline;
 mod check;
+mod completions;
 mod down;
 mod events;
+mod explain;
 mod health;
 mod history;
+mod man;
+mod new;
 pub(crate) mod plan;
 mod recommendations;
+mod renumber;
 mod report;
 mod reset;
 mod resolve;
@@ -59,6 +64,11 @@ async fn answer(context: &Context<'_>, command: Command) -> Result<Answer, Failu
         Command::Report { form, output } => report::report(context, form, output).await,
         Command::Check { at } => check::check(context, at),
         Command::Sum { at } => sum::sum(context, at),
+        Command::New(fresh) => new::new(context, fresh),
+        Command::Renumber(wanted) => renumber::renumber(context, wanted).await,
+        Command::Explain { code } => explain::explain(code.as_deref()),
+        Command::Completions { shell } => completions::completions(context, shell),
+        Command::Man { out } => man::man(context, out),
         Command::Baseline { migration, asking } => baseline::baseline(context, &migration, &asking).await,
     }
 }
@@ -83,6 +93,11 @@ impl Command {
             Self::Report { .. } => "report",
             Self::Check { .. } => "check",
             Self::Sum { .. } => "sum",
+            Self::New(_) => "new",
+            Self::Renumber(_) => "renumber",
+            Self::Explain { .. } => "explain",
+            Self::Completions { .. } => "completions",
+            Self::Man { .. } => "man",
             Self::Baseline { .. } => "baseline",
         }
     }

@@ -1,23 +1,24 @@
 //! From the paths of a directory to its layout, and from a path to a [`FileName`].
 
 mod folders;
-mod leading;
+pub(crate) mod leading;
 pub(crate) mod manifest;
 mod numbered;
 mod rename;
 mod suffixes;
-mod tasks;
+pub(crate) mod tasks;
 
 use std::collections::BTreeSet;
 
 use crate::{Dialect, Direction, Problem, Version};
 
-pub(crate) use rename::{Style, Wording};
+pub(crate) use rename::{Style, Wording, words};
 
 /// All layouts. A new one is a file beside this one and a line here.
 pub(crate) static LAYOUTS: [&Layout; 4] = [&numbered::LAYOUT, &tasks::LAYOUT, &folders::LAYOUT, &manifest::LAYOUT];
 
 /// How the files of a directory are named.
+#[derive(Debug)]
 pub(crate) struct Layout {
     /// What `layout = "…"` calls it.
     pub(crate) name: &'static str,

@@ -134,6 +134,12 @@ impl Style {
         std::mem::replace(&mut self.next, next)
     }
 
+    /// Counts on from that version.
+    pub(crate) fn last(&mut self, last: Option<&Version>) {
+        let width = self.width;
+        self.next = after(&format!("{:0>width$}", last.map_or("0", Version::as_written)));
+    }
+
     /// The version after the last of the set.
     pub(crate) fn next(&self) -> &str {
         &self.next

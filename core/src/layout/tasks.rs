@@ -6,7 +6,7 @@ use super::suffixes::{self, Suffixes};
 use super::{FileName, Layout, Misnamed, Reading};
 use crate::Direction;
 
-pub(super) static LAYOUT: Layout =
+pub(crate) static LAYOUT: Layout =
     Layout { name: "tasks", example: "2025-01-10/0001-TASK-123-create-users-table_up.sql", read, write };
 
 const DIRECTIONS: [(&str, Direction); 3] =
@@ -61,7 +61,7 @@ fn parse(folder: &str, stem: &str, suffixes: &Suffixes) -> Result<FileName, &'st
 }
 
 /// Splits `TASK-123-create-users`: a task is letters in capitals, a dash, and a number.
-fn task(text: &str) -> (Option<&str>, &str) {
+pub(crate) fn task(text: &str) -> (Option<&str>, &str) {
     let split = || {
         let (key, rest) = text.split_once('-')?;
         let end = rest.bytes().position(|byte| !byte.is_ascii_digit()).unwrap_or(rest.len());

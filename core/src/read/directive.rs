@@ -12,6 +12,9 @@ const PREFIX: &str = "whimbrel:";
 /// The one that may be given for each rule.
 const ALLOW: &str = "allow";
 
+/// The one of a script that is still to be written: `set` refuses it.
+pub(crate) const TODO: &str = "todo";
+
 /// A directive's name, the order that mends its value, and what it sets; `Err` when the value is not one.
 struct Directive {
     name: &'static str,
@@ -19,7 +22,7 @@ struct Directive {
     set: fn(&mut Options, &str) -> Result<(), ()>,
 }
 
-const DIRECTIVES: [Directive; 7] = [
+const DIRECTIVES: [Directive; 8] = [
     Directive { name: "no-transaction", order: "write `-- whimbrel:no-transaction` alone", set: no_transaction },
     Directive { name: "timeout", order: "write `-- whimbrel:timeout 30s`, or in ms, m or h", set: timeout },
     Directive {
@@ -31,6 +34,7 @@ const DIRECTIVES: [Directive; 7] = [
     Directive { name: "foreign-keys", order: "write `-- whimbrel:foreign-keys off`", set: foreign_keys },
     Directive { name: "phase", order: "write `-- whimbrel:phase expand`, `migrate` or `contract`", set: phase },
     Directive { name: ALLOW, order: "write `-- whimbrel:allow <rule> <reason>`", set: allow },
+    Directive { name: TODO, order: "write `-- whimbrel:todo`", set: todo },
 ];
 
 /// What the outline and the directives ask for together.
@@ -86,7 +90,8 @@ fn ours(page: &mut Page<'_>, note: &Note, text: &str, first: usize, options: &mu
         page.wrong(place, "unknown-directive", message, instead(name));
         return None;
     };
-    if note.start > first {
+    // The statements may be written above it.
+    if note.start > first && name != TODO {
         let help = format!("move `-- whimbrel:{name}` up, before the first statement");
         page.wrong(place, "late-directive", "a directive stands before the first statement", help);
         return None;
@@ -145,6 +150,11 @@ fn foreign_keys(options: &mut Options, value: &str) -> Result<(), ()> {
 fn phase(options: &mut Options, value: &str) -> Result<(), ()> {
     let (phase, _) = Phase::NAMES.into_iter().find(|&(_, name)| name == value).ok_or(())?;
     options.phase = Some(phase);
+    Ok(())
+}
+
+/// What is to be done may stand behind it.
+fn todo(_: &mut Options, _: &str) -> Result<(), ()> {
     Ok(())
 }
 

@@ -21,7 +21,7 @@ const DIRECTIVES: &[Case] = &[
             "unknown-directive",
             (1, 1),
             "unknown directive `retry`",
-            "write one of `no-transaction`, `timeout`, `lock-timeout`, `wait`, `foreign-keys`, `phase`, `allow`; if it \
+            "write one of `no-transaction`, `timeout`, `lock-timeout`, `wait`, `foreign-keys`, `phase`, `allow`, `todo`; if it \
              is prose, let it not begin with `whimbrel:`",
         )],
     ),
@@ -32,7 +32,7 @@ const DIRECTIVES: &[Case] = &[
             "unknown-directive",
             (1, 1),
             "unknown directive `see`",
-            "write one of `no-transaction`, `timeout`, `lock-timeout`, `wait`, `foreign-keys`, `phase`, `allow`; if it \
+            "write one of `no-transaction`, `timeout`, `lock-timeout`, `wait`, `foreign-keys`, `phase`, `allow`, `todo`; if it \
              is prose, let it not begin with `whimbrel:`",
         )],
     ),
@@ -43,7 +43,7 @@ const DIRECTIVES: &[Case] = &[
             "unknown-directive",
             (1, 1),
             "a directive needs a name",
-            "write one of `no-transaction`, `timeout`, `lock-timeout`, `wait`, `foreign-keys`, `phase`, `allow`; if it \
+            "write one of `no-transaction`, `timeout`, `lock-timeout`, `wait`, `foreign-keys`, `phase`, `allow`, `todo`; if it \
              is prose, let it not begin with `whimbrel:`",
         )],
     ),

@@ -45,6 +45,11 @@ impl Patience {
         Self(batch.patience, batch.observer.stopper.clone())
     }
 
+    /// For so long, whoever asks to stop: what is under way is ended above.
+    pub(crate) fn lasting(time: Duration) -> Self {
+        Self(time, None)
+    }
+
     /// For what somebody above tries again.
     pub(crate) fn once() -> Self {
         Self(LOCK_WAIT, None)

@@ -1,0 +1,1 @@
+-- whimbrel:todo the statements that take a back

@@ -1,0 +1,2 @@
+CREATE TABLE a (b int);
+-- whimbrel:todo is done

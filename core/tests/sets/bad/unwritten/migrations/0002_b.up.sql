@@ -1,0 +1,3 @@
+-- The next one.
+
+-- whimbrel:todo
