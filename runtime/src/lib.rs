@@ -32,6 +32,7 @@
 //! | `tls-rustls`, `tls-native-tls` | TLS to SQL databases, forwarded to sqlx; none is chosen for you |
 //! | `scylla-tls` | `scylla`, and TLS by rustls: `tls=on` in the URL, with `tls_ca`, `tls_cert`, `tls_key`, `tls_name` |
 //! | `serde` | what comes out as JSON: `serde::Serialize` for reports, statuses, plans, errors |
+//! | `testing` | [`testing`](https://docs.rs/whimbrel/latest/whimbrel/testing/index.html): a scratch database for each test of an application, and the stairway |
 //! | `include_dir` | [`from_include_dir`](https://docs.rs/whimbrel/latest/whimbrel/fn.from_include_dir.html) |
 //!
 //! It runs on tokio. sqlx is part of the API and re-exported; its major versions are ours.
@@ -55,6 +56,8 @@ mod migrator;
 mod scratch;
 mod settings;
 mod target;
+#[cfg(feature = "testing")]
+pub mod testing;
 
 // What comes out.
 mod error;

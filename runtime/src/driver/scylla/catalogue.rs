@@ -8,11 +8,13 @@ use futures_util::future::{try_join_all, try_join4};
 use scylla::cluster::Node;
 use whimbrel_core::{Digest, Script, Version};
 
+use crate::catalogue::model::Catalogue;
 use crate::driver::Compared;
 use crate::driver::scylla::answer::{Fault, Rows};
 use crate::driver::scylla::client::{Client, Request};
 use crate::driver::scylla::nodes::Coordinator;
 use crate::driver::scylla::record;
+use crate::schema::catalogue::catalogue;
 use crate::schema::compare::compare as differences;
 use crate::schema::derive::derive;
 use crate::schema::effect::Effect;
@@ -87,6 +89,14 @@ async fn of_keyspace(client: &Client<'_>, node: &Arc<Node>, keyspace: &str) -> R
     )
     .await?;
     Ok(rows::Rows { keyspaces, tables, columns, indexes, views, types, functions, aggregates })
+}
+
+/// What there is in the keyspace of the session.
+pub(crate) async fn of_session(client: &Client<'_>) -> Result<Catalogue, Fault> {
+    let at = Coordinator::near(client).await?;
+    let name = client.keyspace();
+    let schema = found(client, &at.node, std::slice::from_ref(&name)).await?;
+    Ok(schema.keyspaces.get(&name).map(catalogue).unwrap_or_default())
 }
 
 /// How the schema that a node knows differs from what scripts make.

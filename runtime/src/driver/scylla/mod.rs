@@ -14,6 +14,7 @@ mod nodes;
 mod query;
 mod record;
 mod right;
+mod scratch;
 mod server;
 mod statement;
 mod step;
@@ -30,6 +31,7 @@ use std::time::Duration;
 use scylla::client::session::Session;
 use whimbrel_core::{Dialect, Script, Version};
 
+use crate::catalogue::model::Catalogue;
 use crate::cluster::Cluster;
 use crate::database::{Database, sealed};
 use crate::doubt::{Answer as Finding, Thing};
@@ -48,6 +50,7 @@ use crate::history::{Entry, Head, History, Holder};
 use crate::identity::Identity;
 use crate::report::Action;
 use crate::runner::{Runner, Work};
+use crate::scratch::Scratch;
 use crate::settings::Settings;
 use crate::table_name::TableName;
 
@@ -182,12 +185,27 @@ impl Driver for Scylla<'_> {
         })
     }
 
-    fn catalogue(&mut self) -> Answer<'_, Result<crate::catalogue::model::Catalogue>> {
-        Box::pin(async { Ok(Default::default()) })
+    fn catalogue(&mut self) -> Answer<'_, Result<Catalogue>> {
+        Box::pin(async move {
+            let (client, table) = self.link.meet().await?;
+            let mut found = catalogue::of_session(client).await.map_err(|fault| fault.into_error(table))?;
+            if table.keyspace == client.keyspace() {
+                found.forget(std::slice::from_ref(&table.name));
+            }
+            Ok(found)
+        })
     }
 
-    fn scratch(&mut self) -> Answer<'_, Result<crate::scratch::Scratch, String>> {
-        Box::pin(async { Err("not yet".to_owned()) })
+    fn scratch(&mut self) -> Answer<'_, Result<Option<Scratch>, String>> {
+        Box::pin(scratch::create(&mut self.link))
+    }
+
+    fn neighbours(&mut self) -> Answer<'_, Result<Vec<String>>> {
+        Box::pin(async move {
+            let (client, table) = self.link.meet().await?;
+            let names = client.send(Request::new(scratch::KEYSPACES)).await.map_err(|fault| fault.into_error(table))?;
+            Ok(names.into_iter().flatten().flatten().collect())
+        })
     }
 
     fn release(&mut self) -> Answer<'_, ()> {

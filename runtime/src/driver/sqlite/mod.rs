@@ -160,10 +160,10 @@ impl Driver for Sqlite<'_> {
     }
 
     /// In memory: nothing is left of it.
-    fn scratch(&mut self) -> Answer<'_, Result<Scratch, String>> {
+    fn scratch(&mut self) -> Answer<'_, Result<Option<Scratch>, String>> {
         Box::pin(async move {
             let driver = Sqlite::new(Link::of_options(self.link.in_memory())).map_err(|error| error.to_string())?;
-            Ok(Scratch { driver: Box::new(driver), made: None, leftovers: Vec::new() })
+            Ok(Some(Scratch { driver: Box::new(driver), made: None, leftovers: Vec::new() }))
         })
     }
 

@@ -13,5 +13,6 @@ mod secrets;
 mod sessions;
 mod settings;
 mod starters;
+mod testing;
 mod waiting;
 pub(crate) mod world;
