@@ -16,6 +16,8 @@ stories! {
     a_scratch_database_that_was_named_is_emptied on postgres, mysql
     a_scratch_database_goes_with_a_run_that_is_dropped on postgres, mysql
     a_scratch_database_that_cannot_be_reached_is_told_without_its_password on postgres, mysql
+    a_connection_that_was_passed_in_cannot_be_followed on postgres, mysql
+    a_history_in_a_schema_of_its_own_is_no_difference on postgres
     a_keyspace_is_compared_with_one_of_its_scripts on scylla
     a_script_that_names_its_keyspace_is_read_instead on scylla
     without_a_scratch_database_it_is_said_what_was_not_checked on postgres, mysql
@@ -493,4 +495,36 @@ async fn a_script_that_names_its_keyspace_is_read_instead(world: World) {
     assert_eq!(validation.unchecked, [expected]);
     world.run("DROP TABLE users").await;
     assert_eq!(migrator().validate().await.unwrap().differences, ["table users is missing"]);
+}
+
+async fn a_connection_that_was_passed_in_cannot_be_followed(world: World) {
+    let set = world.three();
+    world.up(&set).await.unwrap();
+    let expected = "the schema: a connection that was passed in does not tell where a scratch database can be reached: pass \
+                    a pool or a URL, or name one with `--scratch-url`";
+    let validation = match &world {
+        World::Postgres(_, database) => {
+            let mut connection = database.connect().await;
+            Migrator::new(&set, &mut connection).validate().await
+        }
+        World::Mysql(_, database) => {
+            let mut connection = database.connect().await;
+            Migrator::new(&set, &mut connection).validate().await
+        }
+        _ => return,
+    };
+    assert_eq!(validation.unwrap().unchecked, [expected]);
+}
+
+async fn a_history_in_a_schema_of_its_own_is_no_difference(world: World) {
+    world.run("CREATE SCHEMA app; CREATE EXTENSION pg_trgm").await;
+    let set = set_for(
+        "postgres",
+        [("0001_a.sql", "CREATE TABLE app.a (note text);\nCREATE INDEX i ON app.a USING gin (note gin_trgm_ops);")],
+    );
+    let migrator = || world.migrator(&set).history_table("app.schema_history").unwrap();
+    migrator().up().await.unwrap();
+    let validation = migrator().validate().await.unwrap();
+    assert!(validation.is_valid() && validation.unchecked.is_empty(), "{validation}");
+    assert_eq!(validation.unmanaged, ["schema app", "extension pg_trgm"]);
 }
