@@ -8,7 +8,7 @@ use crate::catalogue::compare::compare;
 use crate::catalogue::model::{Catalogue, Named};
 use crate::catalogue::tokens::tokens;
 use crate::engine::Engine;
-use crate::error::Result;
+use crate::error::{ErrorKind, Result};
 use crate::history::History;
 use crate::identity::Identity;
 use crate::plan::{self, Facts, Step};
@@ -53,8 +53,15 @@ impl fmt::Display for Unbuilt {
 
 /// Builds what the completed migrations make, and compares.
 pub(crate) async fn drift(engine: &mut Engine<'_, '_>, history: &History) -> Result<Drift> {
-    let found = engine.driver.catalogue().await?;
     let mut drift = Drift::default();
+    let found = match engine.driver.catalogue().await {
+        Ok(found) => found,
+        Err(error) if error.kind() == ErrorKind::Connection => return Err(error),
+        Err(error) => {
+            drift.unbuilt = Some(Unbuilt::Because(told(&error)));
+            return Ok(drift);
+        }
+    };
     match expected((engine, history), &found, &mut drift).await {
         Ok(expected) => {
             let page = compare(&expected, &found);

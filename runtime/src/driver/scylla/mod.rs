@@ -200,6 +200,14 @@ impl Driver for Scylla<'_> {
         Box::pin(scratch::create(&mut self.link))
     }
 
+    fn empty(&mut self) -> Answer<'_, Result<()>> {
+        Box::pin(async move {
+            let cluster = self.link.cluster.clone();
+            let (client, table) = self.link.meet().await?;
+            catalogue::empty(client, &cluster).await.map_err(|fault| fault.into_error(table))
+        })
+    }
+
     fn neighbours(&mut self) -> Answer<'_, Result<Vec<String>>> {
         Box::pin(async move {
             let (client, table) = self.link.meet().await?;

@@ -152,7 +152,14 @@ impl Driver for Sqlite<'_> {
     fn catalogue(&mut self) -> Answer<'_, Result<Catalogue>> {
         Box::pin(async move {
             let read = self.link.read(catalogue::QUERIES.to_owned()).await;
-            let rows = read.map_err(|fault| fault.into_error(&self.tables))?.rows;
+            let rows = match read {
+                Ok(answer) => answer.rows,
+                Err(fault) if fault.is_busy() || !fault.is_database() => return Err(fault.into_error(&self.tables)),
+                Err(fault) => {
+                    let error = Error::new(ErrorKind::Refused, "the catalogue of the database cannot be read");
+                    return Err(error.source(fault.into_cause()));
+                }
+            };
             let mut catalogue = catalogue::catalogue(rows);
             catalogue.forget(&self.tables.in_catalogue(SCHEMA));
             Ok(catalogue)

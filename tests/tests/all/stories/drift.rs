@@ -19,6 +19,7 @@ stories! {
     a_connection_that_was_passed_in_cannot_be_followed on postgres, mysql
     a_history_in_a_schema_of_its_own_is_no_difference on postgres
     a_keyspace_is_compared_with_one_of_its_scripts on scylla
+    a_keyspace_that_was_named_is_emptied on scylla
     a_script_that_names_its_keyspace_is_read_instead on scylla
     without_a_scratch_database_it_is_said_what_was_not_checked on postgres, mysql
     a_run_compares_the_schema_where_that_was_asked_for on sqlite, postgres, mysql
@@ -92,7 +93,8 @@ async fn every_sort_of_drift_is_named(world: World) {
         let mut found: Vec<String> = validation.differences.iter().cloned().chain(unmanaged).collect();
         let all = cases.iter().flat_map(|(_, expected)| expected.split("; ")).filter(|it| !it.is_empty());
         let mut expected: Vec<&str> = all.collect();
-        (found.sort(), expected.sort());
+        found.sort();
+        expected.sort();
         assert_eq!(found, expected, "{cases:?}");
         assert_eq!(validation.is_valid(), validation.differences.is_empty());
         assert!(validation.unchecked.is_empty(), "{validation}");
@@ -527,4 +529,22 @@ async fn a_history_in_a_schema_of_its_own_is_no_difference(world: World) {
     let validation = migrator().validate().await.unwrap();
     assert!(validation.is_valid() && validation.unchecked.is_empty(), "{validation}");
     assert_eq!(validation.unmanaged, ["schema app", "extension pg_trgm"]);
+}
+
+async fn a_keyspace_that_was_named_is_emptied(world: World) {
+    let set = world.set([
+        ("0001_types.sql", "CREATE TYPE place (town TEXT);\nCREATE TYPE home (at frozen<place>);"),
+        ("0002_users.sql", "CREATE TABLE users (id INT PRIMARY KEY, lives frozen<home>);"),
+    ]);
+    let migrator = || Migrator::connect(&set, &world.url()).unwrap().cluster(quick());
+    migrator().up().await.unwrap();
+    let scratch = World::scylla().await.unwrap();
+    for _ in 0..2 {
+        let validation = migrator().scratch_url(scratch.url()).validate().await.unwrap();
+        assert_eq!(validation.to_string(), "valid: 2 migrations compared, 0 verify scripts asked");
+    }
+    assert!(!scratch.has("users").await && !scratch.has("whimbrel_history").await);
+    let validation = migrator().scratch_url(world.url()).validate().await.unwrap();
+    let why = "only by what the scripts say: the scratch database is not empty, it has table users: name an empty one";
+    assert!(validation.is_valid() && validation.unchecked[0].ends_with(why), "{validation}");
 }
