@@ -33,6 +33,7 @@
 //! | `scylla-tls` | `scylla`, and TLS by rustls: `tls=on` in the URL, with `tls_ca`, `tls_cert`, `tls_key`, `tls_name` |
 //! | `serde` | what comes out as JSON: `serde::Serialize` for reports, statuses, plans, errors |
 //! | `metrics` | counters, gauges and histograms through the crate metrics; docs/metrics.md lists them |
+//! | `testing` | [`testing`](https://docs.rs/whimbrel/latest/whimbrel/testing/index.html): a scratch database for each test of an application, and the stairway |
 //! | `include_dir` | [`from_include_dir`](https://docs.rs/whimbrel/latest/whimbrel/fn.from_include_dir.html) |
 //!
 //! It runs on tokio. sqlx is part of the API and re-exported; its major versions are ours.
@@ -63,6 +64,8 @@ mod settings;
 mod stopper;
 mod table_sizes;
 mod target;
+#[cfg(feature = "testing")]
+pub mod testing;
 
 // What comes out.
 mod error;

@@ -13,7 +13,7 @@ use std::time::Duration;
 use whimbrel_core::{Dialect, Script, Version};
 
 use crate::backup::{Note, Right, Source};
-use crate::catalogue::model::Catalogue;
+use crate::catalogue::model::{Catalogue, Named};
 use crate::database_error::DatabaseError;
 use crate::doubt::{self, Thing};
 use crate::error::{Error, Result};
@@ -108,12 +108,18 @@ pub(crate) trait Driver: Send {
     /// The schema as the database tells it, without our own tables.
     fn catalogue(&mut self) -> Answer<'_, Result<Catalogue>>;
 
-    /// An empty database of the same server that nobody else has; why not otherwise, as a sentence.
-    fn scratch(&mut self) -> Answer<'_, Result<Scratch, String>>;
+    /// An empty database of the same server that nobody else has; `None` where what was passed in does not tell where
+    /// that would be, and otherwise why not, as a sentence.
+    fn scratch(&mut self) -> Answer<'_, Result<Option<Scratch>, String>>;
 
     /// The names of databases that a statement could reach by qualifying what it names.
     fn neighbours(&mut self) -> Answer<'_, Result<Vec<String>>> {
         Box::pin(std::future::ready(Ok(Vec::new())))
+    }
+
+    /// Makes what was in a database before its first script: schemas, extensions.
+    fn prepare<'a>(&'a mut self, _: &'a [Named]) -> Answer<'a, Result<()>> {
+        Box::pin(std::future::ready(Ok(())))
     }
 
     /// Drops everything in a database that was empty before.

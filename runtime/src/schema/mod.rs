@@ -17,6 +17,7 @@ mod drop;
 mod reader;
 
 // A schema.
+pub(crate) mod catalogue;
 pub(crate) mod compare;
 pub(crate) mod derive;
 pub(crate) mod model;

@@ -1,11 +1,14 @@
 //! How the schema of a database differs from what its migrations make.
 
+use std::fmt;
+
 use whimbrel_core::Dialect;
 
 use crate::catalogue::compare::compare;
-use crate::catalogue::model::Catalogue;
+use crate::catalogue::model::{Catalogue, Named};
+use crate::catalogue::tokens::tokens;
 use crate::engine::Engine;
-use crate::error::Result;
+use crate::error::{ErrorKind, Result};
 use crate::history::History;
 use crate::identity::Identity;
 use crate::plan::{self, Facts, Step};
@@ -19,25 +22,62 @@ pub(crate) struct Drift {
     pub(crate) differences: Vec<String>,
     pub(crate) unmanaged: Vec<String>,
     /// Why the schema was not compared.
-    pub(crate) unchecked: Option<String>,
+    pub(crate) unbuilt: Option<Unbuilt>,
+}
+
+/// Why what the migrations make was not built.
+#[derive(Debug)]
+pub(crate) enum Unbuilt {
+    /// What was passed in does not tell where a scratch database can be reached.
+    Unreachable,
+    Because(String),
+}
+
+impl From<String> for Unbuilt {
+    fn from(why: String) -> Self {
+        Self::Because(why)
+    }
+}
+
+impl fmt::Display for Unbuilt {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Unreachable => {
+                "a connection that was passed in does not tell where a scratch database can be reached: pass a pool or a \
+                 URL, or name one with `--scratch-url`"
+            }
+            Self::Because(why) => why,
+        })
+    }
 }
 
 /// Builds what the completed migrations make, and compares.
 pub(crate) async fn drift(engine: &mut Engine<'_, '_>, history: &History) -> Result<Drift> {
-    let found = engine.driver.catalogue().await?;
     let mut drift = Drift::default();
-    match expected(engine, history, &mut drift).await {
+    let found = match engine.driver.catalogue().await {
+        Ok(found) => found,
+        Err(error) if error.kind() == ErrorKind::Connection => return Err(error),
+        Err(error) => {
+            drift.unbuilt = Some(Unbuilt::Because(told(&error)));
+            return Ok(drift);
+        }
+    };
+    match expected((engine, history), &found, &mut drift).await {
         Ok(expected) => {
             let page = compare(&expected, &found);
             drift.differences = page.differences;
-            drift.unmanaged.extend(page.unmanaged);
+            drift.unmanaged.splice(0..0, page.unmanaged);
         }
-        Err(why) => drift.unchecked = Some(format!("the schema: {why}")),
+        Err(why) => drift.unbuilt = Some(why),
     }
     Ok(drift)
 }
 
-async fn expected(engine: &mut Engine<'_, '_>, history: &History, drift: &mut Drift) -> Result<Catalogue, String> {
+async fn expected(
+    (engine, history): (&mut Engine<'_, '_>, &History),
+    found: &Catalogue,
+    drift: &mut Drift,
+) -> Result<Catalogue, Unbuilt> {
     let (set, dialect) = (engine.set, engine.driver.dialect());
     let application = &engine.identity.application;
     let facts = Facts { set, dialect, history, settings: engine.settings, application };
@@ -49,28 +89,52 @@ async fn expected(engine: &mut Engine<'_, '_>, history: &History, drift: &mut Dr
     let settings = Settings { forbidden_by: None, ..engine.settings.clone() };
     let way = engine.settings.scratch.clone().unwrap_or_default();
     if way == ScratchDatabase::Never && dialect != Dialect::Sqlite {
-        return Err("no scratch database is allowed".to_owned());
+        return Err("no scratch database is allowed".to_owned().into());
     }
     let neighbours = engine.driver.neighbours().await.map_err(|error| told(&error))?;
     for step in &steps {
         let reaches = step.script.as_deref().and_then(|script| reach::reaches_out(script, dialect, &neighbours));
         if let Some(what) = reaches {
-            return Err(format!("{} reaches out of its database ({what}), and may not run twice", step.label()));
+            return Err(format!("{} reaches out of its database ({what}), and may not run twice", step.label()).into());
         }
     }
     let mut scratch = match way {
         ScratchDatabase::Url(url) if dialect != Dialect::Sqlite => named(&url, dialect).await?,
-        _ => engine.driver.scratch().await?,
+        _ => engine.driver.scratch().await?.ok_or(Unbuilt::Unreachable)?,
     };
     drift.unmanaged.append(&mut scratch.leftovers);
-    let built = build(&mut scratch, &steps, (&settings, engine.identity)).await;
+    let before = before(&steps, found);
+    drift.unmanaged.extend(before.iter().map(|it| format!("{} {}", it.sort, it.name)));
+    let built = build(&mut scratch, (&before, &steps), (&settings, engine.identity)).await;
     drift.unmanaged.extend(scratch.dispose().await);
-    built
+    Ok(built?)
+}
+
+/// What the database had before its first script: no script names it, and others may need it.
+fn before(steps: &[Step<'_>], found: &Catalogue) -> Vec<Named> {
+    let texts: Vec<Vec<String>> =
+        steps.iter().filter_map(|step| Some(tokens(step.script.as_deref()?.text()))).collect();
+    let is_named = |it: &&Named| {
+        let name = it.name.to_lowercase();
+        // `CREATE SCHEMA IF NOT EXISTS app AUTHORIZATION …`
+        let names = |window: &[String]| window[0] == it.sort && window[1..].contains(&name);
+        texts.iter().any(|words| (0..words.len()).any(|at| names(&words[at..words.len().min(at + 6)])))
+    };
+    let prior = found.objects.keys().filter(|it| matches!(it.sort, "extension" | "schema"));
+    // An extension may stand in a schema of its own.
+    let mut prior: Vec<Named> = prior.filter(|it| !is_named(it)).cloned().collect();
+    prior.sort_by_key(|it| it.sort == "extension");
+    prior
 }
 
 /// The catalogue of what the steps make.
-async fn build(scratch: &mut Scratch, steps: &[Step<'_>], of: (&Settings, &Identity)) -> Result<Catalogue, String> {
+async fn build(
+    scratch: &mut Scratch,
+    (before, steps): (&[Named], &[Step<'_>]),
+    of: (&Settings, &Identity),
+) -> Result<Catalogue, String> {
     scratch.driver.use_history_table(of.0.history_table.unqualified());
+    scratch.driver.prepare(before).await.map_err(|error| told(&error))?;
     rebuild(&mut *scratch.driver, steps, of).await?;
     scratch.driver.catalogue().await.map_err(|error| told(&error))
 }

@@ -24,6 +24,11 @@ impl Made {
         Self { name, ending: Some(Box::new(ending)) }
     }
 
+    /// There was nothing to end.
+    pub(crate) fn forget(mut self) {
+        self.ending = None;
+    }
+
     /// Ends it; otherwise says what stays, and why.
     pub(crate) async fn end(mut self) -> Option<String> {
         // Should this be dropped before it has ended, another attempt does no harm, but would need the closure again:

@@ -10,7 +10,7 @@ use std::fmt;
 
 use crate::driver::Driver;
 
-pub(crate) use drift::drift;
+pub(crate) use drift::{Unbuilt, drift};
 pub(crate) use made::Made;
 pub(crate) use rebuild::told;
 

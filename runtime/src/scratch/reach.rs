@@ -11,7 +11,7 @@ const POSTGRES: &[&str] = &[
     "alter system",
     "on database|tablespace|role",
     "drop|reassign owned",
-    "dblink|dblink_connect|dblink_exec|pg_terminate_backend|pg_cancel_backend|pg_reload_conf|lo_import|lo_export",
+    "dblink|dblink_connect|dblink_exec|pg_terminate_backend|pg_cancel_backend|pg_reload_conf|pg_create_logical_replication_slot|pg_create_physical_replication_slot|lo_import|lo_export",
     "to|from program",
     "load",
     "security label",
@@ -65,7 +65,7 @@ fn found(text: &str, patterns: &[&str], databases: &[String]) -> Option<String> 
             let is_called = words.get(at + 1).is_some_and(|next| next == "(");
             let begins =
                 at == 0 || matches!(&*words[at - 1], ";" | "begin" | "then" | "else" | "do" | "execute" | "set" | "@");
-            if !alone || begins || is_called && window[0].contains('_') {
+            if !alone || begins || is_called {
                 return Some(window.join(" ").to_uppercase());
             }
         }
@@ -90,6 +90,7 @@ mod tests {
             (POSTGRES, "CREATE TABLE role (\"user\" int, load int)", None),
             (POSTGRES, "SELECT pg_terminate_backend(1)", Some("PG_TERMINATE_BACKEND")),
             (POSTGRES, "COPY a FROM PROGRAM 'ls'", Some("FROM PROGRAM")),
+            (POSTGRES, "SELECT * FROM dblink('dbname=shop', 'SELECT 1') AS t (a int)", Some("DBLINK")),
             (MYSQL, "GRANT ALL ON *.* TO app", Some("GRANT")),
             (MYSQL, "SET GLOBAL max_connections = 1", Some("SET GLOBAL")),
             (MYSQL, "INSERT INTO shop.users VALUES (1)", Some("shop.")),

@@ -182,7 +182,7 @@ impl Driver for Mysql<'_> {
         })
     }
 
-    fn scratch(&mut self) -> Answer<'_, Result<Scratch, String>> {
+    fn scratch(&mut self) -> Answer<'_, Result<Option<Scratch>, String>> {
         Box::pin(scratch::create(&mut self.link, &self.tables))
     }
 

@@ -15,14 +15,9 @@ use crate::table_name::Tables;
 const ASK: &str = "SELECT @@character_set_database, @@collation_database, CURRENT_USER();
                    SELECT schema_name FROM information_schema.schemata WHERE schema_name LIKE 'whimbrel\\_scratch\\_%'";
 
-pub(crate) async fn create(link: &mut Link<'_>, tables: &Tables) -> Result<Scratch, String> {
-    let Some(options) = link.options() else {
-        return Err(
-            "a connection that was passed in does not tell where a scratch database can be reached: pass a pool \
-                    or a URL, or name one with `--scratch-url`"
-                .to_owned(),
-        );
-    };
+/// `None` where a connection was passed in, which does not tell where it leads.
+pub(crate) async fn create(link: &mut Link<'_>, tables: &Tables) -> Result<Option<Scratch>, String> {
+    let Some(options) = link.options() else { return Ok(None) };
     let mut rows = link.send(ASK.to_owned(), ALL).await.map_err(|fault| in_one_line(fault, tables))?.rows.into_iter();
     let own = rows.next().unwrap_or_default();
     let column = |at: usize| own.get(at).cloned().flatten().unwrap_or_default();
@@ -30,7 +25,12 @@ pub(crate) async fn create(link: &mut Link<'_>, tables: &Tables) -> Result<Scrat
     let leftovers = leftovers.map(|name| format!("database {name}, which a run that died has left")).collect();
     let name = name::random();
     let creation = format!("CREATE DATABASE `{name}` CHARACTER SET {} COLLATE {}", column(0), column(1));
+    // Made before it is asked for: what becomes of an answer that is lost, nobody knows.
+    let made = made(&name, options.clone(), tables.clone());
     if let Err(fault) = link.send(creation, NONE).await {
+        if matches!(fault, Fault::Database { .. }) {
+            made.forget();
+        }
         return Err(if fault.says("1044") || fault.says("1227") {
             format!(
                 "user {} may not create a database; name one with `--scratch-url` or GRANT ALL ON \
@@ -41,9 +41,8 @@ pub(crate) async fn create(link: &mut Link<'_>, tables: &Tables) -> Result<Scrat
             in_one_line(fault, tables)
         });
     }
-    let made = made(&name, options.clone(), tables.clone());
     let driver = Mysql::new(Link::of_options(options.database(&name))).map_err(|error| error.to_string())?;
-    Ok(Scratch { driver: Box::new(driver), made: Some(made), leftovers })
+    Ok(Some(Scratch { driver: Box::new(driver), made: Some(made), leftovers }))
 }
 
 fn made(name: &str, options: MySqlConnectOptions, tables: Tables) -> Made {

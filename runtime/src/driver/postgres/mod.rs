@@ -24,7 +24,7 @@ use std::time::Duration;
 use whimbrel_core::{Dialect, Script};
 
 use crate::backup::{Note, Right, Source};
-use crate::catalogue::model::Catalogue;
+use crate::catalogue::model::{Catalogue, Named};
 use crate::database::{Database, sealed};
 use crate::database_error::DatabaseError;
 use crate::doubt::{self, Thing};
@@ -231,8 +231,23 @@ impl Driver for Postgres<'_> {
         })
     }
 
-    fn scratch(&mut self) -> Answer<'_, Result<Scratch, String>> {
+    fn scratch(&mut self) -> Answer<'_, Result<Option<Scratch>, String>> {
         Box::pin(scratch::create(&mut self.link, &self.tables))
+    }
+
+    fn prepare<'a>(&'a mut self, before: &'a [Named]) -> Answer<'a, Result<()>> {
+        Box::pin(async move {
+            for it in before {
+                let (sort, name) = (it.sort.to_uppercase(), it.name.replace('"', "\"\""));
+                let made = self.link.send(format!("CREATE {sort} IF NOT EXISTS \"{name}\""), NONE).await;
+                match made {
+                    // The script that needs it will say so.
+                    Ok(_) | Err(Fault::Database { .. }) => {}
+                    Err(fault) => return Err(fault.into_error(&self.tables)),
+                }
+            }
+            Ok(())
+        })
     }
 
     fn empty(&mut self) -> Answer<'_, Result<()>> {

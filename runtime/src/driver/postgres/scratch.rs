@@ -22,21 +22,21 @@ const ASK: &str = "SELECT pg_encoding_to_char(encoding), datcollate, datctype, c
                    FROM pg_database d WHERE datname = current_database();
                    SELECT datname FROM pg_database WHERE datname LIKE 'whimbrel\\_scratch\\_%'";
 
-pub(crate) async fn create(link: &mut Link<'_>, tables: &Tables) -> Result<Scratch, String> {
-    let Some(options) = link.options() else {
-        return Err(
-            "a connection that was passed in does not tell where a scratch database can be reached: pass a pool \
-                    or a URL, or name one with `--scratch-url`"
-                .to_owned(),
-        );
-    };
+/// `None` where a connection was passed in, which does not tell where it leads.
+pub(crate) async fn create(link: &mut Link<'_>, tables: &Tables) -> Result<Option<Scratch>, String> {
+    let Some(options) = link.options() else { return Ok(None) };
     let told = |fault: Fault| in_one_line(fault, tables);
     let mut rows = link.send(ASK.to_owned(), ALL).await.map_err(told)?.rows.into_iter();
     let own = rows.next().unwrap_or_default();
     let leftovers = rows.flatten().flatten().filter(|name| name::is_left_over(name));
     let leftovers = leftovers.map(|name| format!("database {name}, which a run that died has left")).collect();
     let name = name::random();
+    // Made before it is asked for: what becomes of an answer that is lost, nobody knows.
+    let made = made(&name, options.clone(), tables);
     if let Err(fault) = link.send(creation(&name, &own), NONE).await {
+        if matches!(fault, Fault::Database { .. }) {
+            made.forget();
+        }
         return Err(if fault.says("42501") {
             let role = own.get(3).cloned().flatten().unwrap_or_default();
             format!("role {role} may not create a database; name one with `--scratch-url` or grant CREATEDB")
@@ -44,19 +44,9 @@ pub(crate) async fn create(link: &mut Link<'_>, tables: &Tables) -> Result<Scrat
             told(fault)
         });
     }
-    let made = made(&name, options.clone(), tables);
-    let mut link = Link::of_options(options.database(&name));
-    // Where the history has a schema of its own, that was there before all scripts.
-    if tables.schema != super::SCHEMA {
-        let schema = format!("CREATE SCHEMA \"{}\"", tables.schema);
-        if let Err(fault) = link.send(schema, NONE).await {
-            link.release().await;
-            made.end().await;
-            return Err(told(fault));
-        }
-    }
+    let link = Link::of_options(options.database(&name));
     let driver = Postgres::new(link).map_err(|error| error.to_string())?;
-    Ok(Scratch { driver: Box::new(driver), made: Some(made), leftovers })
+    Ok(Some(Scratch { driver: Box::new(driver), made: Some(made), leftovers }))
 }
 
 /// From the template that holds nothing of this server's own, so that any encoding will do.

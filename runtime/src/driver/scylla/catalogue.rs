@@ -8,15 +8,20 @@ use futures_util::future::{try_join_all, try_join4};
 use scylla::cluster::Node;
 use whimbrel_core::{Digest, Script, Version};
 
+use crate::catalogue::model::Catalogue;
+use crate::cluster::Cluster;
 use crate::driver::Compared;
 use crate::driver::scylla::answer::{Fault, Rows};
 use crate::driver::scylla::client::{Client, Request};
-use crate::driver::scylla::nodes::Coordinator;
+use crate::driver::scylla::link::DDL_TIMEOUT;
+use crate::driver::scylla::nodes::{Coordinator, Need, agree};
 use crate::driver::scylla::record;
+use crate::schema::catalogue::catalogue;
 use crate::schema::compare::compare as differences;
 use crate::schema::derive::derive;
 use crate::schema::effect::Effect;
 use crate::schema::model::Schema;
+use crate::schema::name::written;
 use crate::schema::rows;
 
 /// The tables that tell of a keyspace.
@@ -87,6 +92,52 @@ async fn of_keyspace(client: &Client<'_>, node: &Arc<Node>, keyspace: &str) -> R
     )
     .await?;
     Ok(rows::Rows { keyspaces, tables, columns, indexes, views, types, functions, aggregates })
+}
+
+/// What there is in the keyspace of the session.
+pub(crate) async fn of_session(client: &Client<'_>) -> Result<Catalogue, Fault> {
+    let at = Coordinator::near(client).await?;
+    let name = client.keyspace();
+    let schema = found(client, &at.node, std::slice::from_ref(&name)).await?;
+    Ok(schema.keyspaces.get(&name).map(catalogue).unwrap_or_default())
+}
+
+/// Drops everything in the keyspace of the session, which was empty before; what others are made of comes last.
+pub(crate) async fn empty(client: &Client<'_>, cluster: &Cluster) -> Result<(), Fault> {
+    let at = Coordinator::near(client).await?;
+    let own = client.keyspace();
+    let schema = found(client, &at.node, std::slice::from_ref(&own)).await?;
+    let Some(keyspace) = schema.keyspaces.get(&own) else { return Ok(()) };
+    let mut drops: Vec<(&str, String)> = Vec::new();
+    drops.extend(keyspace.views.keys().map(|view| ("MATERIALIZED VIEW", written(view))));
+    drops.extend(keyspace.tables.keys().map(|table| ("TABLE", written(table))));
+    drops.extend(keyspace.aggregates.iter().map(|it| ("AGGREGATE", it.to_string())));
+    drops.extend(keyspace.functions.iter().map(|it| ("FUNCTION", it.to_string())));
+    let mut types: Vec<String> = keyspace.types.keys().map(|it| written(it)).collect();
+    let qualified = |name: &str| format!("{}.{name}", written(&own));
+    for (sort, name) in drops {
+        let drop = format!("DROP {sort} IF EXISTS {}", qualified(&name));
+        agree(client, &at, cluster, Need::Additive).await.map_err(Fault::Error)?;
+        client.send(Request::new(drop).to(&at.node).within(DDL_TIMEOUT)).await?;
+    }
+    // A type that another one is made of can only go after that.
+    while !types.is_empty() {
+        let mut left = Vec::new();
+        let mut refused = None;
+        for name in &types {
+            agree(client, &at, cluster, Need::Additive).await.map_err(Fault::Error)?;
+            let drop = format!("DROP TYPE IF EXISTS {}", qualified(name));
+            if let Err(fault) = client.send(Request::new(drop).to(&at.node).within(DDL_TIMEOUT)).await {
+                left.push(name.clone());
+                refused = Some(fault);
+            }
+        }
+        match refused {
+            Some(fault) if left.len() == types.len() => return Err(fault),
+            _ => types = left,
+        }
+    }
+    agree(client, &at, cluster, Need::Additive).await.map_err(Fault::Error)
 }
 
 /// How the schema that a node knows differs from what scripts make.

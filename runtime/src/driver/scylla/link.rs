@@ -50,6 +50,14 @@ impl<'a> Link<'a> {
         (self.cluster, self.met) = (cluster, None);
     }
 
+    /// Where our own sessions lead.
+    pub(crate) fn address(&self) -> Option<(Address, Option<TlsContext>)> {
+        match &self.source {
+            Source::Session(_) => None,
+            Source::Address { address, tls } => Some(((**address).clone(), tls.clone())),
+        }
+    }
+
     pub(crate) fn rename(&mut self, name: TableName) {
         (self.name, self.met) = (name, None);
     }

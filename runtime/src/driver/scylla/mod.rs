@@ -16,6 +16,7 @@ mod query;
 mod record;
 mod replication;
 mod right;
+mod scratch;
 mod server;
 mod statement;
 mod step;
@@ -34,6 +35,7 @@ use scylla::client::session::Session;
 use whimbrel_core::{Dialect, Script, Version};
 
 use crate::backup::{Note, Right as BackupRight, Source as BackupSource};
+use crate::catalogue::model::Catalogue;
 use crate::cluster::Cluster;
 use crate::database::{Database, sealed};
 use crate::doubt::{Answer as Finding, Thing};
@@ -57,6 +59,7 @@ use crate::identity::Identity;
 use crate::report::Action;
 use crate::reset::{Reset, Whereabouts, Wipe};
 use crate::runner::{Runner, Work};
+use crate::scratch::Scratch;
 use crate::settings::Settings;
 use crate::table_name::TableName;
 
@@ -235,12 +238,35 @@ impl Driver for Scylla<'_> {
         })
     }
 
-    fn catalogue(&mut self) -> Answer<'_, Result<crate::catalogue::model::Catalogue>> {
-        Box::pin(async { Ok(Default::default()) })
+    fn catalogue(&mut self) -> Answer<'_, Result<Catalogue>> {
+        Box::pin(async move {
+            let (client, table) = self.link.meet().await?;
+            let mut found = catalogue::of_session(client).await.map_err(|fault| fault.into_error(table))?;
+            if table.keyspace == client.keyspace() {
+                found.forget(std::slice::from_ref(&table.name));
+            }
+            Ok(found)
+        })
     }
 
-    fn scratch(&mut self) -> Answer<'_, Result<crate::scratch::Scratch, String>> {
-        Box::pin(async { Err("not yet".to_owned()) })
+    fn scratch(&mut self) -> Answer<'_, Result<Option<Scratch>, String>> {
+        Box::pin(scratch::create(&mut self.link))
+    }
+
+    fn empty(&mut self) -> Answer<'_, Result<()>> {
+        Box::pin(async move {
+            let cluster = self.link.cluster.clone();
+            let (client, table) = self.link.meet().await?;
+            catalogue::empty(client, &cluster).await.map_err(|fault| fault.into_error(table))
+        })
+    }
+
+    fn neighbours(&mut self) -> Answer<'_, Result<Vec<String>>> {
+        Box::pin(async move {
+            let (client, table) = self.link.meet().await?;
+            let names = client.send(Request::new(scratch::KEYSPACES)).await.map_err(|fault| fault.into_error(table))?;
+            Ok(names.into_iter().flatten().flatten().collect())
+        })
     }
 
     fn whereabouts(&mut self) -> Answer<'_, Result<Whereabouts>> {

@@ -8,6 +8,7 @@ use crate::cluster::SerialLevel;
 use crate::error::{Error, ErrorKind, Result};
 
 /// What a URL says; it never goes into a message, since it may hold a password.
+#[derive(Clone)]
 pub(crate) struct Address {
     /// Each with its port.
     pub(crate) hosts: Vec<String>,
@@ -23,7 +24,7 @@ pub(crate) struct Address {
 }
 
 /// How connections are encrypted.
-#[derive(Debug, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Tls {
     /// The certificates of the authorities that we trust; those that browsers trust without it.
     pub(crate) ca: Option<PathBuf>,
@@ -32,14 +33,14 @@ pub(crate) struct Tls {
 }
 
 /// Who we are, for servers that ask.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Identity {
     pub(crate) certificate: PathBuf,
     pub(crate) key: PathBuf,
 }
 
 /// Whose a server's certificate must be.
-#[derive(Debug, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) enum Name {
     /// The node's, by its address, or by a name that the URL has.
     #[default]

@@ -204,7 +204,14 @@ impl Driver for Sqlite<'_> {
     fn catalogue(&mut self) -> Answer<'_, Result<Catalogue>> {
         Box::pin(async move {
             let read = self.link.read(catalogue::QUERIES.to_owned()).await;
-            let rows = read.map_err(|fault| fault.into_error(&self.tables))?.rows;
+            let rows = match read {
+                Ok(answer) => answer.rows,
+                Err(fault) if fault.is_busy() || !fault.is_database() => return Err(fault.into_error(&self.tables)),
+                Err(fault) => {
+                    let error = Error::new(ErrorKind::Refused, "the catalogue of the database cannot be read");
+                    return Err(error.source(fault.into_cause()));
+                }
+            };
             let mut catalogue = catalogue::catalogue(rows);
             catalogue.forget(&self.tables.in_catalogue(SCHEMA));
             Ok(catalogue)
@@ -212,10 +219,10 @@ impl Driver for Sqlite<'_> {
     }
 
     /// In memory: nothing is left of it.
-    fn scratch(&mut self) -> Answer<'_, Result<Scratch, String>> {
+    fn scratch(&mut self) -> Answer<'_, Result<Option<Scratch>, String>> {
         Box::pin(async move {
             let driver = Sqlite::new(Link::of_options(self.link.in_memory())).map_err(|error| error.to_string())?;
-            Ok(Scratch { driver: Box::new(driver), made: None, leftovers: Vec::new() })
+            Ok(Some(Scratch { driver: Box::new(driver), made: None, leftovers: Vec::new() }))
         })
     }
 

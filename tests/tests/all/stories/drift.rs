@@ -1,8 +1,10 @@
 //! The schema of a database against what its migrations make.
 
+use std::time::Duration;
+
 use whimbrel::{ErrorKind, Migrations, Migrator, ScratchDatabase, ValidateSchema, Validation};
 
-use crate::stories::world::{World, set, set_for, stories};
+use crate::stories::world::{World, quick, set, set_for, stories};
 
 stories! {
     a_schema_that_is_as_it_was_made_is_valid on sqlite, postgres, mysql
@@ -13,6 +15,12 @@ stories! {
     who_may_not_create_a_database_is_told_what_was_not_checked on postgres, mysql
     a_scratch_database_that_was_named_is_emptied on postgres, mysql
     a_scratch_database_goes_with_a_run_that_is_dropped on postgres, mysql
+    a_scratch_database_that_cannot_be_reached_is_told_without_its_password on postgres, mysql
+    a_connection_that_was_passed_in_cannot_be_followed on postgres, mysql
+    a_history_in_a_schema_of_its_own_is_no_difference on postgres
+    a_keyspace_is_compared_with_one_of_its_scripts on scylla
+    a_keyspace_that_was_named_is_emptied on scylla
+    a_script_that_names_its_keyspace_is_read_instead on scylla
     without_a_scratch_database_it_is_said_what_was_not_checked on postgres, mysql
     a_run_compares_the_schema_where_that_was_asked_for on sqlite, postgres, mysql
 }
@@ -69,7 +77,7 @@ async fn a_schema_that_is_as_it_was_made_is_valid(world: World) {
 
 async fn every_sort_of_drift_is_named(world: World) {
     let set = shop(&world);
-    for (change, expected) in world.each(SQLITE, POSTGRES, MYSQL) {
+    for cases in world.each(SQLITE, POSTGRES, MYSQL).split(|case| *case == APART) {
         let world = match &world {
             World::Sqlite(..) => World::sqlite().await,
             World::Postgres(..) => World::postgres().await,
@@ -77,11 +85,17 @@ async fn every_sort_of_drift_is_named(world: World) {
         };
         let world = world.unwrap();
         world.up(&set).await.unwrap();
-        world.run(*change).await;
+        for (change, _) in cases {
+            world.run(*change).await;
+        }
         let validation = validated(&world, &set).await;
-        let found =
-            validation.differences.iter().cloned().chain(validation.unmanaged.iter().map(|it| format!("+{it}")));
-        assert_eq!(found.collect::<Vec<_>>().join("; "), *expected, "{change}");
+        let unmanaged = validation.unmanaged.iter().map(|it| format!("+{it}"));
+        let mut found: Vec<String> = validation.differences.iter().cloned().chain(unmanaged).collect();
+        let all = cases.iter().flat_map(|(_, expected)| expected.split("; ")).filter(|it| !it.is_empty());
+        let mut expected: Vec<&str> = all.collect();
+        found.sort();
+        expected.sort();
+        assert_eq!(found, expected, "{cases:?}");
         assert_eq!(validation.is_valid(), validation.differences.is_empty());
         assert!(validation.unchecked.is_empty(), "{validation}");
     }
@@ -90,30 +104,45 @@ async fn every_sort_of_drift_is_named(world: World) {
 /// What is done to a database, and what is said of it; `+` stands before what no migration made.
 type Case = (&'static str, &'static str);
 
+/// Between cases that are not tried on the same database.
+const APART: Case = ("", "");
+
 const SQLITE: &[Case] = &[
     ("DROP TABLE orders", "table orders is missing"),
+    APART,
     ("DROP VIEW adults; CREATE VIEW adults AS SELECT id FROM users", "view adults differs"),
+    APART,
     ("DROP VIEW adults", "view adults is missing"),
+    APART,
     ("DROP TRIGGER touch", "trigger touch on users is missing"),
+    APART,
     (
         "DROP TRIGGER touch; CREATE TRIGGER touch AFTER UPDATE ON users BEGIN SELECT 2; END",
         "trigger touch on users differs",
     ),
+    APART,
     ("DROP INDEX orders_of", "index orders_of on orders is missing"),
+    APART,
     (
         "DROP INDEX orders_of; CREATE UNIQUE INDEX orders_of ON orders (of)",
         "index orders_of on orders is unique (of), expected (of, note)",
     ),
+    APART,
     ("DROP INDEX orders_of; CREATE INDEX renamed ON orders (of, note)", ""),
+    APART,
     ("CREATE INDEX mine ON orders (id)", "+index mine on orders"),
+    APART,
     ("CREATE TABLE mine (id INT PRIMARY KEY, note TEXT UNIQUE)", "+table mine"),
-    ("CREATE VIEW mine AS SELECT 1", "+view mine"),
+    APART,
+    ("CREATE VIEW seen AS SELECT 1", "+view seen"),
+    APART,
     ("ALTER TABLE orders ADD COLUMN mine INT", "+column orders.mine"),
+    APART,
     (
         "DROP INDEX orders_of; DROP INDEX orders_by_note; ALTER TABLE orders DROP COLUMN note",
         "column orders.note is missing; index orders_by_note on orders is missing; index orders_of on orders is missing",
     ),
-    // Everything inside a table.
+    APART,
     (
         "PRAGMA foreign_keys = OFF; DROP VIEW adults; DROP TABLE orders; \
          CREATE TABLE orders (id INT, of INT NOT NULL DEFAULT 7, note TEXT, PRIMARY KEY (id, of), \
@@ -125,6 +154,7 @@ const SQLITE: &[Case] = &[
          foreign key (of) references users (id) on delete cascade on orders is missing; \
          +foreign key (of) references users (id) on orders",
     ),
+    APART,
     (
         "PRAGMA foreign_keys = OFF; PRAGMA legacy_alter_table = ON; DROP VIEW adults; DROP TABLE users; \
          CREATE TABLE users (age INT DEFAULT 2 CHECK (age > 1), id INTEGER PRIMARY KEY, email VARCHAR(80)); \
@@ -138,77 +168,87 @@ const SQLITE: &[Case] = &[
 
 const POSTGRES: &[Case] = &[
     ("DROP TABLE orders", "table orders is missing"),
-    ("ALTER TABLE users ALTER email DROP NOT NULL", "column users.email is nullable, expected not null"),
-    ("ALTER TABLE orders ALTER note SET NOT NULL", "column orders.note is not null, expected nullable"),
-    (
-        "ALTER TABLE orders ALTER note TYPE varchar(41)",
-        "column orders.note has type character varying(41), expected character varying(40)",
-    ),
-    ("ALTER TABLE users ALTER age SET DEFAULT 2", "column users.age has default 2, expected 1"),
-    ("ALTER TABLE users ALTER age DROP DEFAULT", "column users.age has no default, expected 1"),
-    (
-        "ALTER TABLE orders ALTER note SET DEFAULT 'x'",
-        "column orders.note has default 'x'::character varying, expected none",
-    ),
-    ("ALTER TABLE orders ADD mine int", "+column orders.mine"),
-    (
-        "ALTER TABLE orders DROP note",
-        "column orders.note is missing; index orders_by_note on orders is missing; index orders_of on orders is missing",
-    ),
-    (
-        "ALTER TABLE orders DROP CONSTRAINT orders_pkey, ADD PRIMARY KEY (id, of)",
-        "primary key of orders is (id, of), expected (id)",
-    ),
-    ("ALTER TABLE orders RENAME CONSTRAINT buyer TO mine", ""),
-    (
-        "ALTER TABLE orders DROP CONSTRAINT buyer, ADD FOREIGN KEY (of) REFERENCES users",
-        "foreign key (of) REFERENCES users(id) ON DELETE CASCADE on orders is missing; \
-         +foreign key (of) REFERENCES users(id) on orders",
-    ),
-    ("ALTER TABLE users DROP CONSTRAINT users_age_check", "check ((age > 0)) on users is missing"),
-    ("ALTER TABLE users DROP CONSTRAINT users_email_age_key", "unique key (email, age) on users is missing"),
-    ("CREATE INDEX mine ON orders (lower(note)) WHERE id > 1", "+index mine on orders"),
-    ("DROP INDEX orders_of", "index orders_of on orders is missing"),
-    ("ALTER INDEX orders_of RENAME TO renamed", ""),
-    (
-        "DROP INDEX orders_of; CREATE UNIQUE INDEX orders_of ON orders (of DESC)",
-        "index orders_of on orders is unique (of DESC), expected (of, note)",
-    ),
     ("CREATE OR REPLACE VIEW adults AS SELECT id, email FROM users WHERE age > 18", "view adults differs"),
-    ("DROP VIEW adults", "view adults is missing"),
-    ("DROP MATERIALIZED VIEW ages", "materialized view ages is missing"),
-    ("CREATE VIEW mine AS SELECT 1", "+view mine"),
-    (
-        "CREATE OR REPLACE FUNCTION twice(n int) RETURNS int LANGUAGE sql AS 'SELECT n * 3'",
-        "function twice(n integer) differs",
-    ),
+    ("ALTER TABLE users ALTER email DROP NOT NULL", "column users.email is nullable, expected not null"),
+    ("ALTER TABLE users ALTER age SET DEFAULT 2", "column users.age has default 2, expected 1"),
     ("DROP FUNCTION twice(int)", "function twice(n integer) is missing"),
-    ("DROP TRIGGER touch ON users", "trigger touch on users is missing"),
-    ("ALTER TABLE users DISABLE TRIGGER touch", "trigger touch on users differs"),
     ("ALTER TYPE mood ADD VALUE 'so so'", "enum mood is good, bad, so so, expected good, bad"),
     (
         "ALTER SEQUENCE numbers INCREMENT BY 3",
         "sequence numbers is bigint start 1 step 3 from 1 to 9223372036854775807, \
          expected bigint start 1 step 2 from 1 to 9223372036854775807",
     ),
-    ("DROP SCHEMA app CASCADE", "table app.settings is missing; schema app is missing"),
-    ("ALTER TABLE app.settings ALTER value SET NOT NULL", "column app.settings.value is not null, expected nullable"),
     ("CREATE SCHEMA mine; CREATE TABLE mine.a (id int)", "+table mine.a; +schema mine"),
     ("CREATE EXTENSION pgcrypto", "+extension pgcrypto"),
+    ("DROP MATERIALIZED VIEW ages", "materialized view ages is missing"),
+    APART,
+    ("ALTER TABLE orders ALTER note SET NOT NULL", "column orders.note is not null, expected nullable"),
+    (
+        "ALTER TABLE orders ALTER note SET DEFAULT 'x'",
+        "column orders.note has default 'x'::character varying, expected none",
+    ),
+    ("ALTER TABLE orders ADD mine int", "+column orders.mine"),
+    ("ALTER TABLE users ALTER age DROP DEFAULT", "column users.age has no default, expected 1"),
+    ("ALTER TABLE orders RENAME CONSTRAINT buyer TO mine", ""),
+    ("ALTER TABLE users DROP CONSTRAINT users_age_check", "check ((age > 0)) on users is missing"),
+    ("CREATE INDEX mine ON orders (lower(note)) WHERE id > 1", "+index mine on orders"),
+    ("CREATE VIEW seen AS SELECT 1", "+view seen"),
+    (
+        "CREATE OR REPLACE FUNCTION twice(n int) RETURNS int LANGUAGE sql AS 'SELECT n * 3'",
+        "function twice(n integer) differs",
+    ),
+    ("ALTER TABLE users DISABLE TRIGGER touch", "trigger touch on users differs"),
+    ("DROP SCHEMA app CASCADE", "table app.settings is missing; schema app is missing"),
+    APART,
+    (
+        "ALTER TABLE orders ALTER note TYPE varchar(41)",
+        "column orders.note has type character varying(41), expected character varying(40)",
+    ),
+    (
+        "ALTER TABLE orders DROP CONSTRAINT orders_pkey, ADD PRIMARY KEY (id, of)",
+        "primary key of orders is (id, of), expected (id)",
+    ),
+    (
+        "ALTER TABLE orders DROP CONSTRAINT buyer, ADD FOREIGN KEY (of) REFERENCES users",
+        "foreign key (of) REFERENCES users(id) ON DELETE CASCADE on orders is missing; \
+         +foreign key (of) REFERENCES users(id) on orders",
+    ),
+    ("ALTER TABLE users DROP CONSTRAINT users_email_age_key", "unique key (email, age) on users is missing"),
+    ("ALTER INDEX orders_of RENAME TO renamed", ""),
+    ("DROP VIEW adults", "view adults is missing"),
+    ("DROP TRIGGER touch ON users", "trigger touch on users is missing"),
+    ("ALTER TABLE app.settings ALTER value SET NOT NULL", "column app.settings.value is not null, expected nullable"),
     (
         "ALTER TABLE orders ENABLE ROW LEVEL SECURITY; CREATE POLICY mine ON orders USING (id > 1)",
         "table orders has row security on, expected none; +policy mine on orders",
+    ),
+    APART,
+    (
+        "ALTER TABLE orders DROP note",
+        "column orders.note is missing; index orders_by_note on orders is missing; index orders_of on orders is missing",
+    ),
+    APART,
+    ("DROP INDEX orders_of", "index orders_of on orders is missing"),
+    APART,
+    (
+        "DROP INDEX orders_of; CREATE UNIQUE INDEX orders_of ON orders (of DESC)",
+        "index orders_of on orders is unique (of DESC), expected (of, note)",
     ),
 ];
 
 const MYSQL: &[Case] = &[
     ("DROP TABLE orders", "table orders is missing"),
     ("ALTER TABLE users MODIFY email VARCHAR(80)", "column users.email is nullable, expected not null"),
+    ("ALTER TABLE users ALTER age SET DEFAULT 2", "column users.age has default 2, expected 1"),
+    ("CREATE OR REPLACE VIEW adults AS SELECT id, email FROM users WHERE age > 18", "view adults differs"),
+    ("DROP FUNCTION twice", "function twice is missing"),
+    ("DROP TRIGGER touch", "trigger touch on users is missing"),
+    ("CREATE TABLE mine (id INT)", "+table mine"),
+    APART,
     (
         "ALTER TABLE users MODIFY email VARCHAR(81) NOT NULL",
         "column users.email has type varchar(81), expected varchar(80)",
     ),
-    ("ALTER TABLE users ALTER age SET DEFAULT 2", "column users.age has default 2, expected 1"),
     ("ALTER TABLE orders ALTER note SET DEFAULT 'x'", "column orders.note has default 'x', expected none"),
     ("ALTER TABLE orders ADD mine INT", "+column orders.mine"),
     ("ALTER TABLE users DROP INDEX email", "index email on users is missing"),
@@ -223,29 +263,27 @@ const MYSQL: &[Case] = &[
     ("ALTER TABLE orders ADD CHECK (id > 1)", "+check (`id` > 1) on orders"),
     ("CREATE INDEX mine ON orders (note(3))", "+index mine on orders"),
     ("DROP INDEX orders_by_note ON orders", "index orders_by_note on orders is missing"),
-    ("ALTER TABLE orders RENAME INDEX orders_by_note TO renamed", ""),
-    (
-        "DROP INDEX orders_by_note ON orders; CREATE UNIQUE INDEX orders_by_note ON orders (id, note)",
-        "index orders_by_note on orders is unique (id, note), expected (note)",
-    ),
-    ("CREATE OR REPLACE VIEW adults AS SELECT id, email FROM users WHERE age > 18", "view adults differs"),
     ("DROP VIEW adults", "view adults is missing"),
-    ("DROP FUNCTION twice", "function twice is missing"),
     (
         "DROP FUNCTION twice; CREATE FUNCTION twice(n BIGINT) RETURNS INT DETERMINISTIC RETURN n * 2",
         "function twice differs",
     ),
-    ("DROP TRIGGER touch", "trigger touch on users is missing"),
     (
         "DROP TRIGGER touch; CREATE TRIGGER touch BEFORE UPDATE ON users FOR EACH ROW SET NEW.age = 1",
         "trigger touch on users differs",
+    ),
+    APART,
+    ("ALTER TABLE orders RENAME INDEX orders_by_note TO renamed", ""),
+    APART,
+    (
+        "DROP INDEX orders_by_note ON orders; CREATE UNIQUE INDEX orders_by_note ON orders (id, note)",
+        "index orders_by_note on orders is unique (id, note), expected (note)",
     ),
     (
         "ALTER TABLE orders DROP FOREIGN KEY buyer; ALTER TABLE orders ENGINE = Aria",
         "table orders has engine Aria, expected InnoDB; \
          foreign key (of) references users (id) on delete cascade on orders is missing",
     ),
-    ("CREATE TABLE mine (id INT)", "+table mine"),
 ];
 
 async fn what_is_in_the_database_of_a_newer_binary_is_built_from_its_stored_scripts(world: World) {
@@ -273,6 +311,7 @@ async fn a_script_that_fails_in_the_scratch_database_is_told(world: World) {
     );
     let [told] = &validation.unchecked[..] else { panic!("{validation}") };
     assert!(told.starts_with("the schema: 0002_b failed in the scratch database: ") && told.ends_with(why), "{told}");
+    all_scratch_databases_go(&world).await;
 }
 
 async fn a_script_that_reaches_out_of_its_database_does_not_run_twice(world: World) {
@@ -372,30 +411,140 @@ async fn a_scratch_database_that_was_named_is_emptied(world: World) {
 async fn a_scratch_database_goes_with_a_run_that_is_dropped(world: World) {
     let slow = world.each("", "SELECT pg_sleep(0.7)", "DO SLEEP(0.7)");
     let text = format!("CREATE TABLE b (id INT PRIMARY KEY);\n{slow};");
-    let set =
-        set_for(world.dialect(), [("0001_a.sql", "CREATE TABLE a (id INT PRIMARY KEY);"), ("0002_b.sql", &*text)]);
+    let files = [("0001_a.sql", "CREATE TABLE a (id INT PRIMARY KEY);"), ("0002_b.sql", &*text)];
+    let set = set_for(world.dialect(), files);
     world.up(&set).await.unwrap();
-    // Those of the tests beside this one go as well.
-    let names = |world: &World| {
-        let sql = match world {
-            World::Postgres(..) => "SELECT datname::text FROM pg_database WHERE datname LIKE 'whimbrel\\_scratch%'",
-            _ => "SELECT schema_name FROM information_schema.schemata WHERE schema_name LIKE 'whimbrel\\_scratch%'",
-        };
-        sql.to_owned()
-    };
     let mut migrator = world.migrator(&set);
-    let dropped = tokio::time::timeout(std::time::Duration::from_millis(500), migrator.validate()).await;
+    let dropped = tokio::time::timeout(Duration::from_millis(500), migrator.validate()).await;
     assert!(dropped.is_err(), "the script takes longer");
-    let after = world.texts(&names(&world)).await;
-    let mut tries = 0;
-    loop {
-        let now = world.texts(&names(&world)).await;
-        let left: Vec<_> = after.iter().filter(|name| now.contains(name)).collect();
-        if left.is_empty() {
-            break;
+    all_scratch_databases_go(&world).await;
+}
+
+/// Those that are there now; the tests beside this one have some as well, which go when they are done.
+async fn all_scratch_databases_go(world: &World) {
+    let sql = match world {
+        World::Sqlite(..) => return,
+        World::Postgres(..) => "SELECT datname::text FROM pg_database WHERE datname LIKE 'whimbrel\\_scratch\\_%'",
+        World::Mysql(..) => {
+            "SELECT schema_name FROM information_schema.schemata WHERE schema_name LIKE 'whimbrel\\_scratch\\_%'"
         }
-        tries += 1;
-        assert!(tries < 100, "{left:?}");
-        tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+        World::Scylla(..) => "SELECT keyspace_name FROM system_schema.keyspaces",
+    };
+    let mut left = world.texts(sql).await;
+    left.retain(|name| name.starts_with("whimbrel_scratch_"));
+    for _ in 0..300 {
+        let now = world.texts(sql).await;
+        left.retain(|name| now.contains(name));
+        if left.is_empty() {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
     }
+    panic!("{left:?}");
+}
+
+async fn a_scratch_database_that_cannot_be_reached_is_told_without_its_password(world: World) {
+    let set = world.three();
+    world.up(&set).await.unwrap();
+    let scheme = world.each("sqlite", "postgres", "mysql");
+    let url = format!("{scheme}://nobody:hunter2@127.0.0.1:1/scratch");
+    let migrator = || world.migrator(&set).scratch_url(&*url);
+    let told = migrator().validate().await.unwrap();
+    let said = "the schema: the scratch database: the database cannot be reached (127.0.0.1:1): ";
+    assert!(told.unchecked[0].starts_with(said), "{told}");
+    let settings = whimbrel::Settings::default().scratch_database(ScratchDatabase::Url(url.clone()));
+    assert!(!format!("{told}{settings:?}").contains("hunter2"));
+}
+
+async fn a_keyspace_is_compared_with_one_of_its_scripts(world: World) {
+    let set = world.set([
+        ("0001_users.sql", "CREATE TABLE users (id INT PRIMARY KEY, age INT, email TEXT);"),
+        ("0002_index.sql", "CREATE INDEX users_by_age ON users (age);\nCREATE TYPE place (town TEXT);"),
+    ]);
+    let migrator = || Migrator::connect(&set, &world.url()).unwrap().cluster(quick());
+    migrator().up().await.unwrap();
+    let valid = migrator().validate().await.unwrap();
+    assert_eq!(valid.to_string(), "valid: 2 migrations compared, 0 verify scripts asked");
+    world
+        .run(
+            "DROP INDEX users_by_age; ALTER TABLE users DROP age; ALTER TABLE users ADD mine INT; \
+             ALTER TYPE place ADD street TEXT; CREATE INDEX mine ON users (email); CREATE TABLE mine (id INT PRIMARY KEY)",
+        )
+        .await;
+    let validation = migrator().validate().await.unwrap();
+    let differences = [
+        "column users.age is missing",
+        "index users_by_age on users is missing",
+        "type place is town text, street text, expected town text",
+    ];
+    assert_eq!(validation.differences, differences);
+    assert_eq!(validation.unmanaged, ["column users.mine", "index mine on users", "table mine"]);
+    all_scratch_databases_go(&world).await;
+}
+
+async fn a_script_that_names_its_keyspace_is_read_instead(world: World) {
+    let create = format!("CREATE TABLE {}.users (id INT PRIMARY KEY);", world.database());
+    let set = world.set([("0001_users.sql", &*create)]);
+    let migrator = || Migrator::connect(&set, &world.url()).unwrap().cluster(quick());
+    migrator().up().await.unwrap();
+    let validation = migrator().validate().await.unwrap();
+    assert!(validation.is_valid(), "{validation}");
+    let expected = format!(
+        "the schema by a scratch keyspace, only by what the scripts say: 0001_users reaches out of its database (`{}.`, \
+         line 1), and may not run twice",
+        world.database()
+    );
+    assert_eq!(validation.unchecked, [expected]);
+    world.run("DROP TABLE users").await;
+    assert_eq!(migrator().validate().await.unwrap().differences, ["table users is missing"]);
+}
+
+async fn a_connection_that_was_passed_in_cannot_be_followed(world: World) {
+    let set = world.three();
+    world.up(&set).await.unwrap();
+    let expected = "the schema: a connection that was passed in does not tell where a scratch database can be reached: pass \
+                    a pool or a URL, or name one with `--scratch-url`";
+    let validation = match &world {
+        World::Postgres(_, database) => {
+            let mut connection = database.connect().await;
+            Migrator::new(&set, &mut connection).validate().await
+        }
+        World::Mysql(_, database) => {
+            let mut connection = database.connect().await;
+            Migrator::new(&set, &mut connection).validate().await
+        }
+        _ => return,
+    };
+    assert_eq!(validation.unwrap().unchecked, [expected]);
+}
+
+async fn a_history_in_a_schema_of_its_own_is_no_difference(world: World) {
+    world.run("CREATE SCHEMA app; CREATE EXTENSION pg_trgm").await;
+    let set = set_for(
+        "postgres",
+        [("0001_a.sql", "CREATE TABLE app.a (note text);\nCREATE INDEX i ON app.a USING gin (note gin_trgm_ops);")],
+    );
+    let migrator = || world.migrator(&set).history_table("app.schema_history").unwrap();
+    migrator().up().await.unwrap();
+    let validation = migrator().validate().await.unwrap();
+    assert!(validation.is_valid() && validation.unchecked.is_empty(), "{validation}");
+    assert_eq!(validation.unmanaged, ["schema app", "extension pg_trgm"]);
+}
+
+async fn a_keyspace_that_was_named_is_emptied(world: World) {
+    let set = world.set([
+        ("0001_types.sql", "CREATE TYPE place (town TEXT);\nCREATE TYPE home (at frozen<place>);"),
+        ("0002_users.sql", "CREATE TABLE users (id INT PRIMARY KEY, lives frozen<home>);"),
+    ]);
+    let migrator = || Migrator::connect(&set, &world.url()).unwrap().cluster(quick());
+    migrator().up().await.unwrap();
+    let scratch = World::scylla().await.unwrap();
+    for _ in 0..2 {
+        let validation = migrator().scratch_url(scratch.url()).validate().await.unwrap();
+        assert_eq!(validation.to_string(), "valid: 2 migrations compared, 0 verify scripts asked");
+    }
+    assert!(!scratch.has("users").await && !scratch.has("whimbrel_history").await);
+    let validation = migrator().scratch_url(world.url()).validate().await.unwrap();
+    let why = "only by what the scripts say: the scratch database is not empty, it has table users: name an empty one";
+    assert!(validation.is_valid() && validation.unchecked[0].ends_with(why), "{validation}");
 }

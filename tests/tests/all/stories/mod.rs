@@ -22,5 +22,6 @@ mod sessions;
 mod settings;
 mod starters;
 mod stopping;
+mod testing;
 mod waiting;
 pub(crate) mod world;
