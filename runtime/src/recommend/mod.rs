@@ -183,6 +183,14 @@ mod tests {
     use super::*;
 
     #[test]
+    fn each_rule_is_documented() {
+        let book = include_str!("../../../docs/metrics.md");
+        for (rule, _) in RULES {
+            assert!(book.contains(&format!("| `{rule}` | ")), "{rule}");
+        }
+    }
+
+    #[test]
     fn a_list_is_aligned_and_an_empty_one_says_so() {
         let one = |rule, reason: &str, command: Option<&str>| Recommendation {
             rule,
