@@ -55,7 +55,6 @@ impl DatabaseError {
 }
 
 /// What we say in a database's stead.
-#[cfg(any(feature = "_sqlite", feature = "mysql", feature = "postgres", feature = "scylla"))]
 impl DatabaseError {
     pub(crate) fn new(message: impl Into<String>) -> Self {
         Self { message: message.into(), code: None, detail: None, hint: None }
