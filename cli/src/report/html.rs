@@ -22,6 +22,7 @@ pub(crate) fn html(facts: &Facts<'_>) -> String {
         ("troubles", "Failures, and what followed", troubles(facts)),
         ("tasks", "Tasks", tasks(facts)),
         ("schema", "Schema", schema(facts)),
+        ("recommendations", "Recommendations", recommendations(facts)),
     ];
     let page = markup! {
         (DOCTYPE)
@@ -256,4 +257,8 @@ fn tasks(facts: &Facts<'_>) -> Markup {
 fn schema(facts: &Facts<'_>) -> Markup {
     let class = if facts.validation.is_valid() { "good" } else { "bad" };
     markup! { pre class=(class) tabindex="0" { (facts.validation) } }
+}
+
+fn recommendations(facts: &Facts<'_>) -> Markup {
+    markup! { pre tabindex="0" { (facts.recommendations) } }
 }

@@ -6,7 +6,7 @@ mod summary;
 use std::collections::BTreeMap;
 
 use serde::Serialize;
-use whimbrel::{Entry, Event, Health, Plan, Standing, Status, Target, Validation};
+use whimbrel::{Entry, Event, Health, Plan, Recommendations, Standing, Status, Target, Validation};
 
 pub(crate) use html::html;
 pub(crate) use summary::summary;
@@ -33,6 +33,7 @@ pub(crate) struct Facts<'m> {
     #[serde(skip)]
     pub(crate) locks: plan::Facts,
     pub(crate) validation: Validation,
+    pub(crate) recommendations: Recommendations,
 }
 
 /// So many of the last events are in a report.
@@ -56,8 +57,9 @@ impl<'m> Facts<'m> {
         };
         let locks = plan::Facts { dialect, sizes };
         let validation = migrator.validate().await?;
+        let recommendations = migrator.recommendations().await?;
         let (of, database) = (target.name(), target.url.to_string());
-        Ok(Self { of, database, health, status, entries, events, plan, refused, locks, validation })
+        Ok(Self { of, database, health, status, entries, events, plan, refused, locks, validation, recommendations })
     }
 
     /// What went wrong at least once, and what followed: the events of each such migration, oldest first.

@@ -24,6 +24,8 @@ pub(crate) fn summary(facts: &Facts<'_>) -> String {
     troubles(facts, &mut page);
     section(&mut page, "schema");
     let _ = writeln!(page, "{}", facts.validation);
+    section(&mut page, "recommendations");
+    let _ = writeln!(page, "{}", facts.recommendations);
     page
 }
 
