@@ -25,7 +25,7 @@ fn an_edit_after_the_sum_is_written_is_named_and_the_sum_can_be_written_again() 
     assert!(said.contains("`0001_init.sql` was edited") && said.contains("run `whimbrel sum`"), "{said}");
 
     assert!(whimbrel(folder.path(), &["sum", "migrations"]).status.success());
-    let output = whimbrel(folder.path(), &["check", "migrations"]);
+    let output = whimbrel(folder.path(), &["check", "--directory=migrations"]);
     assert_eq!(String::from_utf8_lossy(&output.stdout), "migrations: 1 migration, nothing wrong\n");
 }
 
@@ -69,10 +69,8 @@ fn the_dialect_that_only_the_macro_names_can_be_named() {
     }
     let output = whimbrel(folder.path(), &["sum", "--dialect", "oracle"]);
     assert_eq!(output.status.code(), Some(2));
-    assert_eq!(
-        String::from_utf8_lossy(&output.stderr),
-        "`oracle` is not a dialect\nhelp: write one of `sqlite`, `postgres`, `mysql`, `cql`\n"
-    );
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(said.contains("'oracle'") && said.contains("write one of `sqlite`, `postgres`, `mysql`, `cql`"), "{said}");
 }
 
 #[test]
@@ -81,7 +79,10 @@ fn what_it_does_not_know_it_does_not_guess() {
     for wrong in [&["smu"][..], &["sum", "--dialect"], &["sum", "a", "b"], &["check", "--dailect=postgres"], &[]] {
         assert_eq!(whimbrel(folder.path(), wrong).status.code(), Some(2), "{wrong:?}");
     }
-    let output = whimbrel(folder.path(), &["sum", "nowhere"]);
+    let output = whimbrel(folder.path(), &["sum", "--directory", "nowhere"]);
     assert_eq!(output.status.code(), Some(1));
-    assert!(String::from_utf8_lossy(&output.stderr).starts_with("there is no directory `nowhere`"));
+    assert!(
+        String::from_utf8_lossy(&output.stderr)
+            .starts_with("error[missing-directory]: there is no directory `nowhere`")
+    );
 }

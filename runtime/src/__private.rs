@@ -1,4 +1,4 @@
-//! What the code that `embed_migrations!` emits speaks through; outside semver.
+//! What the code that `embed_migrations!` emits speaks through, and what the command line shares; outside semver.
 
 pub use whimbrel_core::migrations::Source;
 pub use whimbrel_core::packed::Embedded;
@@ -6,6 +6,7 @@ pub use whimbrel_core::{Migrations, load::files_below};
 pub use whimbrel_macros::embed;
 
 pub use crate::__watch as watch;
+pub use crate::report::{Took, count};
 
 /// Names files in rustc's list of dependencies; here, because rustc expands it faster than a macro of ours could.
 #[doc(hidden)]

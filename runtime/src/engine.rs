@@ -8,17 +8,23 @@ use tracing::Instrument as _;
 use whimbrel_core::{Dialect, Direction, Migrations};
 
 use crate::backoff::Backoff;
+use crate::backup::{BackingUp, Next};
 use crate::database_error::DatabaseError;
+use crate::downgrade::{no_way_down, way_down};
 use crate::driver::{Batch, Detail, Done, Driver, Ended, Failure, Part, Session, Stop, TakeOver};
 use crate::error::{Error, ErrorKind, Passing, Result};
+use crate::events::Event;
 use crate::history::{Entry, Head, History, Holder};
 use crate::identity::Identity;
+use crate::log;
 use crate::plan::{self, Facts, Goal, Mode, Plan, Step};
+use crate::progress::Progress;
 use crate::refusal;
 use crate::report::{Action, Failed, Outcome, Report, StepReport, Took};
 use crate::runner::Watch;
 use crate::settings::Settings;
 use crate::settle::{Doubt, Settled, doubt_of, in_doubt};
+use crate::stopper::{Observer, stopped};
 use crate::target::Target;
 
 /// What a run works with.
@@ -31,7 +37,20 @@ pub(crate) struct Engine<'e, 'a> {
 
 impl<'a> Engine<'_, 'a> {
     /// Runs until the goal is reached; the report tells what was done, also when this future is dropped or fails.
-    pub(crate) async fn run(&mut self, goal: Goal, report: &mut Report) -> Result<()> {
+    pub(crate) async fn run(&mut self, goal: Goal, report: &mut Report, observer: &Observer<'_>) -> Result<()> {
+        let mut backing_up = BackingUp::default();
+        let result = self.run_backed_up(goal, (report, observer), &mut backing_up).await;
+        report.backup = backing_up.made().cloned();
+        backing_up.release().await;
+        result
+    }
+
+    async fn run_backed_up(
+        &mut self,
+        goal: Goal,
+        (report, observer): (&mut Report, &Observer<'_>),
+        backing_up: &mut BackingUp,
+    ) -> Result<()> {
         if self.is_up_to_date(&goal, report).await? {
             return Ok(());
         }
@@ -42,10 +61,12 @@ impl<'a> Engine<'_, 'a> {
         let mut backoff = Backoff::new(self.settings.lock_timeout);
         let (mut doubt, mut in_the_way): (Option<Doubt>, Option<Doubt>) = (None, None);
         let mut watch = Watch::new(self.settings.lease);
+        // How many steps a plan leaves to the next one; what comes after the rollback of what is newer.
+        let (mut left, mut afterwards) = (None, None);
         loop {
-            let history = read(self.driver, detail(&goal), &mut backoff).await?;
+            let history = read_or_stop(self.driver, detail(&goal), &mut backoff, observer).await?;
             report.waited = backoff.slept();
-            self.take_over_from(&history.holder, &mut watch).await?;
+            report.taken_over.extend(self.take_over_from(&history.holder, &mut watch).await?);
             if let Some(entry) = history.running() {
                 // The holder is read a moment before the entry: only what two looks have seen is so.
                 let seen = doubt_of(entry);
@@ -64,13 +85,13 @@ impl<'a> Engine<'_, 'a> {
                         if in_the_way.replace(seen.clone()) != Some(seen) {
                             backoff.reset();
                         }
-                        self.wait(&mut backoff, report, waiting).await?;
+                        self.wait(&mut backoff, report, waiting, observer).await?;
                     }
                 } else if before.is_none() && backoff.left().is_zero() {
                     // However short the patience, there is a second look.
                     tokio::time::sleep(SECOND_LOOK).await;
                 } else {
-                    self.wait(&mut backoff, report, waiting).await?;
+                    self.wait(&mut backoff, report, waiting, observer).await?;
                 }
                 continue;
             }
@@ -78,54 +99,93 @@ impl<'a> Engine<'_, 'a> {
                 // What was waited for has ended; others who waited for it begin now as well.
                 backoff.reset();
             }
-            let plan = self.plan(&history, &goal).await?;
+            if let Some(down) = way_down(self.facts(&history), &goal)? {
+                afterwards = Some(std::mem::replace(&mut goal, down));
+                continue;
+            }
+            let plan = match self.plan(&history, &goal).await {
+                Err(error) if afterwards.is_some() => return Err(no_way_down(self.facts(&history), error)),
+                decided => decided?,
+            };
             report.begin(&history, &plan);
-            let Some(first) = plan.steps.first() else { return Ok(()) };
+            let Some(first) = plan.steps.first() else {
+                let Some(next) = afterwards.take() else { return Ok(()) };
+                goal = next;
+                continue;
+            };
+            if observer.is_stopped() {
+                return Err(stopped(report, None));
+            }
+            if left != Some(plan.steps.len()) {
+                let statements = plan.steps.iter().map(|step| step.statements().count()).sum();
+                observer.tell(&Progress::Planned { plan: &plan, statements });
+            }
             self.refuse_shared_session(&plan).await?;
+            // Nothing is changed before the backup is made: a run that is asked to stop need not make it.
+            let Some(next) = observer.unless_stopped(backing_up.next(self, (&plan, &history))).await else {
+                return Err(stopped(report, None));
+            };
+            match next? {
+                Next::Act => {}
+                Next::LookAgain => {
+                    report.backup = backing_up.made().cloned();
+                    continue;
+                }
+                Next::WaitFor(who) => {
+                    let waiting = for_a_backup(who, self.settings.lock_timeout);
+                    self.wait(&mut backoff, report, waiting, observer).await?;
+                    continue;
+                }
+            }
             // A repeated plan must not take two more steps.
             goal = Goal::Only(first.action, plan.steps.iter().map(|step| step.version.clone()).collect());
             let telling = Mutex::new((&mut *report, 0));
             let tell = |done: Done| {
                 let mut telling = telling.lock().unwrap_or_else(PoisonError::into_inner);
                 let (report, told) = &mut *telling;
-                report.step_done(&plan, *told, done);
+                report.step_done(&plan, *told, done, observer);
                 *told += 1;
             };
-            let ended = self.act(leading(&plan, &history, self, &mut backoff, &tell)).await;
+            let batch = leading(&plan, &history, self, &mut backoff, (&tell, observer));
+            let ended = self.act(batch).await;
             if !ended.done.is_empty() {
                 backoff.reset();
             }
             let (report, told) = telling.into_inner().unwrap_or_else(PoisonError::into_inner);
             for (index, done) in ended.done.iter().enumerate().skip(told) {
-                report.step_done(&plan, index, *done);
+                report.step_done(&plan, index, *done, observer);
             }
             let rest = &plan.steps[ended.done.len()..];
+            left = Some(rest.len());
             match ended.stop {
                 Some(stop) => {
                     let waiting = self.stopped((rest, &history.holder), stop, report)?;
-                    self.wait(&mut backoff, report, waiting).await?;
+                    self.wait(&mut backoff, report, waiting, observer).await?;
                 }
-                None if rest.is_empty() => return Ok(()),
+                None if rest.is_empty() && afterwards.is_none() => return Ok(()),
                 None => {}
             }
         }
     }
 
     /// Ends the session of a holder who is silent; the right itself is then tried for as ever.
-    async fn take_over_from(&mut self, holder: &Holder, watch: &mut Watch) -> Result<()> {
-        let Holder::Session(runner) = holder else { return Ok(()) };
+    async fn take_over_from(&mut self, holder: &Holder, watch: &mut Watch) -> Result<Option<String>> {
+        let Holder::Session(runner) = holder else { return Ok(None) };
         if !watch.finds_silent(runner) {
-            return Ok(());
+            return Ok(None);
         }
         match self.driver.take_over(runner, self.settings.lease, self.identity).await? {
-            TakeOver::Done => tracing::warn!("took over from {runner}: its session was ended"),
+            TakeOver::Done => {
+                log::took_over(runner);
+                return Ok(Some(runner.to_string()));
+            }
             TakeOver::Gone => {}
             TakeOver::Refused => {
                 watch.give_up();
-                tracing::warn!("may not take over from {runner}: its session belongs to another role");
+                log::may_not_take_over(runner);
             }
         }
-        Ok(())
+        Ok(None)
     }
 
     /// Looks only: what is pending is an error, whoever may be at it.
@@ -142,6 +202,12 @@ impl<'a> Engine<'_, 'a> {
     /// Plans without acting.
     pub(crate) async fn decide(&mut self, goal: &Goal) -> Result<Plan<'a>> {
         let history = read(self.driver, detail(goal), &mut Backoff::new(self.settings.lock_timeout)).await?;
+        if let Some(down) = way_down(self.facts(&history), goal)? {
+            let mut backoff = Backoff::new(self.settings.lock_timeout);
+            let history = read(self.driver, Detail::Scripts, &mut backoff).await?;
+            let decided = self.plan(&history, &down).await;
+            return decided.map_err(|error| no_way_down(self.facts(&history), error));
+        }
         self.plan(&history, goal).await
     }
 
@@ -190,10 +256,17 @@ impl<'a> Engine<'_, 'a> {
     }
 
     /// Waits, within the budget; what the error is when that is spent.
-    async fn wait(&mut self, backoff: &mut Backoff, report: &mut Report, waiting: Waiting) -> Result<()> {
+    async fn wait(
+        &mut self,
+        backoff: &mut Backoff,
+        report: &mut Report,
+        waiting: Waiting,
+        observer: &Observer<'_>,
+    ) -> Result<()> {
         backoff.set_budget(waiting.budget);
-        let slept = pause(backoff, &waiting.what, waiting.tried).await;
+        let slept = pause(backoff, &waiting.what, waiting.tried, observer).await;
         report.waited = backoff.slept();
+        let Some(slept) = slept else { return Err(stopped(report, Some(&waiting.what))) };
         if slept {
             return Ok(());
         }
@@ -215,13 +288,7 @@ impl<'a> Engine<'_, 'a> {
 
     async fn act(&mut self, batch: Batch<'_>) -> Ended {
         let Some(first) = batch.steps.first() else { return Ended::default() };
-        let span = tracing::info_span!(
-            "whimbrel",
-            dialect = self.driver.dialect().name(),
-            action = first.action.past(),
-            first = first.label(),
-            steps = batch.steps.len()
-        );
+        let span = log::steps_span(first, batch.steps.len(), self.driver.dialect());
         let running = match first.mode {
             Mode::Outside => self.driver.outside(batch),
             _ => self.driver.transactional(batch),
@@ -251,6 +318,10 @@ impl<'a> Engine<'_, 'a> {
                 Ok(Waiting { what: what.into(), otherwise, budget: self.settings.lock_timeout, tried: Duration::ZERO })
             }
             Stop::Broken(error) => Err(error),
+            Stop::Failed(failure) if failure.part == Part::Stopped => {
+                report.step_stopped(rest, failure.kept);
+                Err(stopped(report, None))
+            }
             Stop::Failed(failure) => Err(self.failed(rest, *failure, report)),
         }
     }
@@ -295,11 +366,39 @@ impl<'a> Engine<'_, 'a> {
 
 /// Reads the history; a writer that lets nobody read is waited for, and a server that is not ready.
 pub(crate) async fn read(driver: &mut dyn Driver, detail: Detail, backoff: &mut Backoff) -> Result<History> {
+    read_or_stop(driver, detail, backoff, &Observer::default()).await
+}
+
+/// The same, for a run that may be asked to stop meanwhile.
+async fn read_or_stop(
+    driver: &mut dyn Driver,
+    detail: Detail,
+    backoff: &mut Backoff,
+    observer: &Observer<'_>,
+) -> Result<History> {
     let before = backoff.slept();
     loop {
         match driver.history(detail).await {
             Err(error) => match awaited(&error, backoff.slept() - before) {
-                Some(what) if pause(backoff, what, Duration::ZERO).await => {}
+                Some(what) => match pause(backoff, what, Duration::ZERO, observer).await {
+                    Some(true) => {}
+                    Some(false) => return Err(error),
+                    None => return Err(stopped(&Report::default(), Some(what))),
+                },
+                None => return Err(error),
+            },
+            answer => return answer,
+        }
+    }
+}
+
+/// Reads the events, as [`read`] reads the history.
+pub(crate) async fn events(driver: &mut dyn Driver, limit: Option<usize>, backoff: &mut Backoff) -> Result<Vec<Event>> {
+    let before = backoff.slept();
+    loop {
+        match driver.events(limit).await {
+            Err(error) => match awaited(&error, backoff.slept() - before) {
+                Some(what) if pause(backoff, what, Duration::ZERO, &Observer::default()).await == Some(true) => {}
                 _ => return Err(error),
             },
             answer => return answer,
@@ -321,15 +420,17 @@ fn awaited(error: &Error, slept: Duration) -> Option<&'static str> {
 }
 
 /// Sleeps, within the budget; says once for whom, and each time how long, with the time for which a statement has `tried`.
-async fn pause(backoff: &mut Backoff, what: &str, tried: Duration) -> bool {
+/// `None` when the run is asked to stop.
+async fn pause(backoff: &mut Backoff, what: &str, tried: Duration, observer: &Observer<'_>) -> Option<bool> {
     if backoff.slept().is_zero() {
-        tracing::info!(budget = %Took(backoff.left()), "waiting for {what}");
+        log::waiting(what, backoff.left());
+        observer.tell(&Progress::Waiting { what, at_most: backoff.left() });
     }
     let before = backoff.slept();
     backoff.add(tried);
-    let slept = backoff.sleep().await;
-    tracing::debug!(duration_ms = (backoff.slept() - before).as_millis() as u64, "waited for {what}");
-    slept
+    let slept = observer.unless_stopped(backoff.sleep()).await?;
+    log::waited(what, backoff.slept() - before);
+    Some(slept)
 }
 
 /// Something to wait for.
@@ -347,6 +448,14 @@ impl Waiting {
     fn for_others(what: Cow<'static, str>, budget: Duration) -> Self {
         Self { what, otherwise: None, budget, tried: Duration::ZERO }
     }
+}
+
+/// Another one who backs up and runs: its backup may take longer than other things.
+fn for_a_backup(who: String, budget: Duration) -> Waiting {
+    let message = format!("waited {} for {who}, which backs up and migrates; nothing was run", Took(budget));
+    let help = "see what it is doing; if it hangs, end it; else wait longer with `.lock_timeout(…)`; then run it again";
+    let otherwise = Some(Error::new(ErrorKind::Locked, message).help(help));
+    Waiting { otherwise, ..Waiting::for_others(who.into(), budget) }
 }
 
 /// The pause before the second look at an entry that says *running*.
@@ -380,14 +489,14 @@ fn leading<'b>(
     history: &'b History,
     engine: &Engine<'b, '_>,
     backoff: &mut Backoff,
-    tell: &'b (dyn Fn(Done) + Sync),
+    (tell, observer): (&'b (dyn Fn(Done) + Sync), &'b Observer<'b>),
 ) -> Batch<'b> {
     let mode = plan.steps[0].mode;
     let alike = plan.steps.iter().take_while(|step| step.mode == mode).count();
     let (steps, settings) = (&plan.steps[..alike], engine.settings);
     // Outside a transaction each step that is done is progress, and the next one waits anew.
     backoff.set_budget(longest(if mode == Mode::Transaction { steps } else { &steps[..1] }, settings));
-    Batch { steps, history, settings, identity: engine.identity, patience: backoff.left(), tell }
+    Batch { steps, history, settings, identity: engine.identity, patience: backoff.left(), tell, observer }
 }
 
 /// The longest time that a step of these may wait for what others hold.
@@ -422,6 +531,7 @@ fn name_of(part: Part, step: &Step<'_>) -> String {
         Part::Verify(index) => format!("verify query {} of {}", index + 1, of(step.verify.as_ref().map(|it| it.0))),
         Part::Constraints | Part::Commit => "a constraint at the end".to_owned(),
         Part::Reset => "setting the session back".to_owned(),
+        Part::Stopped => "a request to stop".to_owned(),
         Part::Open | Part::Create | Part::Enter | Part::Leave => "its entry in the history".to_owned(),
     }
 }
@@ -476,17 +586,9 @@ impl Report {
     }
 
     /// Enters a step of the plan that is done.
-    fn step_done(&mut self, plan: &Plan<'_>, index: usize, done: Done) {
+    fn step_done(&mut self, plan: &Plan<'_>, index: usize, done: Done, observer: &Observer<'_>) {
         let (step, place) = (&plan.steps[index], self.steps.len() - plan.steps.len() + index);
-        tracing::info!(
-            version = %step.version,
-            name = step.name,
-            statements = done.statements,
-            rows = done.rows,
-            duration_ms = done.duration.as_millis() as u64,
-            "{}",
-            step.action.past()
-        );
+        log::step_done(step, done);
         self.steps[place] = line(step, Outcome::Done, done);
         match step.action {
             Action::RollBack => self.versions.remove(&step.version),
@@ -494,11 +596,18 @@ impl Report {
         };
         self.applied = self.versions.len();
         self.current = self.versions.last().cloned();
+        let all_done = self.steps.iter().filter(|step| step.outcome == Outcome::Done).count();
+        observer.tell(&Progress::StepDone { step: &self.steps[place], done: all_done, of: self.steps.len() });
+    }
+
+    fn step_stopped(&mut self, rest: &[Step<'_>], done: usize) {
+        let at = self.steps.len() - rest.len();
+        tracing::info!(version = %rest[0].version, name = rest[0].name, "stopped as asked");
+        self.steps[at].outcome = Outcome::Stopped { done, statements: rest[0].statement_count() };
     }
 
     fn step_failed(&mut self, rest: &[Step<'_>], failed: Failed) {
-        let step = &rest[0];
-        tracing::error!(version = %step.version, name = step.name, part = failed.part, "failed");
+        log::step_failed(&rest[0], &failed);
         let at = self.steps.len() - rest.len();
         self.steps[at].outcome = Outcome::Failed(Box::new(failed));
     }

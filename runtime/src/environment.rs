@@ -6,10 +6,11 @@ use std::time::Duration;
 use whimbrel_core::duration::duration;
 use whimbrel_core::nearest::nearest_within;
 
+use crate::backup::Backup;
 use crate::error::{Error, ErrorKind, Result};
 use crate::refusal;
 use crate::scratch::ScratchDatabase;
-use crate::settings::{Missing, Newer, OutOfOrder, Settings, ValidateSchema};
+use crate::settings::{AllowDowngrade, Missing, Newer, OutOfOrder, Settings, ValidateSchema};
 
 /// A variable without its prefix, what it takes, and what it sets. `Err` says why the value is none; only times, policies
 /// and switches are repeated there, since anything else may be a secret that stands in the wrong variable.
@@ -29,9 +30,10 @@ const SWITCH: &str = "`true` or `false`";
 const TIME: &str = "a time, such as `30s`, `5m` or `1500ms`";
 const POLICY: &str = "`refuse` or `allow`";
 
-const VARIABLES: [Variable; 12] = [
+const VARIABLES: [Variable; 15] = [
     Variable { name: "AUTO_MIGRATE", takes: SWITCH, set: auto_migrate },
     Variable { name: "VALIDATE_SCHEMA", takes: SWITCH, set: validate_schema },
+    Variable { name: "ALLOW_DOWNGRADE", takes: SWITCH, set: allow_downgrade },
     Variable { name: "SCRATCH_URL", takes: "`create`, `never`, or the URL of an empty database", set: scratch },
     Variable { name: "MIGRATION_TIMEOUT", takes: TIME, set: |to, it| Ok(to.timeout(time(it)?)) },
     Variable { name: "LOCK_TIMEOUT", takes: TIME, set: |to, it| Ok(to.lock_timeout(time(it)?)) },
@@ -39,6 +41,8 @@ const VARIABLES: [Variable; 12] = [
     Variable { name: "STATEMENT_TIMEOUT", takes: TIME, set: |to, it| Ok(to.statement_timeout(time(it)?)) },
     Variable { name: "STATEMENT_LOCK_TIMEOUT", takes: TIME, set: |to, it| Ok(to.statement_lock_timeout(time(it)?)) },
     Variable { name: "HISTORY_TABLE", takes: "`table` or `schema.table`", set: history_table },
+    Variable { name: "BACKUP_BEFORE_MIGRATION", takes: "a folder, or `off`", set: backup },
+    Variable { name: "BACKUP_COMMAND", takes: "a command for the shell", set: backup_command },
     Variable { name: "OUT_OF_ORDER", takes: POLICY, set: out_of_order },
     Variable { name: "MISSING", takes: POLICY, set: missing },
     Variable { name: "NEWER", takes: "`refuse`, `allow-if-expanding` or `allow`", set: newer },
@@ -109,6 +113,13 @@ fn validate_schema(settings: Settings, given: &Given<'_>) -> Result<Settings, St
     }))
 }
 
+fn allow_downgrade(settings: Settings, given: &Given<'_>) -> Result<Settings, String> {
+    Ok(settings.allow_downgrade(match switch(given)? {
+        Switch::On => AllowDowngrade::RollBack,
+        Switch::Off => AllowDowngrade::Refuse,
+    }))
+}
+
 fn scratch(settings: Settings, given: &Given<'_>) -> Result<Settings, String> {
     Ok(settings.scratch_database(match given.value.to_ascii_lowercase().as_str() {
         "create" => ScratchDatabase::Create,
@@ -120,6 +131,22 @@ fn scratch(settings: Settings, given: &Given<'_>) -> Result<Settings, String> {
 
 fn history_table(settings: Settings, given: &Given<'_>) -> Result<Settings, String> {
     settings.history_table(given.value).map_err(|_| "cannot name a table".to_owned())
+}
+
+/// What is no path of a folder is a switch that means something else, or a word that was meant to be one.
+fn backup(settings: Settings, given: &Given<'_>) -> Result<Settings, String> {
+    let backup = match switch(given) {
+        Ok(Switch::Off) => Backup::off(),
+        Ok(Switch::On) => return Err(format!("cannot be `{}`: it must say where to", given.value)),
+        Err(_) => Backup::to_folder(given.value),
+    };
+    Ok(settings.backup_before_migration(backup))
+}
+
+/// The folder is read before it: the variables come in the order of their names.
+fn backup_command(settings: Settings, given: &Given<'_>) -> Result<Settings, String> {
+    let backup = settings.backup.clone().and_command(given.value);
+    Ok(settings.backup_before_migration(backup))
 }
 
 fn out_of_order(settings: Settings, given: &Given<'_>) -> Result<Settings, String> {
@@ -180,6 +207,8 @@ mod tests {
             ("AUTO_MIGRATE", "1", none()),
             ("VALIDATE_SCHEMA", "TRUE", none().validate_schema(ValidateSchema::On)),
             ("VALIDATE_SCHEMA", "No", none()),
+            ("ALLOW_DOWNGRADE", "true", none().allow_downgrade(AllowDowngrade::RollBack)),
+            ("ALLOW_DOWNGRADE", "off", none()),
             ("SCRATCH_URL", "Never", none().scratch_database(ScratchDatabase::Never)),
             ("SCRATCH_URL", "create", none().scratch_database(ScratchDatabase::Create)),
             ("SCRATCH_URL", "sqlite:A", none().scratch_database(ScratchDatabase::Url("sqlite:A".to_owned()))),
@@ -190,6 +219,9 @@ mod tests {
             ("STATEMENT_TIMEOUT", "7s", none().statement_timeout(seconds(7))),
             ("STATEMENT_LOCK_TIMEOUT", "3s", none().statement_lock_timeout(seconds(3))),
             ("HISTORY_TABLE", "app.schema_history", none().history_table("app.schema_history").unwrap()),
+            ("BACKUP_BEFORE_MIGRATION", "/backups", none().backup_before_migration(Backup::to_folder("/backups"))),
+            ("BACKUP_BEFORE_MIGRATION", "Off", none().backup_before_migration(Backup::off())),
+            ("BACKUP_COMMAND", "snap; go", none().backup_before_migration(Backup::command("snap; go"))),
             ("OUT_OF_ORDER", "allow", none().out_of_order(OutOfOrder::Allow)),
             ("MISSING", "Allow", none().missing(Missing::Allow)),
             ("NEWER", "allow_if_expanding", none().newer(Newer::AllowIfExpanding)),
@@ -201,6 +233,37 @@ mod tests {
         let names: Vec<&str> = VARIABLES.iter().map(|variable| variable.name).collect();
         let documented = include_str!("settings.rs");
         assert!(names.iter().all(|name| documented.contains(&format!("`…_{name}`"))), "{names:?}");
+    }
+
+    #[test]
+    fn a_cluster_has_variables_of_its_own_name() {
+        let read = Settings::default().with_variables(
+            "SCYLLADB",
+            [
+                ("SCYLLADB_AUTO_MIGRATE", "true"),
+                ("SCYLLADB_MIGRATION_TIMEOUT", "300s"),
+                ("SCYLLADB_VALIDATE_SCHEMA", "true"),
+                ("SCYLLADB_ALLOW_DOWNGRADE", "true"),
+            ],
+        );
+        let expected = Settings::default()
+            .auto_migrate(AutoMigrate::On)
+            .timeout(Duration::from_secs(300))
+            .validate_schema(ValidateSchema::On)
+            .allow_downgrade(AllowDowngrade::RollBack);
+        assert_eq!(read.unwrap(), expected);
+    }
+
+    #[test]
+    fn a_backup_command_works_in_the_folder_and_not_against_off() {
+        let both = |folder| read_all(&[("APP_BACKUP_COMMAND", "snap"), ("APP_BACKUP_BEFORE_MIGRATION", folder)]);
+        let backup = both("/backups").unwrap().backup;
+        assert_eq!(backup, Backup::command("snap").in_folder("/backups"));
+        assert!(!both("off").unwrap().backup.is_on());
+        assert_eq!(
+            both("true").unwrap_err().to_string(),
+            "`APP_BACKUP_BEFORE_MIGRATION` cannot be `true`: it must say where to"
+        );
     }
 
     #[test]

@@ -98,10 +98,14 @@ pub enum ErrorKind {
     Locked,
     /// The run took longer than it may.
     Timeout,
+    /// The run was asked to stop ([`Stopper::stop`](crate::Stopper::stop)), and did at a safe point: the next one goes on there.
+    Stopped,
     /// A migration that should be rolled back has no down script.
     NoWayBack,
     /// What was asked for cannot be done: the sentence says why.
     Refused,
+    /// The backup before the migration could not be made ([`Backup`](crate::Backup)); nothing was run.
+    Backup,
     /// The history table is not one of ours, or holds what we cannot read.
     History,
     /// The files are not a valid set.
@@ -129,8 +133,10 @@ impl ErrorKind {
             Self::InDoubt => "in_doubt",
             Self::Locked => "locked",
             Self::Timeout => "timeout",
+            Self::Stopped => "stopped",
             Self::NoWayBack => "no_way_back",
             Self::Refused => "refused",
+            Self::Backup => "backup",
             Self::History => "history",
             Self::Files => "files",
             Self::Stale => "stale",

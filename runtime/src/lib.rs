@@ -32,6 +32,7 @@
 //! | `tls-rustls`, `tls-native-tls` | TLS to SQL databases, forwarded to sqlx; none is chosen for you |
 //! | `scylla-tls` | `scylla`, and TLS by rustls: `tls=on` in the URL, with `tls_ca`, `tls_cert`, `tls_key`, `tls_name` |
 //! | `serde` | what comes out as JSON: `serde::Serialize` for reports, statuses, plans, errors |
+//! | `metrics` | counters, gauges and histograms through the crate metrics; docs/metrics.md lists them |
 //! | `testing` | [`testing`](https://docs.rs/whimbrel/latest/whimbrel/testing/index.html): a scratch database for each test of an application, and the stairway |
 //! | `include_dir` | [`from_include_dir`](https://docs.rs/whimbrel/latest/whimbrel/fn.from_include_dir.html) |
 //!
@@ -45,22 +46,35 @@
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 // What a user sees.
+mod backup;
 mod cluster;
 mod database;
 mod database_error;
 mod embed;
 mod environment;
+mod force;
 #[cfg(feature = "include_dir")]
 mod from_include_dir;
 mod migrator;
+mod progress;
+mod ready;
+mod reset;
 mod scratch;
 mod settings;
+mod stopper;
+mod table_sizes;
 mod target;
 #[cfg(feature = "testing")]
 pub mod testing;
 
 // What comes out.
 mod error;
+mod events;
+mod health;
+mod locks;
+#[cfg_attr(not(feature = "metrics"), path = "no_metrics.rs")]
+mod metrics;
+mod recommend;
 mod report;
 mod runner;
 #[cfg(feature = "serde")]
@@ -72,9 +86,12 @@ mod validation;
 mod backoff;
 mod catalogue;
 mod doubt;
+mod downgrade;
 mod engine;
+mod log;
 mod plan;
 mod refusal;
+mod rewrite;
 mod schema;
 mod settle;
 mod stale;
@@ -89,18 +106,27 @@ mod table_name;
 #[doc(hidden)]
 pub mod __private;
 
+pub use backup::{Backup, BackupReport};
 pub use cluster::{Cluster, SerialLevel, SilentNodes};
 pub use database::Database;
 pub use database_error::DatabaseError;
 pub use error::{Error, ErrorKind, Result};
+pub use events::Event;
+pub use health::{Health, Level, Reason};
 pub use history::{Entry, State};
+pub use locks::{Blocks, HowLong, Lock};
 pub use migrator::{Migrator, migrate};
 pub use plan::{Mode, Plan, Step};
+pub use progress::Progress;
+pub use ready::{Readiness, ensure_ready};
+pub use recommend::{Recommendation, Recommendations};
 pub use report::{Action, Failed, Outcome, Report, StepReport};
+pub use reset::{Reset, ResetConfirmation};
 pub use runner::{Runner, Work};
 pub use scratch::ScratchDatabase;
-pub use settings::{AutoMigrate, Missing, Newer, OutOfOrder, Settings, ValidateSchema};
+pub use settings::{AllowDowngrade, AutoMigrate, Missing, Newer, OutOfOrder, Settings, ValidateSchema};
 pub use status::{MigrationStatus, Standing, Status};
+pub use stopper::Stopper;
 pub use target::{Resolve, Rollback, Target};
 pub use validation::Validation;
 

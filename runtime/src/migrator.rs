@@ -2,9 +2,11 @@
 
 use std::time::{Duration, Instant};
 
+use tracing::Instrument as _;
 use whimbrel_core::{Dialect, Migrations, Version};
 
 use crate::backoff::Backoff;
+use crate::backup::Backup;
 use crate::cluster::Cluster;
 use crate::database::{self, Database};
 use crate::driver::{Answer, Detail, Driver};
@@ -12,12 +14,14 @@ use crate::engine::{self, Engine};
 use crate::error::{Error, ErrorKind, Result};
 use crate::history::{Entry, History};
 use crate::identity::Identity;
+use crate::log;
 use crate::plan::{Goal, Plan};
 use crate::report::{Report, Took};
 use crate::scratch::ScratchDatabase;
-use crate::settings::{AutoMigrate, Missing, Newer, OutOfOrder, Settings, ValidateSchema};
+use crate::settings::{AllowDowngrade, AutoMigrate, Missing, Newer, OutOfOrder, Settings, ValidateSchema};
 use crate::stale::refuse_stale;
 use crate::status::Status;
+use crate::stopper::Observer;
 use crate::target::{Resolve, Rollback, Target};
 use crate::validation::{Occasion, Validation, check_valid, validate};
 
@@ -73,6 +77,7 @@ pub struct Migrator<'a> {
     pub(crate) driver: Result<Box<dyn Driver + 'a>, Option<Error>>,
     pub(crate) settings: Settings,
     pub(crate) identity: Identity,
+    pub(crate) observer: Observer<'a>,
 }
 
 impl<'a> Migrator<'a> {
@@ -91,6 +96,7 @@ impl<'a> Migrator<'a> {
             driver: database.into_driver().map(|ready| ready.0).map_err(Some),
             settings: Settings::default(),
             identity: Identity::new(migrations),
+            observer: Observer::default(),
         }
     }
 
@@ -119,7 +125,7 @@ impl<'a> Migrator<'a> {
     pub fn connect(migrations: &'a Migrations, url: &str) -> Result<Self> {
         let driver = database::open(url)?;
         let (settings, identity) = (Settings::default(), Identity::new(migrations));
-        Ok(Self { migrations, driver: Ok(driver), settings, identity })
+        Ok(Self { migrations, driver: Ok(driver), settings, identity, observer: Observer::default() })
     }
 
     /// All settings at once, instead of those that it has; a setter that comes later wins.
@@ -156,6 +162,13 @@ impl<'a> Migrator<'a> {
     /// history with its scripts and one for each verify script, instead of the fast path alone.
     pub fn validate_schema(mut self, validate: ValidateSchema) -> Self {
         self.settings = self.settings.validate_schema(validate);
+        self
+    }
+
+    /// Whether [`up`](Self::up) first rolls back what a newer binary has applied, with the down scripts that it has stored;
+    /// it refuses by default. It is one plan: where one of them has no way back, nothing is run.
+    pub fn allow_downgrade(mut self, allow: AllowDowngrade) -> Self {
+        self.settings = self.settings.allow_downgrade(allow);
         self
     }
 
@@ -248,6 +261,13 @@ impl<'a> Migrator<'a> {
     /// How long all of a call may take; without limit by default.
     pub fn timeout(mut self, time: Duration) -> Self {
         self.settings.timeout = Some(time);
+        self
+    }
+
+    /// Whether the database is backed up before [`up`](Self::up), [`up_to`](Self::up_to) and [`down`](Self::down) change
+    /// it, and how; it is not by default.
+    pub fn backup_before_migration(mut self, backup: Backup) -> Self {
+        self.settings.backup = backup;
         self
     }
 
@@ -549,19 +569,23 @@ impl<'a> Migrator<'a> {
             let started = Instant::now();
             let mut report = Report::default();
             let (migrations, settings, identity) = (self.migrations, &self.settings, &self.identity);
+            let observer = &self.observer;
             let driver = opened(&mut self.driver, migrations)?;
             let (dialect, applies) = (driver.dialect(), matches!(goal, Goal::Up(_)));
+            let span = log::run_span(&goal, dialect, identity, driver.history_table());
             let mut engine = Engine { set: migrations, driver: &mut **driver, settings, identity };
             let all = async {
-                engine.run(goal, &mut report).await?;
+                engine.run(goal, &mut report, observer).await?;
                 match settings.validate_schema {
                     ValidateSchema::On if applies => check_valid(&validate(&mut engine, Occasion::Run).await?),
                     _ => Ok(()),
                 }
             };
-            let result = bounded((settings.timeout, dialect), all).await;
+            let result = bounded((settings.timeout, dialect), all).instrument(span.clone()).await;
             driver.release().await;
             report.took(started);
+            span.in_scope(|| log::run_ended(&report, result.as_ref().err()));
+            crate::metrics::run(migrations, dialect, &report, result.as_ref().err());
             match result {
                 Ok(()) => Ok(report),
                 // Without a plan there is nothing to tell.

@@ -146,6 +146,16 @@ impl Step<'_> {
         self.task.as_deref()
     }
 
+    /// The zero-downtime phase that its up script declares: `expand`, `migrate` or `contract`.
+    pub fn phase(&self) -> Option<&'static str> {
+        self.record.as_ref()?.phase.map(Phase::name)
+    }
+
+    /// Whether an earlier run has done some of its statements, so that this one goes on behind them.
+    pub fn is_resumed(&self) -> bool {
+        self.skip > 0
+    }
+
     /// The file of the script that would run.
     pub fn path(&self) -> &str {
         &self.path
@@ -311,7 +321,7 @@ fn stored_step(facts: Facts<'_, '_>, entry: &Entry) -> Option<Step<'static>> {
     })
 }
 
-fn apply<'a>(facts: Facts<'a, '_>, migration: &'a Migration) -> Step<'a> {
+pub(crate) fn apply<'a>(facts: Facts<'a, '_>, migration: &'a Migration) -> Step<'a> {
     let script = migration.script(Direction::Up, facts.dialect);
     let verify = migration.script(Direction::Verify, facts.dialect);
     // A *running* one that gets here has nothing left to do but to be completed, see `settle`.

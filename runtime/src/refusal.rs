@@ -58,7 +58,12 @@ fn check_changed(facts: Facts<'_, '_>, entries: &[&Entry]) -> Result<()> {
         let _ = writeln!(details, "  {:<22} applied {} by {}", entry.label(), entry.started_at, entry.applied_by);
         details.push_str(&difference(facts, entry, migration));
     }
-    let help = "restore what was applied, and write the change as a new migration";
+    let accept: Vec<String> =
+        changed.iter().map(|(entry, _)| format!("`migrate resolve {} --accept`", entry.version)).collect();
+    let help = format!(
+        "restore what was applied, and write the change as a new migration; or accept it as it is: {}",
+        accept.join(", ")
+    );
     Err(Error::new(ErrorKind::Changed, message).details(details).help(help))
 }
 
@@ -144,7 +149,10 @@ pub(crate) fn check_none_halfway(facts: Facts<'_, '_>) -> Result<()> {
     let Some(entry) = halfway(facts).next() else { return Ok(()) };
     let (label, done, of) = (entry.label(), entry.applied, entry.statements);
     let message = format!("{label} stopped half-way, after {done} of {of} statements; nothing was run");
-    let help = "finish it with `up` first; or take back by hand what it did, and set `applied = 0` in its entry";
+    let help = format!(
+        "finish it with `migrate up` first; or take back by hand what it did, and say so: `migrate resolve {} --rolled-back`",
+        entry.version
+    );
     Err(Error::new(ErrorKind::Refused, message).help(help))
 }
 
@@ -154,7 +162,7 @@ pub(crate) fn check_none_halfway_back(facts: Facts<'_, '_>, finished: &[&Entry])
     let Some(entry) = facts.history.halfway_back().find(is_left) else { return Ok(()) };
     let (work, done, of) = (entry.work(), entry.done(), entry.statements);
     let message = format!("{work} stands half-way, after {done} of {of} statements; nothing was run");
-    let help = format!("finish it first: `down(Rollback::Name(\"{}_{}\".into()))`", entry.version, entry.name);
+    let help = format!("finish it first: `migrate down {}_{}`", entry.version, entry.name);
     Err(Error::new(ErrorKind::Refused, message).help(help))
 }
 
@@ -263,7 +271,7 @@ fn newer_error(facts: Facts<'_, '_>, newer: &[&Entry]) -> Error {
     let names: Vec<String> = newer.iter().map(|entry| entry.label()).collect();
     let application = newer.last().map_or("", |entry| &entry.application);
     let details = format!("  unknown: {}, applied by {application}", names.join(", "));
-    let back = facts.set.last().map_or_else(String::new, |last| format!(" to {}", last.version()));
+    let back = facts.set.last().map_or_else(String::new, |last| format!(": `migrate down --to {}`", last.version()));
     // The same release without the files: somebody has removed or renamed them.
     let first = if facts.set.application() == Some(application) {
         format!("bring the files back into `{}`", facts.set.directory())
@@ -274,7 +282,7 @@ fn newer_error(facts: Facts<'_, '_>, newer: &[&Entry]) -> Error {
     let closed = newer.iter().filter(|entry| entry.up.is_some() && entry.down.is_none());
     let closed: Vec<String> = closed.map(|entry| entry.label()).collect();
     let help = match closed.len() {
-        0 => format!("{first}, or roll back{back}: the down scripts are stored in the history"),
+        0 => format!("{first}, or roll back, since the down scripts are stored in the history{back}"),
         _ => format!("{first}; there is no way back, since {} left no down script", closed.join(", ")),
     };
     Error::new(ErrorKind::Newer, message).details(details).help(help)
@@ -310,7 +318,7 @@ pub(crate) fn may_not_apply(plan: &Plan<'_>, holder: &Holder, by: &str) -> Error
     if let Holder::Session(runner) = holder {
         lines.push(format!("  held by {runner}"));
     }
-    let help = format!("apply {them} with a process that may, such as a job of the deployment; then start this one");
+    let help = "run `migrate up` in a process that may, such as a job of the deployment; then start this one";
     Error::new(ErrorKind::Pending, message).details(lines.join("\n")).help(help)
 }
 
@@ -379,7 +387,7 @@ pub(crate) fn nothing_applied(facts: Facts<'_, '_>, what: &str, name: &str) -> E
     let error = Error::new(ErrorKind::Refused, format!("no applied {what} is called `{name}`; nothing was run"));
     match nearest {
         Some(nearest) => error.help(format!("did you mean `{nearest}`?")),
-        None => error.help("`status` lists what is applied"),
+        None => error.help("`migrate status` lists what is applied"),
     }
 }
 

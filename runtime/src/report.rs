@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use whimbrel_core::{Place, Version};
 
+use crate::backup::BackupReport;
 use crate::database_error::DatabaseError;
 
 /// What was to be done with a migration.
@@ -39,7 +40,15 @@ pub enum Outcome {
     Done,
     /// It failed.
     Failed(Box<Failed>),
-    /// A step before it failed.
+    /// It stopped between two statements, as it was asked to; what is done stays, and the next run goes on.
+    #[non_exhaustive]
+    Stopped {
+        /// How many of its statements are done.
+        done: usize,
+        /// How many it has.
+        statements: usize,
+    },
+    /// A step before it failed, or the run was asked to stop.
     NotRun,
 }
 
@@ -114,6 +123,9 @@ pub struct Report {
     pub(crate) versions: BTreeSet<Version>,
     pub(crate) duration: Duration,
     pub(crate) waited: Duration,
+    /// Runners whose right it has taken, since they were silent.
+    pub(crate) taken_over: Vec<String>,
+    pub(crate) backup: Option<BackupReport>,
 }
 
 impl Report {
@@ -150,6 +162,11 @@ impl Report {
     /// How much of it was spent waiting for other runners and for locks.
     pub fn waited(&self) -> Duration {
         self.waited
+    }
+
+    /// The backup that the run made before its first change; see [`Backup`](crate::Backup).
+    pub fn backup(&self) -> Option<&BackupReport> {
+        self.backup.as_ref()
     }
 
     pub(crate) fn failed_step(&self) -> Option<(&StepReport, &Failed)> {
@@ -190,6 +207,9 @@ impl Report {
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.headline(f)?;
+        if let Some(backup) = &self.backup {
+            write!(f, "\n  backed up to {backup}")?;
+        }
         let label = |step: &StepReport| format!("{} {}", step.version, step.name);
         let width = self.steps.iter().map(|step| label(step).chars().count()).max().unwrap_or(0);
         let failed = self.failed_step().is_some();
@@ -205,6 +225,9 @@ impl fmt::Display for Report {
                         write!(f, "{:>9}  ", count(rows as usize, "row"))?;
                     }
                     write!(f, "{took:>8}")?;
+                }
+                Outcome::Stopped { done, statements } => {
+                    write!(f, "stopped after {done} of {}, which stay", count(*statements, "statement"))?;
                 }
                 Outcome::NotRun => f.write_str("not run")?,
                 Outcome::Failed(failed) => write_failed(f, failed)?,
@@ -235,12 +258,13 @@ pub(crate) fn migrations(number: usize) -> String {
 }
 
 /// `1 row`, `3 rows`.
-pub(crate) fn count(number: usize, what: &str) -> String {
+pub fn count(number: usize, what: &str) -> String {
     format!("{number} {what}{}", if number == 1 { "" } else { "s" })
 }
 
 /// A time as people say it: `12 ms`, `1.3 s`, `4 min 10 s`.
-pub(crate) struct Took(pub(crate) Duration);
+#[derive(Debug, Clone, Copy)]
+pub struct Took(pub Duration);
 
 impl fmt::Display for Took {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

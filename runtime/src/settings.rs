@@ -3,6 +3,7 @@
 use std::ffi::OsString;
 use std::time::Duration;
 
+use crate::backup::Backup;
 use crate::environment;
 use crate::error::Result;
 use crate::scratch::ScratchDatabase;
@@ -83,6 +84,30 @@ pub enum AutoMigrate {
     Off,
 }
 
+/// What a binary does that is older than its database.
+///
+/// ```
+/// # #[cfg(feature = "sqlite")]
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # use whimbrel::*;
+/// # static MIGRATIONS: Migrations = embed_migrations!("../migrations");
+/// # let pool = whimbrel::sqlx::SqlitePool::connect("sqlite::memory:").await?;
+/// // The release before this one is deployed again: it takes back what it does not know.
+/// let settings = Settings::default().allow_downgrade(AllowDowngrade::RollBack);
+/// ensure_ready(&MIGRATIONS, &pool, &settings).await?;
+/// # Ok(()) }
+/// # #[cfg(not(feature = "sqlite"))] fn main() {}
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum AllowDowngrade {
+    /// What [`Newer`] says: refuse, by default.
+    #[default]
+    Refuse,
+    /// Roll the database back to this binary's last version, with the down scripts that the history has stored: all of it,
+    /// or, where one of them has no way back or a baseline is in the way, nothing.
+    RollBack,
+}
+
 /// Whether a migrator validates when nothing is pending any more.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum ValidateSchema {
@@ -124,6 +149,7 @@ pub struct Settings {
     /// Who says that this process may not migrate, as messages name it.
     pub(crate) forbidden_by: Option<String>,
     pub(crate) validate_schema: ValidateSchema,
+    pub(crate) allow_downgrade: AllowDowngrade,
     /// `None` where nobody has said anything.
     pub(crate) scratch: Option<ScratchDatabase>,
     pub(crate) history_table: TableName,
@@ -135,6 +161,9 @@ pub struct Settings {
     pub(crate) statement_lock_timeout: Duration,
     pub(crate) statement_timeout: Option<Duration>,
     pub(crate) timeout: Option<Duration>,
+    /// How long a look at the health may take.
+    pub(crate) health_timeout: Duration,
+    pub(crate) backup: Backup,
 }
 
 impl Default for Settings {
@@ -145,6 +174,7 @@ impl Default for Settings {
             missing: Missing::default(),
             forbidden_by: None,
             validate_schema: ValidateSchema::default(),
+            allow_downgrade: AllowDowngrade::default(),
             scratch: None,
             history_table: TableName::default(),
             lock_timeout: Duration::from_secs(300),
@@ -152,6 +182,8 @@ impl Default for Settings {
             statement_lock_timeout: Duration::from_secs(2),
             statement_timeout: None,
             timeout: None,
+            health_timeout: crate::health::PATIENCE,
+            backup: Backup::default(),
         }
     }
 }
@@ -164,6 +196,7 @@ impl Settings {
     /// |---|---|---|
     /// | `…_AUTO_MIGRATE` | `true`, `false` (`1`, `0`, `yes`, `no`, `on`, `off`) | `true` |
     /// | `…_VALIDATE_SCHEMA` | the same | `false` |
+    /// | `…_ALLOW_DOWNGRADE` | the same | `false` |
     /// | `…_SCRATCH_URL` | `create`, `never`, or the URL of an empty database | `create` |
     /// | `…_MIGRATION_TIMEOUT` | a time: `30s`, `5m`, `1500ms`, `1h`; a number alone is seconds | none |
     /// | `…_LOCK_TIMEOUT` | a time | `5m` |
@@ -171,6 +204,8 @@ impl Settings {
     /// | `…_STATEMENT_TIMEOUT` | a time | none |
     /// | `…_STATEMENT_LOCK_TIMEOUT` | a time | `2s` |
     /// | `…_HISTORY_TABLE` | `table` or `schema.table` | `whimbrel_history` |
+    /// | `…_BACKUP_BEFORE_MIGRATION` | a folder ([`Backup::to_folder`]), or `off` | `off` |
+    /// | `…_BACKUP_COMMAND` | a command for the shell ([`Backup::command`]), in that folder if one is given | none |
     /// | `…_OUT_OF_ORDER`, `…_MISSING` | `refuse`, `allow` | `refuse` |
     /// | `…_NEWER` | `refuse`, `allow-if-expanding`, `allow` | `refuse` |
     ///
@@ -228,6 +263,12 @@ impl Settings {
         self
     }
 
+    /// See [`Migrator::allow_downgrade`](crate::Migrator::allow_downgrade).
+    pub fn allow_downgrade(mut self, allow: AllowDowngrade) -> Self {
+        self.allow_downgrade = allow;
+        self
+    }
+
     /// See [`Migrator::scratch_database`](crate::Migrator::scratch_database).
     pub fn scratch_database(mut self, scratch: ScratchDatabase) -> Self {
         self.scratch = Some(scratch);
@@ -270,6 +311,18 @@ impl Settings {
     /// See [`Migrator::timeout`](crate::Migrator::timeout).
     pub fn timeout(mut self, time: Duration) -> Self {
         self.timeout = Some(time);
+        self
+    }
+
+    /// See [`Migrator::health_timeout`](crate::Migrator::health_timeout).
+    pub fn health_timeout(mut self, time: Duration) -> Self {
+        self.health_timeout = time;
+        self
+    }
+
+    /// See [`Migrator::backup_before_migration`](crate::Migrator::backup_before_migration).
+    pub fn backup_before_migration(mut self, backup: Backup) -> Self {
+        self.backup = backup;
         self
     }
 

@@ -8,7 +8,8 @@ use crate::doubt::{self, Finding, Question};
 use crate::driver::{Detail, Resolution, Stop};
 use crate::engine::{Engine, read};
 use crate::error::{Error, ErrorKind, Result};
-use crate::history::{Entry, Holder, State};
+use crate::history::{Entry, History, Holder, State};
+use crate::rewrite::{self, Rewrite, Word};
 use crate::target::Resolve;
 
 /// A statement that is being run, or was when its runner died.
@@ -94,17 +95,55 @@ impl Engine<'_, '_> {
         (script.len() == entry.statements).then_some(script)
     }
 
-    /// Records what a person says of the statement at which an entry stands.
+    /// Records what a person says of a migration.
     pub(crate) async fn resolve(&mut self, version: &Version, resolve: Resolve) -> Result<()> {
-        let history = read(self.driver, Detail::Entries, &mut Backoff::new(self.settings.lock_timeout)).await?;
-        let stands = |entry: &&Entry| matches!(entry.state, State::Running | State::Failed);
-        let Some(entry) = history.get(version).filter(stands) else {
-            let message = format!("{version} stands at no statement; nothing was changed");
-            return Err(Error::new(ErrorKind::Refused, message).help("`status` lists what is running or has failed"));
+        let history = read(self.driver, Detail::Scripts, &mut Backoff::new(self.settings.lock_timeout)).await?;
+        let (entry, done, why) = match self.said(&history, version, resolve)? {
+            Said::Entries(rewrite) => return self.rewrite(&history, &rewrite).await,
+            Said::Statement { entry, done, why } => (entry, done, why),
         };
+        let (last_event, identity) = (history.last_event, self.identity);
+        match self.driver.resolve(Resolution { entry, done, why, last_event, identity }).await {
+            Ok(()) => Ok(()),
+            Err(Stop::Broken(error)) => Err(error),
+            Err(_) => {
+                let who = match &history.holder {
+                    Holder::Session(runner) => format!(": {runner}"),
+                    Holder::Unknown | Holder::Nobody => String::new(),
+                };
+                Err(rewrite::at_work(&format!("at {}{who}", entry.work())))
+            }
+        }
+    }
+
+    /// What that would write, for people.
+    pub(crate) async fn plan_resolve(&mut self, version: &Version, resolve: Resolve) -> Result<Vec<String>> {
+        let history = read(self.driver, Detail::Scripts, &mut Backoff::new(self.settings.lock_timeout)).await?;
+        rewrite::check_free(&history)?;
+        match self.said(&history, version, resolve)? {
+            Said::Entries(rewrite) => Ok(rewrite.sentences()),
+            Said::Statement { entry, done, why } => {
+                let column = entry.progress_column();
+                let state = format!("state {} → failed, {column} {} → {done}", entry.state, entry.done());
+                Ok(vec![format!("entry {}: {state}", entry.label()), format!("event `resolved`: {why}")])
+            }
+        }
+    }
+
+    /// What a person's word comes to.
+    fn said<'h>(&self, history: &'h History, version: &Version, resolve: Resolve) -> Result<Said<'h>> {
         let (statement, done, found) = match resolve {
             Resolve::Done(statement) => (statement, statement, "done"),
             Resolve::Again(statement) => (statement, statement.saturating_sub(1), "not done"),
+            Resolve::Accept => return self.said_of(history, version, Word::Accept),
+            Resolve::Applied => return self.said_of(history, version, Word::Applied),
+            Resolve::RolledBack => return self.said_of(history, version, Word::RolledBack),
+        };
+        let stands = |entry: &&Entry| matches!(entry.state, State::Running | State::Failed);
+        let Some(entry) = history.get(version).filter(stands) else {
+            let message = format!("{version} stands at no statement; nothing was changed");
+            let help = "`migrate status` lists what is running or has failed";
+            return Err(Error::new(ErrorKind::Refused, message).help(help));
         };
         if statement != entry.done() + 1 || statement > entry.statements {
             let message = format!(
@@ -115,20 +154,23 @@ impl Engine<'_, '_> {
             return Err(Error::new(ErrorKind::Refused, message).help("look at that statement, and name it"));
         }
         let why = format!("interrupted {}, which is {found}, as {} says", place_of(entry), self.identity.by);
-        let (last_event, identity) = (history.last_event, self.identity);
-        match self.driver.resolve(Resolution { entry, done, why, last_event, identity }).await {
-            Ok(()) => Ok(()),
-            Err(Stop::Broken(error)) => Err(error),
-            Err(_) => {
-                let who = match &history.holder {
-                    Holder::Session(runner) => format!(": {runner}"),
-                    Holder::Unknown | Holder::Nobody => String::new(),
-                };
-                let message = format!("somebody is at {}{who}; nothing was changed", entry.work());
-                Err(Error::new(ErrorKind::Locked, message).help("wait until they are done; if nobody is, try again"))
-            }
-        }
+        Ok(Said::Statement { entry, done, why })
     }
+
+    fn said_of<'h>(&self, history: &'h History, version: &Version, word: Word) -> Result<Said<'h>> {
+        rewrite::resolved(self.facts(history), version, word, self.identity).map(Said::Entries)
+    }
+}
+
+/// What a person's word comes to.
+enum Said<'h> {
+    /// The statement at which an entry stands is settled.
+    Statement {
+        entry: &'h Entry,
+        done: usize,
+        why: String,
+    },
+    Entries(Rewrite),
 }
 
 /// Where an entry stands.
@@ -142,10 +184,10 @@ fn place_of(entry: &Entry) -> String {
 /// Only a person can see whether the statement at which an entry stands took effect.
 pub(crate) fn in_doubt(entry: &Entry, holder: &Holder) -> Error {
     let (work, part, by, since) = (entry.work(), place_of(entry), &entry.applied_by, &entry.started_at);
-    let (at, key) = (entry.done() + 1, &entry.key);
+    let (at, version) = (entry.done() + 1, &entry.version);
     let settle = format!(
-        "look whether it took effect; then `.resolve(&\"{key}\".parse()?, Resolve::Done({at}))` if so, \
-         `Resolve::Again({at})` if not; and run it again"
+        "look whether it took effect; then `migrate resolve {version} --done {at}` if so, \
+         `migrate resolve {version} --again {at}` if not; and run it again"
     );
     let (message, help) = match holder {
         Holder::Unknown if at > entry.statements => {

@@ -45,11 +45,18 @@ pub enum Rollback {
     All,
 }
 
-/// What a person has found of the statement at which a migration was interrupted; statements are counted from 1.
+/// What a person says of a migration, against what the history says; statements are counted from 1.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Resolve {
-    /// It took effect: the next run goes on behind it.
+    /// The statement at which it was interrupted took effect: the next run goes on behind it.
     Done(usize),
-    /// It did not: the next run goes on with it.
+    /// That statement did not: the next run goes on with it.
     Again(usize),
+    /// It was edited after it was applied, and that is well: the history gets the scripts and the checksum of this binary.
+    Accept,
+    /// It is applied, though it is pending, failed or interrupted: nothing of it runs any more.
+    Applied,
+    /// It is rolled back, though it is applied, failed or interrupted: its down script does not run.
+    RolledBack,
 }

@@ -5,10 +5,12 @@ use std::fmt::Write as _;
 use std::sync::{Mutex, Once, PoisonError};
 
 use tracing::field::{Field, Visit};
-use tracing::{Event, Metadata, Subscriber, span};
+use tracing::{Event, Level, Metadata, Subscriber, span};
 
 thread_local! {
     static HEARD: RefCell<Option<String>> = const { RefCell::new(None) };
+    /// Above `debug`.
+    static LOUD: RefCell<String> = const { RefCell::new(String::new()) };
 }
 
 /// Listens to the thread from now on: to all levels, spans and events, each field a line.
@@ -22,11 +24,17 @@ pub fn listen() {
     static SUBSCRIBE: Once = Once::new();
     SUBSCRIBE.call_once(|| tracing::subscriber::set_global_default(Ear).expect("nobody else subscribes"));
     HEARD.set(Some(String::new()));
+    LOUD.set(String::new());
 }
 
 /// What was heard since.
 pub fn heard() -> String {
     HEARD.with_borrow(|heard| heard.clone().unwrap_or_default())
+}
+
+/// What was heard since above `debug`, a span or an event a line: its level, and its fields behind it.
+pub fn heard_above_debug() -> String {
+    LOUD.with_borrow(String::clone)
 }
 
 /// Whatever is logged with this in it is kept, whichever thread logs it: SQLite's statements run on one of sqlx's.
@@ -47,7 +55,9 @@ impl Subscriber for Ear {
         true
     }
     fn new_span(&self, span: &span::Attributes<'_>) -> span::Id {
+        begin(span.metadata());
         span.record(&mut Self);
+        end();
         span::Id::from_u64(1)
     }
     fn record(&self, _: &span::Id, values: &span::Record<'_>) {
@@ -55,10 +65,30 @@ impl Subscriber for Ear {
     }
     fn record_follows_from(&self, _: &span::Id, _: &span::Id) {}
     fn event(&self, event: &Event<'_>) {
+        begin(event.metadata());
         event.record(&mut Self);
+        end();
     }
     fn enter(&self, _: &span::Id) {}
     fn exit(&self, _: &span::Id) {}
+}
+
+thread_local! {
+    /// The line that is being heard.
+    static LINE: RefCell<Option<String>> = const { RefCell::new(None) };
+}
+
+fn begin(metadata: &Metadata<'_>) {
+    let is_loud = *metadata.level() <= Level::INFO;
+    LINE.set(
+        is_loud.then(|| format!("{} {}", metadata.level(), if metadata.is_span() { metadata.name() } else { "" })),
+    );
+}
+
+fn end() {
+    if let Some(line) = LINE.take() {
+        LOUD.with_borrow_mut(|loud| loud.push_str(&format!("{line}\n")));
+    }
 }
 
 impl Visit for Ear {
@@ -67,6 +97,7 @@ impl Visit for Ear {
         if line.contains(MARK) {
             MARKED.lock().unwrap_or_else(PoisonError::into_inner).push(line.clone());
         }
+        LINE.with_borrow_mut(|open| open.iter_mut().for_each(|text| text.push_str(&format!(" {line}"))));
         HEARD.with_borrow_mut(|heard| {
             if let Some(heard) = heard {
                 // Writing to a String cannot fail.

@@ -2,11 +2,14 @@
 
 use whimbrel_core::Dialect;
 
-use crate::driver::{Detail, Failure, Resolution};
+use crate::backup::Note;
+use crate::driver::{Detail, Failure, Resolution, Rewriting};
+use crate::events;
 use crate::history::COLUMNS;
 use crate::identity::Identity;
 use crate::literal::literal;
 use crate::plan::{Mode, Step};
+use crate::rewrite::{Place, Value};
 use crate::table_name::Tables;
 
 /// How a dialect says what the statements below need.
@@ -176,6 +179,17 @@ impl Tongue {
         )
     }
 
+    /// Selects [`events::COLUMNS`] as text, the last one first.
+    pub(crate) fn select_events(&self, tables: &Tables, limit: Option<usize>) -> String {
+        let column = |name: &&str| match *name {
+            "at" => self.shown_time.replace("{}", name),
+            name => format!("CAST(e.{name} AS {})", self.cast),
+        };
+        let columns: Vec<String> = events::COLUMNS.iter().map(column).collect();
+        let limit = limit.map_or_else(String::new, |limit| format!(" LIMIT {limit}"));
+        format!("SELECT {} FROM {} AS e ORDER BY e.id DESC{limit}", columns.join(", "), tables.events)
+    }
+
     /// The number of the last event.
     pub(crate) fn last_event(&self, tables: &Tables) -> String {
         format!("SELECT CAST(coalesce(max(id), 0) AS {}) FROM {}", self.cast, tables.events)
@@ -292,6 +306,33 @@ impl Tongue {
         )
     }
 
+    /// Changes entries as a person says, a statement each, and then the event, whose number asserts that nothing has
+    /// happened since they were read.
+    pub(crate) fn rewrite(&self, tables: &Tables, rewriting: &Rewriting<'_>) -> (Vec<String>, String) {
+        let Rewriting { rewrite, history, identity } = rewriting;
+        let value = |value: &Value| match value {
+            Value::Text(text) => literal(self.dialect, text.as_deref()),
+            Value::Number(number) => number.to_string(),
+            Value::Null => "NULL".to_owned(),
+            Value::Now => self.now.to_owned(),
+        };
+        let column = |name: &'static str| if name == "rank" { self.rank } else { name };
+        let changes = rewrite.changes.iter().map(|change| {
+            let key = literal(self.dialect, &*change.after.key);
+            let set = change.set.iter().map(|(name, to)| (column(name), value(to)));
+            if change.place == Place::Known {
+                let set: Vec<String> = set.map(|(name, to)| format!("{name} = {to}")).collect();
+                return format!("UPDATE {} SET {} WHERE version = {key}", tables.history, set.join(", "));
+            }
+            let (names, values): (Vec<&str>, Vec<String>) = set.unzip();
+            let (names, values) = (names.join(", "), values.join(", "));
+            format!("INSERT INTO {} (version, {names}) VALUES ({key}, {values})", tables.history)
+        });
+        let told = (rewrite.what, Some(&*rewrite.why));
+        let (insert, values) = self.event(tables, &rewrite.key, identity, told);
+        (changes.collect(), format!("{insert} SELECT {values}, {}, NULL", history.last_event + 1))
+    }
+
     /// Completes the entry of a step.
     pub(crate) fn leave(&self, tables: &Tables, step: &Step<'_>) -> String {
         let key = literal(self.dialect, &*step.key);
@@ -311,6 +352,16 @@ impl Tongue {
         let (key, chain) = step.record.as_ref()?.rechain.as_ref()?;
         let key = literal(self.dialect, &**key);
         Some(format!("UPDATE {} SET chain = '{chain}' WHERE version = {key}", tables.history))
+    }
+
+    /// Writes that a backup was made, with the tables where they are missing.
+    pub(crate) fn backed_up(&self, tables: &Tables, note: &Note<'_>) -> String {
+        let create =
+            self.create(tables).map(|sql| sql.replacen("CREATE TABLE", "CREATE TABLE IF NOT EXISTS", 1) + ";\n");
+        let create = if note.is_present { String::new() } else { create.concat() };
+        let (insert, values) = self.event(tables, note.key, note.identity, (Note::WHAT, Some(&note.detail)));
+        let took = note.took.as_millis();
+        format!("{create}{insert} SELECT {values}, coalesce(max(id), 0) + 1, {took} FROM {}", tables.events)
     }
 
     /// The head of an event: the columns, and the values but for `id`, `at` and `duration_ms`.

@@ -3,28 +3,37 @@
 //! A driver has the `await`s and no policy: it does what a [`Step`] says, and tells how that ended.
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::future::Future;
 use std::ops::Range;
+use std::path::Path;
 use std::pin::Pin;
 use std::time::Duration;
 
 use whimbrel_core::{Dialect, Script, Version};
 
+use crate::backup::{Note, Right, Source};
 use crate::catalogue::model::{Catalogue, Named};
 use crate::database_error::DatabaseError;
 use crate::doubt::{self, Thing};
 use crate::error::{Error, Result};
+use crate::events::Event;
 use crate::history::{Entry, Head, History};
 use crate::identity::Identity;
 use crate::plan::Step;
+use crate::reset::{Reset, Whereabouts, Wipe};
+use crate::rewrite::Rewrite;
 use crate::runner::Runner;
 use crate::scratch::Scratch;
 use crate::settings::Settings;
+use crate::stopper::Observer;
 
 #[cfg(any(feature = "_sqlite", feature = "mysql", feature = "postgres"))]
 mod completed;
 #[cfg(any(feature = "_sqlite", feature = "mysql", feature = "postgres"))]
 mod entry;
+#[cfg(any(feature = "mysql", feature = "postgres"))]
+mod given;
 #[cfg(any(feature = "mysql", feature = "postgres", feature = "scylla"))]
 mod heart;
 #[cfg(any(feature = "_sqlite", feature = "mysql", feature = "postgres"))]
@@ -65,6 +74,9 @@ pub(crate) trait Driver: Send {
     /// Everything that the database remembers.
     fn history(&mut self, detail: Detail) -> Answer<'_, Result<History>>;
 
+    /// What happened, oldest first: all, or the last of it.
+    fn events(&mut self, limit: Option<usize>) -> Answer<'_, Result<Vec<Event>>>;
+
     /// Whose session the next request meets; asked before anything runs, where a step needs a session of its own.
     fn session(&mut self) -> Answer<'_, Result<Session>> {
         Box::pin(std::future::ready(Ok(Session::Ours)))
@@ -81,6 +93,9 @@ pub(crate) trait Driver: Send {
 
     /// Settles an entry that stands at a statement, unless somebody else is at it.
     fn resolve<'a>(&'a mut self, resolution: Resolution<'a>) -> Answer<'a, Result<(), Stop>>;
+
+    /// Changes entries as a person says, unless somebody is at work or anything has happened since they were read.
+    fn rewrite<'a>(&'a mut self, rewriting: Rewriting<'a>) -> Answer<'a, Result<(), Stop>>;
 
     /// Ends the session of a runner that has given no sign of life for the lease.
     fn take_over<'a>(&'a mut self, _: &'a Runner, _: Duration, _: &'a Identity) -> Answer<'a, Result<TakeOver>> {
@@ -117,9 +132,73 @@ pub(crate) trait Driver: Send {
         Box::pin(std::future::ready(Ok(Compared::default())))
     }
 
+    /// Whether all nodes of a cluster have one schema, in one look.
+    fn agreement(&mut self) -> Answer<'_, Agreement> {
+        Box::pin(std::future::ready(Agreement::NotOne))
+    }
+
+    /// About how many rows these tables have, by the names as they are asked for; what is not known is left out.
+    fn table_sizes<'a>(&'a mut self, _: &'a [String]) -> Answer<'a, Result<Sizes>> {
+        Box::pin(std::future::ready(Ok(Sizes::new())))
+    }
+
+    /// What else of the database bears on a migration.
+    fn circumstances(&mut self) -> Answer<'_, Result<Circumstances>> {
+        Box::pin(std::future::ready(Ok(Circumstances::default())))
+    }
+
+    /// Tries for the right to back up and run. Where the database has none to give, everybody has it.
+    fn backup_right(&mut self) -> Answer<'_, Result<Right>>;
+
+    /// What there is to back up; who makes a backup may wait that long for tables.
+    fn backup_source(&mut self, patience: Duration) -> Answer<'_, Result<Source>>;
+
+    /// Writes all of the database into an empty file, whose folder is named to people as it is given, and checks it.
+    /// Only where [`backup_source`](Self::backup_source) says so.
+    fn copy_to<'a>(&'a mut self, _: &'a Path, _: &'a Path, _: Duration) -> Answer<'a, Result<()>> {
+        Box::pin(std::future::ready(Ok(())))
+    }
+
+    /// Records a backup in the events, in tables that are made where they are missing.
+    fn record_backup<'a>(&'a mut self, note: Note<'a>) -> Answer<'a, Result<()>>;
+
+    /// Where the database is, and what it is called.
+    fn whereabouts(&mut self) -> Answer<'_, Result<Whereabouts>>;
+
+    /// Drops what it is told, each by itself, and our tables, unless somebody is at work.
+    fn wipe<'a>(&'a mut self, wipe: Wipe<'a>) -> Answer<'a, Result<Reset, Stop>>;
+
     /// Gives back what it holds, in a good state.
     fn release(&mut self) -> Answer<'_, ()>;
 }
+
+/// Whether the nodes of a cluster have one schema.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Agreement {
+    /// It is no cluster.
+    NotOne,
+    One,
+    /// They have so many.
+    Versions(usize),
+    /// These do not answer, and the others agree.
+    Nodes(String),
+    /// Nobody says.
+    Silent,
+}
+
+/// What of a database bears on a migration, as far as its dialect has it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Circumstances {
+    /// Indexes that serve nobody, each with its table.
+    pub(crate) invalid_indexes: Vec<(String, String)>,
+    /// Sessions whose transaction has been open for more than five minutes.
+    pub(crate) long_transactions: Vec<String>,
+    /// Keyspaces that keep one copy of each row in some datacenter.
+    pub(crate) single_copies: Vec<String>,
+}
+
+/// About how many rows tables have, by the names that were asked for.
+pub(crate) type Sizes = BTreeMap<String, u64>;
 
 /// How a schema differs from what the scripts say.
 #[derive(Debug, Default)]
@@ -169,6 +248,8 @@ pub(crate) struct Batch<'a> {
     pub(crate) patience: Duration,
     /// Told of a step as soon as it is done, so that a run that is dropped has told of it.
     pub(crate) tell: &'a (dyn Fn(Done) + Sync),
+    /// Told of statements; and it may ask the run to stop.
+    pub(crate) observer: &'a Observer<'a>,
 }
 
 /// How an entry that stands at a statement is settled.
@@ -181,6 +262,14 @@ pub(crate) struct Resolution<'a> {
     pub(crate) why: String,
     /// The last event of the history that the entry was read from.
     pub(crate) last_event: i64,
+    pub(crate) identity: &'a Identity,
+}
+
+/// A change of entries, and the history that it was made from.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Rewriting<'a> {
+    pub(crate) rewrite: &'a Rewrite,
+    pub(crate) history: &'a History,
     pub(crate) identity: &'a Identity,
 }
 
@@ -259,6 +348,18 @@ pub(crate) struct Failure {
 }
 
 impl Failure {
+    /// A step that was asked to stop before the statement of that index, which is none that failed.
+    pub(crate) fn stopped_before(index: usize, kept: usize, step: &Step<'_>) -> Self {
+        let cause =
+            DatabaseError::new(format!("stopped as asked, after statement {index} of {}", step.statement_count()));
+        Self { part: Part::Stopped, range: None, cause, kept }
+    }
+
+    /// What the events call it.
+    pub(crate) fn event(&self) -> &'static str {
+        if self.part == Part::Stopped { "stopped" } else { "failed" }
+    }
+
     /// Whether PostgreSQL does not run the statement inside a transaction (25001, active SQL transaction).
     #[cfg(feature = "postgres")]
     fn refuses_transactions(&self) -> bool {
@@ -296,6 +397,8 @@ pub(crate) enum Part {
     Statement(usize),
     /// The same, where it may have left something although it failed.
     Half(usize),
+    /// None: the run was asked to stop between two statements.
+    Stopped,
     /// The query of that number in the verify script.
     Verify(usize),
     /// Checks deferred constraints.

@@ -7,6 +7,7 @@ use crate::error::Error;
 use crate::identity::Identity;
 use crate::plan::{Mode, Step};
 use crate::settings::Settings;
+use crate::stopper::Observer;
 
 /// Runs the steps, in their order; why not otherwise.
 pub(crate) async fn rebuild(
@@ -20,7 +21,9 @@ pub(crate) async fn rebuild(
         let history = engine::read(driver, Detail::Entries, &mut backoff).await.map_err(|error| told(&error))?;
         let alike = rest.iter().take_while(|step| step.mode == first.mode).count();
         let (steps, patience) = (&rest[..alike], settings.lock_timeout);
-        let batch = Batch { steps, history: &history, settings, identity, patience, tell: &|_| {} };
+        let observer = Observer::default();
+        let batch =
+            Batch { steps, history: &history, settings, identity, patience, tell: &|_| {}, observer: &observer };
         let ended = match first.mode {
             Mode::Outside => driver.outside(batch).await,
             _ => driver.transactional(batch).await,

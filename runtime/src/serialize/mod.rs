@@ -5,8 +5,11 @@
 //! are the database's, in UTC.
 
 mod error;
+mod events;
+mod health;
 mod history;
 mod plan;
+mod ready;
 mod report;
 mod status;
 mod validation;

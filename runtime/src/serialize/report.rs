@@ -1,5 +1,6 @@
 use serde::{Serialize, Serializer};
 
+use crate::backup::BackupReport;
 use crate::database_error::DatabaseError;
 use crate::report::{Action, Outcome, Report, StepReport};
 use crate::serialize::{PlaceShape, ms, text};
@@ -39,6 +40,7 @@ impl Serialize for StepReport {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let (outcome, failed) = match &self.outcome {
             Outcome::Done => ("done", None),
+            Outcome::Stopped { .. } => ("stopped", None),
             Outcome::NotRun => ("not_run", None),
             Outcome::Failed(failed) => ("failed", Some(failed)),
         };
@@ -64,6 +66,25 @@ impl Serialize for StepReport {
 }
 
 #[derive(Serialize)]
+struct BackupShape<'a> {
+    place: &'a str,
+    bytes: Option<u64>,
+    duration_ms: u64,
+}
+
+impl<'a> From<&'a BackupReport> for BackupShape<'a> {
+    fn from(backup: &'a BackupReport) -> Self {
+        Self { place: &backup.place, bytes: backup.bytes, duration_ms: ms(backup.duration) }
+    }
+}
+
+impl Serialize for BackupReport {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        BackupShape::from(self).serialize(serializer)
+    }
+}
+
+#[derive(Serialize)]
 struct ReportShape<'a> {
     previous: Option<&'a str>,
     current: Option<&'a str>,
@@ -71,6 +92,7 @@ struct ReportShape<'a> {
     up_to_date: bool,
     duration_ms: u64,
     waited_ms: u64,
+    backup: Option<BackupShape<'a>>,
     steps: &'a [StepReport],
 }
 
@@ -83,6 +105,7 @@ impl Serialize for Report {
             up_to_date: self.is_up_to_date(),
             duration_ms: ms(self.duration()),
             waited_ms: ms(self.waited()),
+            backup: self.backup().map(BackupShape::from),
             steps: self.steps(),
         };
         shape.serialize(serializer)

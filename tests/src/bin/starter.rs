@@ -3,7 +3,7 @@
 //! `starter <url> [<directory> [up | down <version> [<lock timeout, ms>]]]`: the demonstration set, or the one in a
 //! directory; up to its end, or back to a version, which stays. It says `ready`, and begins when its standard input
 //! ends, so that all of them begin at one moment. SIGTERM drops the run.
-//! `STARTER_LEASE_MS` is its lease; on a cluster `STARTER_SETTLE_MS` is the time for which it looks again at a statement
+//! `STARTER_BACKUP_COMMAND` and its kind are its settings, `STARTER_LEASE_MS` is its lease; on a cluster `STARTER_SETTLE_MS` is the time for which it looks again at a statement
 //! whose runner died, and `STARTER_AGREEMENT_MS` the one that nodes have to agree.
 
 use std::env;
@@ -11,7 +11,7 @@ use std::io::{Read, stdin};
 use std::time::Duration;
 
 use tokio::signal::unix::{SignalKind, signal};
-use whimbrel::{Cluster, Migrations, Migrator, Report, Rollback, Version, embed_migrations};
+use whimbrel::{Cluster, Migrations, Migrator, Report, Rollback, Settings, Version, embed_migrations};
 
 static DEMONSTRATION: Migrations = embed_migrations!("../migrations");
 
@@ -32,6 +32,7 @@ async fn main() -> Outcome<()> {
     println!("ready");
     stdin().read_to_string(&mut String::new())?;
     let mut migrator = Migrator::connect(loaded.as_ref().unwrap_or(&DEMONSTRATION), &url)?;
+    migrator = migrator.settings(Settings::default().with_env("STARTER")?);
     if let Some(lease) = time("STARTER_LEASE_MS")? {
         migrator = migrator.lease(lease);
     }

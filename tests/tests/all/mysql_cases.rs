@@ -111,7 +111,7 @@ async fn what_no_catalogue_tells_stops_and_a_person_settles_it() {
         let set = interrupted(&database, &pool, statement, acted).await;
         let error = migrate(&set, &pool).await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::InDoubt, "{statement}: {error:?}");
-        assert!(format!("{error:?}").contains("Resolve::Done(2)"), "{error:?}");
+        assert!(format!("{error:?}").contains("--done 2`"), "{error:?}");
         assert_eq!(number(&pool, "SELECT count(*) FROM ran").await, 0);
         Migrator::new(&set, &pool).resolve(&"1".parse().unwrap(), Resolve::Done(2)).await.unwrap();
         migrate(&set, &pool).await.unwrap();

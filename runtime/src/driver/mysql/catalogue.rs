@@ -40,7 +40,8 @@ const LISTS: &[(Sort, &str)] = &[
 ];
 
 /// Where tables are files, their names may differ by case only (manual, lower_case_table_names).
-const SAME: &str = "table_name = {table} AND (@@lower_case_table_names > 0 OR BINARY table_name = BINARY {table})";
+pub(crate) const SAME: &str =
+    "table_name = {table} AND (@@lower_case_table_names > 0 OR BINARY table_name = BINARY {table})";
 
 fn question(thing: &Thing, database: &str) -> String {
     let text = |value: &str| literal(Dialect::Mysql, value);
@@ -77,7 +78,7 @@ fn rows(names: &[String], database: &str) -> String {
 }
 
 /// The schema and the name of what is written `schema.name`, or `name` alone.
-fn parts(name: &str, database: &str) -> (String, String) {
+pub(crate) fn parts(name: &str, database: &str) -> (String, String) {
     let mut quoted = false;
     let dot = name.char_indices().find(|(_, c)| {
         quoted ^= *c == '`';

@@ -4,6 +4,7 @@
 //! connection that executes, because the server goes on with a statement when its client is dead.
 
 mod answer;
+mod backup;
 mod catalogue;
 mod heart;
 mod holders;
@@ -13,21 +14,26 @@ mod request;
 mod right;
 mod schema;
 mod scratch;
+mod sizes;
 mod statement;
 mod step;
+mod wipe;
 
 use std::time::Duration;
 
 use whimbrel_core::{Dialect, Script};
 
+use crate::backup::{Note, Right, Source};
 use crate::catalogue::model::Catalogue;
 use crate::database::{Database, sealed};
 use crate::doubt::{self, Thing};
 use crate::driver::completed::{ALL, NONE};
-use crate::driver::{Answer, Batch, Detail, Driver, Ended, Failure, Resolution, Stop, TakeOver};
+use crate::driver::{Answer, Batch, Detail, Driver, Ended, Failure, Resolution, Rewriting, Sizes, Stop, TakeOver};
 use crate::error::{Error, ErrorKind, Result};
+use crate::events::Event;
 use crate::history::{Entry, Head, History};
 use crate::identity::Identity;
+use crate::reset::{Reset, Whereabouts, Wipe};
 use crate::runner::Runner;
 use crate::scratch::Scratch;
 use crate::settings::Settings;
@@ -96,6 +102,10 @@ impl Driver for Mysql<'_> {
         Box::pin(self.read_history(detail))
     }
 
+    fn events(&mut self, limit: Option<usize>) -> Answer<'_, Result<Vec<Event>>> {
+        Box::pin(self.read_events(limit))
+    }
+
     fn transactional<'a>(&'a mut self, batch: Batch<'a>) -> Answer<'a, Ended> {
         Box::pin(step::run(&mut self.link, &self.tables, batch))
     }
@@ -115,6 +125,10 @@ impl Driver for Mysql<'_> {
         Box::pin(step::resolve(&mut self.link, &self.tables, resolution))
     }
 
+    fn rewrite<'a>(&'a mut self, rewriting: Rewriting<'a>) -> Answer<'a, Result<(), Stop>> {
+        Box::pin(step::rewrite(&mut self.link, &self.tables, rewriting))
+    }
+
     fn take_over<'a>(
         &'a mut self,
         runner: &'a Runner,
@@ -129,6 +143,35 @@ impl Driver for Mysql<'_> {
 
     fn verify<'a>(&'a mut self, script: &'a Script, settings: &'a Settings) -> Answer<'a, Result<Option<Failure>>> {
         Box::pin(self.ask_queries(script, settings))
+    }
+
+    fn table_sizes<'a>(&'a mut self, names: &'a [String]) -> Answer<'a, Result<Sizes>> {
+        Box::pin(async move {
+            self.meet().await?;
+            let sizes = sizes::sizes(&mut self.link, names).await;
+            sizes.map_err(|fault| fault.into_error(&self.tables))
+        })
+    }
+
+    fn backup_right(&mut self) -> Answer<'_, Result<Right>> {
+        Box::pin(async move {
+            let right = backup::right(&mut self.link, &self.tables).await;
+            right.map_err(|fault| fault.into_error(&self.tables))
+        })
+    }
+
+    fn backup_source(&mut self, _: Duration) -> Answer<'_, Result<Source>> {
+        Box::pin(async move {
+            let source = backup::source(&mut self.link).await;
+            source.map_err(|fault| fault.into_error(&self.tables))
+        })
+    }
+
+    fn record_backup<'a>(&'a mut self, note: Note<'a>) -> Answer<'a, Result<()>> {
+        Box::pin(async move {
+            let recorded = backup::record(&mut self.link, &self.tables, &note).await;
+            recorded.map_err(|fault| fault.into_error(&self.tables))
+        })
     }
 
     fn catalogue(&mut self) -> Answer<'_, Result<Catalogue>> {
@@ -157,6 +200,17 @@ impl Driver for Mysql<'_> {
             let drops = schema::drops(&self.whole_catalogue().await?);
             self.link.send(drops, NONE).await.map(drop).map_err(|fault| unread(fault, &self.tables))
         })
+    }
+
+    fn whereabouts(&mut self) -> Answer<'_, Result<Whereabouts>> {
+        Box::pin(async move {
+            self.meet().await?;
+            wipe::whereabouts(&mut self.link, &self.tables).await
+        })
+    }
+
+    fn wipe<'a>(&'a mut self, wipe: Wipe<'a>) -> Answer<'a, Result<Reset, Stop>> {
+        Box::pin(wipe::run(&mut self.link, &self.tables, wipe))
     }
 
     fn release(&mut self) -> Answer<'_, ()> {
@@ -234,6 +288,16 @@ impl Mysql<'_> {
             holder: right::holder(&mut self.link, &self.tables, holder, &entries).await,
             entries,
         })
+    }
+
+    async fn read_events(&mut self, limit: Option<usize>) -> Result<Vec<Event>> {
+        self.meet().await?;
+        match self.link.send(TONGUE.select_events(&self.tables, limit), ALL).await {
+            Ok(answer) => Event::from_rows(answer.rows, &self.tables.shown),
+            // A fresh database, or a history that lacks a part.
+            Err(fault) if fault.says(request::NO_TABLE) => self.read_history(Detail::Entries).await.map(|_| Vec::new()),
+            Err(fault) => Err(fault.into_error(&self.tables)),
+        }
     }
 
     async fn ask_queries(&mut self, script: &Script, settings: &Settings) -> Result<Option<Failure>> {

@@ -179,7 +179,7 @@ pub(crate) fn failure(tables: &Tables, batch: &Batch<'_>, step: &Step<'_>, failu
     } else {
         TONGUE.fail_rollback(tables, step, failure, &cause)
     };
-    let (insert, values) = TONGUE.event(tables, &step.key, batch.identity, ("failed", Some(&cause)));
+    let (insert, values) = TONGUE.event(tables, &step.key, batch.identity, (failure.event(), Some(&cause)));
     format!(
         "START TRANSACTION READ WRITE;\n{entry};\n{insert} SELECT {values}, coalesce(max(id), 0) + 1, NULL \
          FROM {};\nCOMMIT",

@@ -99,6 +99,11 @@ impl Run<'_, '_, '_> {
             {
                 continue;
             }
+            let is_open = border == Some(Kind::Begin) || autocommit == Autocommit::Off;
+            if !is_open && self.batch.observer.stops_before(self.step, index, Dialect::Mysql) {
+                return Err(self.stopped_before(index));
+            }
+            self.batch.observer.statement(self.step, index);
             let ends = is_border(statement.kind, Dialect::Mysql);
             if ends {
                 border = Some(statement.kind);
@@ -134,6 +139,10 @@ impl Run<'_, '_, '_> {
             step::enter(self.link, self.tables, self.opening).await?;
         }
         Ok(self.closing)
+    }
+
+    fn stopped_before(&self, index: usize) -> Stop {
+        Stop::Failed(Box::new(Failure::stopped_before(index, index, self.step)))
     }
 
     /// `SET TRANSACTION` once more, where it counts for the next transaction, which was ours.
@@ -199,8 +208,12 @@ impl Run<'_, '_, '_> {
             let rows = self.roll_back().await;
             let has_waited = matches!(number(&cause), "1205" | "1213");
             let is_nothing_done = rows == Rows::None && completed <= lead;
-            if has_waited && is_nothing_done && sent.repeats == Repeats::Yes && backoff.sleep().await {
-                continue;
+            if has_waited && is_nothing_done && sent.repeats == Repeats::Yes {
+                match self.batch.observer.unless_stopped(backoff.sleep()).await {
+                    Some(true) => continue,
+                    Some(false) => {}
+                    None => return Err(self.stopped_before(sent.index)),
+                }
             }
             return Err(self.failed(sent, (cause, completed), rows, seen).await);
         }

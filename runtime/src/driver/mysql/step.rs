@@ -11,7 +11,7 @@ use crate::driver::mysql::link::Link;
 use crate::driver::mysql::request::{self, TONGUE};
 use crate::driver::mysql::right;
 use crate::driver::mysql::statement::Run;
-use crate::driver::{Batch, Done, Ended, Failure, Part, Resolution, Stop};
+use crate::driver::{Batch, Done, Ended, Failure, Part, Resolution, Rewriting, Stop};
 use crate::error::{Error, ErrorKind, Result};
 use crate::plan::Step;
 use crate::report::Action;
@@ -83,8 +83,30 @@ pub(crate) async fn resolve(link: &mut Link<'_>, tables: &Tables, resolution: Re
     }
 }
 
+/// Changes entries while we hold the lock: one request each, since a script is sent whole.
+pub(crate) async fn rewrite(link: &mut Link<'_>, tables: &Tables, rewriting: Rewriting<'_>) -> Result<(), Stop> {
+    lock(link, tables, None).await?;
+    let (changes, event) = TONGUE.rewrite(tables, &rewriting);
+    // The event first: where anything has happened since, nothing is written.
+    let begin = ["START TRANSACTION READ WRITE".to_owned(), event];
+    let mut answer = Ok(());
+    for sql in begin.into_iter().chain(changes).chain(["COMMIT".to_owned()]) {
+        answer = link.send(sql, NONE).await.map(drop);
+        if answer.is_err() {
+            link.roll_back().await;
+            break;
+        }
+    }
+    unlock(link, tables).await;
+    match answer {
+        Ok(()) => Ok(()),
+        Err(fault) if fault.says(request::DUPLICATE) => Err(Stop::Stale),
+        Err(fault) => Err(Stop::Broken(fault.into_error(tables))),
+    }
+}
+
 /// Takes the lock on the connection that executes, and keeps what the session has set.
-async fn lock(link: &mut Link<'_>, tables: &Tables, claim: Option<String>) -> Result<(), Stop> {
+pub(crate) async fn lock(link: &mut Link<'_>, tables: &Tables, claim: Option<String>) -> Result<(), Stop> {
     let lock = request::lock_name(tables);
     link.set_leftovers(Some(format!("{};\nDO RELEASE_LOCK({lock})", request::CLEANUP)));
     let mut sql = format!(
@@ -117,7 +139,7 @@ async fn lock(link: &mut Link<'_>, tables: &Tables, claim: Option<String>) -> Re
 
 /// Removes our row, gives the session back, and then the lock, which no trouble with the row keeps: a broken connection
 /// has none of them any more.
-async fn unlock(link: &mut Link<'_>, tables: &Tables) {
+pub(crate) async fn unlock(link: &mut Link<'_>, tables: &Tables) {
     let _ = link.send(format!("{};\n{}", request::CLEANUP, right::remove(tables)), NONE).await;
     link.restore().await;
     let _ = link.send(format!("ROLLBACK;\nDO RELEASE_LOCK({})", request::lock_name(tables)), NONE).await;
@@ -139,6 +161,9 @@ fn leaves_something(step: &Step<'_>) -> bool {
 async fn steps(link: &mut Link<'_>, tables: &Tables, batch: &Batch<'_>, done: &mut Vec<Done>) -> Option<Stop> {
     let mut event = batch.history.last_event;
     for (index, step) in batch.steps.iter().enumerate() {
+        if batch.observer.is_stopped() {
+            break;
+        }
         let patience = if index == 0 { batch.patience } else { step.patience(batch.settings) };
         let work = Work { link, tables, batch: &Batch { patience, ..*batch }, step, event };
         match work.whole().await {

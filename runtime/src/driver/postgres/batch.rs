@@ -25,7 +25,8 @@ pub(crate) async fn run(link: &mut Link<'_>, tables: &Tables, batch: Batch<'_>) 
 async fn chunks(link: &mut Link<'_>, tables: &Tables, batch: Batch<'_>) -> Ended {
     let mut done: Vec<Done> = Vec::new();
     let mut bound = Bound { steps: batch.steps.len(), failure: None };
-    while done.len() < batch.steps.len() {
+    let mut pace = Pace::of(&batch);
+    while done.len() < batch.steps.len() && !batch.observer.is_stopped() {
         if let Some((culprit, failure)) = bound.failure.take() {
             if culprit == done.len() {
                 return Ended::stopped(done, Stop::Failed(failure));
@@ -33,7 +34,7 @@ async fn chunks(link: &mut Link<'_>, tables: &Tables, batch: Batch<'_>) -> Ended
             bound.failure = Some((culprit, failure));
         }
         let first = done.len();
-        let last = bound.last(first).min(batch.steps.len());
+        let last = bound.last(first).min(batch.steps.len()).min(first.saturating_add(pace.0));
         let part = Batch { steps: &batch.steps[..last], ..batch };
         let event = batch.history.last_event + first as i64;
         let chunk = request::chunk(link, tables, &part, first, event);
@@ -43,11 +44,17 @@ async fn chunks(link: &mut Link<'_>, tables: &Tables, batch: Batch<'_>) -> Ended
         let (answer, seen) = holders::send(link, Waits { sql, keep: &is_leave, wait, key: tables.key }).await;
         match answer {
             Ok(answer) => match all_done(&batch, &chunk, &answer, started) {
-                Ok(steps) => done.extend(steps),
+                Ok(steps) => {
+                    pace.note(started.elapsed());
+                    steps.iter().for_each(|step| (batch.tell)(*step));
+                    done.extend(steps);
+                }
                 Err(error) => return Ended::stopped(done, Stop::Broken(error)),
             },
             Err(fault) => {
-                done.extend(steps_done(&batch, &chunk, fault.answer(), started));
+                let steps = steps_done(&batch, &chunk, fault.answer(), started);
+                steps.iter().for_each(|step| (batch.tell)(*step));
+                done.extend(steps);
                 let stop = stopped(link, tables, &chunk, fault, seen).await;
                 match stop {
                     Next::Stop(stop) => return Ended::stopped(done, stop),
@@ -57,6 +64,28 @@ async fn chunks(link: &mut Link<'_>, tables: &Tables, batch: Batch<'_>) -> Ended
         }
     }
     Ended { done, stop: None }
+}
+
+/// How many steps go out at once: a run that may be asked to stop does so between two requests, and must not be kept from
+/// it for long.
+struct Pace(usize);
+
+impl Pace {
+    const FIRST: usize = 8;
+    /// What a request may take, so that the next one may hold more.
+    const MOMENT: Duration = Duration::from_millis(250);
+
+    fn of(batch: &Batch<'_>) -> Self {
+        Self(if batch.observer.stopper.is_some() { Self::FIRST } else { usize::MAX })
+    }
+
+    fn note(&mut self, took: Duration) {
+        self.0 = match self.0 {
+            usize::MAX => usize::MAX,
+            steps if took < Self::MOMENT => steps.saturating_mul(4).min(usize::MAX - 1),
+            _ => 1,
+        };
+    }
 }
 
 /// How far the next request may go, once the server refused to parse one.

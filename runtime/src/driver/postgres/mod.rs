@@ -3,8 +3,10 @@
 //! The recipes were tried on PostgreSQL 15 and 18; the comments name what would break without them.
 
 mod answer;
+mod backup;
 mod batch;
 mod catalogue;
+mod circumstances;
 mod heart;
 mod holders;
 mod link;
@@ -14,20 +16,28 @@ mod record;
 mod request;
 mod right;
 mod scratch;
+mod sizes;
+mod wipe;
 
 use std::time::Duration;
 
 use whimbrel_core::{Dialect, Script};
 
+use crate::backup::{Note, Right, Source};
 use crate::catalogue::model::{Catalogue, Named};
 use crate::database::{Database, sealed};
 use crate::database_error::DatabaseError;
 use crate::doubt::{self, Thing};
 use crate::driver::completed::{ALL, NONE};
-use crate::driver::{Answer, Batch, Detail, Driver, Ended, Failure, Part, Resolution, Session, Stop, TakeOver};
+use crate::driver::{
+    Answer, Batch, Circumstances, Detail, Driver, Ended, Failure, Part, Resolution, Rewriting, Session, Sizes, Stop,
+    TakeOver,
+};
 use crate::error::{Error, ErrorKind, Passing, Result};
+use crate::events::Event;
 use crate::history::{Entry, Head, History};
 use crate::identity::Identity;
+use crate::reset::{Reset, Whereabouts, Wipe};
 use crate::runner::Runner;
 use crate::scratch::Scratch;
 use crate::settings::{Settings, whole_millis};
@@ -98,6 +108,10 @@ impl Driver for Postgres<'_> {
         Box::pin(self.read_history(detail))
     }
 
+    fn events(&mut self, limit: Option<usize>) -> Answer<'_, Result<Vec<Event>>> {
+        Box::pin(self.read_events(limit))
+    }
+
     fn session(&mut self) -> Answer<'_, Result<Session>> {
         Box::pin(async move {
             let session = pooler::session(&mut self.link).await;
@@ -137,6 +151,17 @@ impl Driver for Postgres<'_> {
         })
     }
 
+    fn rewrite<'a>(&'a mut self, rewriting: Rewriting<'a>) -> Answer<'a, Result<(), Stop>> {
+        Box::pin(async move {
+            let Err(fault) = self.link.send(request::rewrite(&self.tables, &rewriting), NONE).await else {
+                return Ok(());
+            };
+            self.link.roll_back().await;
+            let is_busy = ["22012", "23505", "55P03"].iter().any(|code| fault.says(code));
+            Err(if is_busy { Stop::Busy } else { Stop::Broken(fault.into_error(&self.tables)) })
+        })
+    }
+
     fn take_over<'a>(
         &'a mut self,
         runner: &'a Runner,
@@ -151,6 +176,42 @@ impl Driver for Postgres<'_> {
 
     fn verify<'a>(&'a mut self, script: &'a Script, settings: &'a Settings) -> Answer<'a, Result<Option<Failure>>> {
         Box::pin(self.ask_queries(script, settings))
+    }
+
+    fn table_sizes<'a>(&'a mut self, names: &'a [String]) -> Answer<'a, Result<Sizes>> {
+        Box::pin(async move {
+            let sizes = sizes::sizes(&mut self.link, names).await;
+            sizes.map_err(|fault| fault.into_error(&self.tables))
+        })
+    }
+
+    fn circumstances(&mut self) -> Answer<'_, Result<Circumstances>> {
+        Box::pin(async move {
+            let found = circumstances::circumstances(&mut self.link).await;
+            found.map_err(|fault| fault.into_error(&self.tables))
+        })
+    }
+
+    fn backup_right(&mut self) -> Answer<'_, Result<Right>> {
+        Box::pin(async move {
+            let right = backup::right(&mut self.link, &self.tables).await;
+            right.map_err(|fault| fault.into_error(&self.tables))
+        })
+    }
+
+    fn backup_source(&mut self, patience: Duration) -> Answer<'_, Result<Source>> {
+        Box::pin(async move {
+            let session = self.session().await?;
+            let source = backup::source(&mut self.link, session, patience).await;
+            source.map_err(|fault| fault.into_error(&self.tables))
+        })
+    }
+
+    fn record_backup<'a>(&'a mut self, note: Note<'a>) -> Answer<'a, Result<()>> {
+        Box::pin(async move {
+            let recorded = backup::record(&mut self.link, &self.tables, &note).await;
+            recorded.map_err(|fault| fault.into_error(&self.tables))
+        })
     }
 
     fn catalogue(&mut self) -> Answer<'_, Result<Catalogue>> {
@@ -194,6 +255,14 @@ impl Driver for Postgres<'_> {
             let emptied = self.link.send(catalogue::EMPTY.to_owned(), NONE).await;
             emptied.map(drop).map_err(|fault| unread(fault, &self.tables))
         })
+    }
+
+    fn whereabouts(&mut self) -> Answer<'_, Result<Whereabouts>> {
+        Box::pin(wipe::whereabouts(&mut self.link, &self.tables))
+    }
+
+    fn wipe<'a>(&'a mut self, wipe: Wipe<'a>) -> Answer<'a, Result<Reset, Stop>> {
+        Box::pin(wipe::run(&mut self.link, &self.tables, wipe))
     }
 
     fn release(&mut self) -> Answer<'_, ()> {
@@ -260,6 +329,16 @@ impl Postgres<'_> {
             holder: right::holder(&mut self.link, &self.tables, holder, &entries).await,
             entries,
         })
+    }
+
+    async fn read_events(&mut self, limit: Option<usize>) -> Result<Vec<Event>> {
+        self.link.refuse_transaction(&self.tables).await?;
+        match self.link.send(TONGUE.select_events(&self.tables, limit), ALL).await {
+            Ok(answer) => Event::from_rows(answer.rows, &self.tables.shown),
+            // A fresh database, or a history that lacks a part.
+            Err(fault) if fault.says("42P01") => self.read_history(Detail::Entries).await.map(|_| Vec::new()),
+            Err(fault) => Err(self.unseen(fault)),
+        }
     }
 
     async fn ask_queries(&mut self, script: &Script, settings: &Settings) -> Result<Option<Failure>> {

@@ -217,6 +217,10 @@ impl Run<'_, '_, '_> {
             if index < self.step.skip && statement.kind != Kind::Session {
                 continue;
             }
+            if opened.is_none() && self.batch.observer.stops_before(self.step, index, Dialect::Postgres) {
+                return Err(self.stopped_before(index));
+            }
+            self.batch.observer.statement(self.step, index);
             // What cannot run in a transaction, such as a concurrent index build, waits for others without being in
             // their way, and leaves something invalid when it gives up.
             let is_patient = is_ours && statement.needs_no_transaction(Dialect::Postgres);
@@ -317,7 +321,13 @@ impl Run<'_, '_, '_> {
             };
             self.link.roll_back().await;
             if error.code() == Some("55P03") {
-                let slept = repeats && backoff.sleep().await;
+                let slept = match repeats {
+                    true => match self.batch.observer.unless_stopped(backoff.sleep()).await {
+                        Some(slept) => slept,
+                        None => return Err(self.stopped_before(index)),
+                    },
+                    false => false,
+                };
                 let duration_ms = started.elapsed().as_millis() as u64;
                 tracing::debug!(duration_ms, statement = index + 1, "waited for the tables that a statement needs");
                 if slept {
@@ -338,6 +348,10 @@ impl Run<'_, '_, '_> {
             };
             return Err(Stop::Failed(Box::new(Failure { part, range, cause: error.cause, kept })));
         }
+    }
+
+    fn stopped_before(&self, index: usize) -> Stop {
+        Stop::Failed(Box::new(Failure::stopped_before(index, index, self.step)))
     }
 
     /// Makes the session who we are for the rest of the transaction: the script may have set another role.

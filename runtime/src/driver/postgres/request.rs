@@ -10,7 +10,7 @@ use crate::driver::postgres::link::Link;
 use crate::driver::postgres::pooler::IS_DIRECT;
 use crate::driver::postgres::right::is_lock;
 use crate::driver::request::Request;
-use crate::driver::{Batch, Detail, Failure, Part, Resolution};
+use crate::driver::{Batch, Detail, Failure, Part, Resolution, Rewriting};
 use crate::literal::literal;
 use crate::plan::{Mode, Step, drops_border};
 use crate::report::Action;
@@ -45,21 +45,23 @@ pub(crate) const MUST_FIND: (&str, &str) = ("SELECT sqrt(EXISTS(\n", "\n)::int -
 /// Invalid argument for power function (manual, appendix A).
 pub(crate) const FOUND_NOTHING: &str = "2201F";
 
+/// Selects the session that holds a lock, in words.
+pub(crate) const SESSION_OF_LOCK: &str = "(SELECT format('pid %s (%s, %s) since %s', a.pid, a.usename, coalesce(nullif(a.application_name, ''), 'unnamed'), \
+     to_char(coalesce(a.xact_start, a.state_change) AT TIME ZONE 'UTC', 'HH24:MI:SS\"Z\"')) \
+     FROM pg_locks l JOIN pg_stat_activity a ON a.pid = l.pid WHERE {is_lock} LIMIT 1)";
+
 /// The history in one request: who holds the lock, what the session has set and whether a table of ours is there;
 /// the last event; the entries.
 ///
 /// The event is read first, so that a change in between makes the plan stale, not wrong.
 pub(crate) fn history(tables: &Tables, detail: Detail) -> String {
-    let is_lock = is_lock(tables.key);
+    let holder = SESSION_OF_LOCK.replace("{is_lock}", &is_lock(tables.key));
     let entries = TONGUE.select(tables, detail);
     let last_event = TONGUE.last_event(tables);
     let [history, events, lock] =
         [&tables.history, &tables.events, &tables.lock].map(|name| literal(Dialect::Postgres, &**name));
     format!(
-        "SELECT (SELECT format('pid %s (%s, %s) since %s', a.pid, a.usename, coalesce(nullif(a.application_name, ''), \
-         'unnamed'), to_char(coalesce(a.xact_start, a.state_change) AT TIME ZONE 'UTC', 'HH24:MI:SS\"Z\"')) \
-         FROM pg_locks l JOIN pg_stat_activity a ON a.pid = l.pid \
-         WHERE {is_lock} LIMIT 1), session_user::text, \
+        "SELECT {holder}, session_user::text, \
          current_setting('role'), (SELECT string_agg(name || E'\\x1f' || setting, E'\\x1e') FROM pg_settings \
          WHERE source = 'session' AND context IN ('user', 'superuser')), \
          coalesce(to_regclass({history}), to_regclass({events}))::text, {IS_DIRECT}, \
@@ -295,6 +297,19 @@ pub(crate) fn resolve(tables: &Tables, resolution: &Resolution<'_>) -> String {
     )
 }
 
+/// Changes entries as a person says, as nobody but who holds the lock may, and only while nothing has happened.
+pub(crate) fn rewrite(tables: &Tables, rewriting: &Rewriting<'_>) -> String {
+    let (changes, event) = TONGUE.rewrite(tables, rewriting);
+    format!(
+        "BEGIN;\nSET LOCAL lock_timeout = 2000;\nSELECT 1/(pg_try_advisory_xact_lock({}))::int;\n\
+         SELECT 1/((SELECT coalesce(max(id), 0) FROM {}) = {})::int;\n{};\n{event};\nCOMMIT",
+        tables.key,
+        tables.events,
+        rewriting.history.last_event,
+        changes.join(";\n"),
+    )
+}
+
 /// Records a failure in a transaction of its own, flushed before anything is reported.
 pub(crate) fn failure(
     tables: &Tables,
@@ -317,7 +332,7 @@ pub(crate) fn failure(
     } else if step.mode == Mode::Outside {
         let _ = writeln!(sql, "{};", TONGUE.fail_rollback(tables, step, failure, &cause));
     }
-    let (insert, values) = TONGUE.event(tables, &step.key, batch.identity, ("failed", Some(&cause)));
+    let (insert, values) = TONGUE.event(tables, &step.key, batch.identity, (failure.event(), Some(&cause)));
     let next = format!("(SELECT coalesce(max(id), 0) + 1 FROM {})", tables.events);
     let _ = writeln!(sql, "{insert} SELECT {values}, {next}, NULL;\nCOMMIT;");
     sql

@@ -5,6 +5,7 @@
 //! have the same schema before the next. A statement whose answer is lost is settled by what that node then says.
 
 mod answer;
+mod backup;
 mod catalogue;
 mod client;
 mod creation;
@@ -13,6 +14,7 @@ mod link;
 mod nodes;
 mod query;
 mod record;
+mod replication;
 mod right;
 mod scratch;
 mod server;
@@ -22,6 +24,7 @@ mod table;
 #[cfg_attr(not(feature = "scylla-tls"), path = "no_tls.rs")]
 mod tls;
 mod url;
+mod wipe;
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -31,6 +34,7 @@ use std::time::Duration;
 use scylla::client::session::Session;
 use whimbrel_core::{Dialect, Script, Version};
 
+use crate::backup::{Note, Right as BackupRight, Source as BackupSource};
 use crate::catalogue::model::Catalogue;
 use crate::cluster::Cluster;
 use crate::database::{Database, sealed};
@@ -39,16 +43,21 @@ use crate::driver::scylla::answer::{Fault, Rows};
 use crate::driver::scylla::client::{Handle, Request};
 use crate::driver::scylla::link::{Link, Source};
 use crate::driver::scylla::nodes::{Coordinator, Need, agree};
-use crate::driver::scylla::record::{Mark, STATICS};
+use crate::driver::scylla::record::{Mark, STATICS, Set};
 use crate::driver::scylla::right::{Denied, Seen};
-use crate::driver::scylla::step::Known;
+use crate::driver::scylla::step::{Known, Tally};
 use crate::driver::scylla::table::Table;
 use crate::driver::scylla::url::Address;
-use crate::driver::{Answer, Batch, Compared, Detail, Driver, Ended, Failure, Resolution, Stop, TakeOver};
+use crate::driver::{
+    Agreement, Answer, Batch, Circumstances, Compared, Detail, Driver, Ended, Failure, Resolution, Rewriting, Stop,
+    TakeOver,
+};
 use crate::error::{Error, ErrorKind, Passing, Result};
+use crate::events::Event;
 use crate::history::{Entry, Head, History, Holder};
 use crate::identity::Identity;
 use crate::report::Action;
+use crate::reset::{Reset, Whereabouts, Wipe};
 use crate::runner::{Runner, Work};
 use crate::scratch::Scratch;
 use crate::settings::Settings;
@@ -118,6 +127,10 @@ impl Driver for Scylla<'_> {
         Box::pin(self.read_history(detail))
     }
 
+    fn events(&mut self, limit: Option<usize>) -> Answer<'_, Result<Vec<Event>>> {
+        Box::pin(self.read_events(limit))
+    }
+
     // Only a baseline.
     fn transactional<'a>(&'a mut self, batch: Batch<'a>) -> Answer<'a, Ended> {
         self.outside(batch)
@@ -153,6 +166,10 @@ impl Driver for Scylla<'_> {
         Box::pin(self.write_resolution(resolution))
     }
 
+    fn rewrite<'a>(&'a mut self, rewriting: Rewriting<'a>) -> Answer<'a, Result<(), Stop>> {
+        Box::pin(self.write_changes(rewriting))
+    }
+
     fn take_over<'a>(
         &'a mut self,
         runner: &'a Runner,
@@ -185,6 +202,42 @@ impl Driver for Scylla<'_> {
         })
     }
 
+    fn agreement(&mut self) -> Answer<'_, Agreement> {
+        Box::pin(async move {
+            let cluster = self.link.cluster.clone();
+            match self.link.meet().await {
+                Ok((client, _)) => nodes::agreement(client, &cluster).await,
+                Err(_) => Agreement::Silent,
+            }
+        })
+    }
+
+    fn circumstances(&mut self) -> Answer<'_, Result<Circumstances>> {
+        Box::pin(async move {
+            let (client, table) = self.link.meet().await?;
+            let single_copies = replication::single_copies(client, table).await;
+            Ok(Circumstances {
+                single_copies: single_copies.map_err(|fault| fault.into_error(table))?,
+                ..Circumstances::default()
+            })
+        })
+    }
+
+    fn backup_right(&mut self) -> Answer<'_, Result<BackupRight>> {
+        Box::pin(std::future::ready(Ok(backup::right())))
+    }
+
+    fn backup_source(&mut self, patience: Duration) -> Answer<'_, Result<BackupSource>> {
+        Box::pin(backup::source(&mut self.link, patience))
+    }
+
+    fn record_backup<'a>(&'a mut self, note: Note<'a>) -> Answer<'a, Result<()>> {
+        Box::pin(async move {
+            let seen = self.seen.clone();
+            backup::record(&mut self.link, &seen, &note).await
+        })
+    }
+
     fn catalogue(&mut self) -> Answer<'_, Result<Catalogue>> {
         Box::pin(async move {
             let (client, table) = self.link.meet().await?;
@@ -213,6 +266,21 @@ impl Driver for Scylla<'_> {
             let (client, table) = self.link.meet().await?;
             let names = client.send(Request::new(scratch::KEYSPACES)).await.map_err(|fault| fault.into_error(table))?;
             Ok(names.into_iter().flatten().flatten().collect())
+        })
+    }
+
+    fn whereabouts(&mut self) -> Answer<'_, Result<Whereabouts>> {
+        Box::pin(async move {
+            let (client, table) = self.link.meet().await?;
+            Ok(wipe::whereabouts(client, table))
+        })
+    }
+
+    fn wipe<'a>(&'a mut self, wipe: Wipe<'a>) -> Answer<'a, Result<Reset, Stop>> {
+        Box::pin(async move {
+            let (seen, cluster) = (self.seen.clone(), self.link.cluster.clone());
+            let (client, table) = self.link.meet().await.map_err(Stop::Broken)?;
+            wipe::run((client, table), &seen, &cluster, wipe).await
         })
     }
 
@@ -282,6 +350,16 @@ impl Scylla<'_> {
         Ok(history)
     }
 
+    async fn read_events(&mut self, limit: Option<usize>) -> Result<Vec<Event>> {
+        let (client, table) = self.link.meet().await?;
+        match client.send(Request::serial(record::events(table, limit))).await {
+            Ok(rows) => Event::from_rows(rows, &table.shown),
+            // A fresh keyspace, or a table that is not ours.
+            Err(fault) if fault.is_invalid() => self.read_history(Detail::Entries).await.map(|_| Vec::new()),
+            Err(fault) => Err(fault.into_error(table)),
+        }
+    }
+
     /// Tells a table that is missing from one that is not ours, and from ours, which somebody else is creating: its rows
     /// are then read when all nodes know it.
     async fn without_table(&mut self, fault: Fault, detail: Detail) -> Result<Option<Rows>> {
@@ -326,7 +404,25 @@ impl Scylla<'_> {
         let mark = Mark { schema_before: None, coordinator: None, ..mark.cloned().unwrap_or_default() };
         let (client, table) = self.link.meet().await.map_err(Stop::Broken)?;
         let set = record::settle(&resolution, mark);
-        match right::settle((client, table), &seen, resolution.identity, (&key, &resolution.why), set).await {
+        let event = ("resolved", &*key, &*resolution.why);
+        let rows = vec![record::entry(table, &key, set)];
+        match right::settle((client, table), &seen, resolution.identity, event, (Set::default(), rows)).await {
+            Ok(()) => Ok(()),
+            Err(Denied::Broken(error)) => Err(Stop::Broken(error)),
+            Err(_) => Err(Stop::Stale),
+        }
+    }
+}
+
+impl Scylla<'_> {
+    async fn write_changes(&mut self, rewriting: Rewriting<'_>) -> Result<(), Stop> {
+        let Rewriting { rewrite, history, identity } = rewriting;
+        let seen = self.seen.clone();
+        let (client, table) = self.link.meet().await.map_err(Stop::Broken)?;
+        let rows = rewrite.changes.iter().map(|change| record::entry(table, &change.after.key, record::change(change)));
+        let statics = Tally::of(&rewrite.after(history)).set();
+        let event = (rewrite.what, &*rewrite.key, &*rewrite.why);
+        match right::settle((client, table), &seen, identity, event, (statics, rows.collect())).await {
             Ok(()) => Ok(()),
             Err(Denied::Broken(error)) => Err(Stop::Broken(error)),
             Err(_) => Err(Stop::Stale),

@@ -12,6 +12,7 @@ use futures_util::future::join_all;
 use scylla::cluster::Node;
 
 use crate::cluster::{Cluster, SilentNodes};
+use crate::driver::Agreement;
 use crate::driver::scylla::answer::{Fault, Rows};
 use crate::driver::scylla::client::{Client, Request};
 use crate::driver::scylla::server::Server;
@@ -150,6 +151,18 @@ pub(crate) async fn agree(client: &Client<'_>, at: &Coordinator, settings: &Clus
     }
 }
 
+/// Whether all nodes have one schema now.
+pub(crate) async fn agreement(client: &Client<'_>, settings: &Cluster) -> Agreement {
+    let Ok(at) = Coordinator::near(client).await else { return Agreement::Silent };
+    let look = look(client, &at, settings).await;
+    match look.versions.len() {
+        0 => Agreement::Silent,
+        1 if look.silent.is_empty() => Agreement::One,
+        1 => Agreement::Nodes(shown(&look.silent)),
+        versions => Agreement::Versions(versions),
+    }
+}
+
 fn shown(nodes: &[(String, String)]) -> String {
     nodes.iter().map(|(_, address)| address.as_str()).collect::<Vec<_>>().join(", ")
 }
@@ -216,7 +229,7 @@ impl Look {
             );
             let help = format!(
                 "start it, and run it again; if it is gone for good, remove it from the cluster (`nodetool removenode \
-                 {host_id}`) or say so with `.decommissioned(\"{host_id}\")`, or `decommissioned={host_id}` in the URL"
+                 {host_id}`) or say so with `--decommissioned {host_id}`, in a program `.decommissioned(\"{host_id}\")`"
             );
             return Error::new(ErrorKind::Connection, message).help(help);
         }

@@ -16,6 +16,7 @@ use crate::identity::Identity;
 use crate::literal::literal;
 use crate::plan::Step;
 use crate::report::Action;
+use crate::rewrite::{Change, Value};
 
 const COLUMNS_OF_TABLE: &str = "
   scope text, part text, version text, event bigint,
@@ -90,6 +91,16 @@ pub(crate) fn history(table: &Table, detail: Detail) -> String {
     format!(
         "SELECT toUnixTimestamp(now()), writetime(beat), {} FROM {} WHERE scope = 'whimbrel' AND part = 'entry'",
         columns.join(", "),
+        table.quoted
+    )
+}
+
+/// The events, the last one first, as [`Event`](crate::events::Event) reads them.
+pub(crate) fn events(table: &Table, limit: Option<usize>) -> String {
+    let limit = limit.map_or_else(String::new, |limit| format!(" LIMIT {limit}"));
+    format!(
+        "SELECT event, at, what, of_version, duration_ms, applied_by, application, detail FROM {} \
+         WHERE scope = 'whimbrel' AND part = 'event' AND version = '' ORDER BY part DESC, version DESC, event DESC{limit}",
         table.quoted
     )
 }
@@ -281,4 +292,15 @@ pub(crate) fn settle(resolution: &Resolution<'_>, mark: Mark) -> Set {
     let column = resolution.entry.progress_column();
     let set = Set::default().text("state", "failed").text("error", &*resolution.why);
     set.number(column, resolution.done as i64).and(mark.set())
+}
+
+/// What an entry says when it is changed as a person says: nothing is under way at it.
+pub(crate) fn change(change: &Change) -> Set {
+    let write = |set: Set, (column, value): &(&'static str, Value)| match value {
+        Value::Text(text) => set.text(column, text.as_deref()),
+        Value::Number(number) => set.number(column, *number),
+        Value::Null => set.number(column, None),
+        Value::Now => set.now(column),
+    };
+    change.set.iter().fold(Mark::default().set(), write)
 }

@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 
 use uuid::Uuid;
 
+use crate::backup::Note;
 use crate::database_error::DatabaseError;
 use crate::driver::heart::Pulse;
 use crate::driver::scylla::answer::Fault;
@@ -386,20 +387,37 @@ pub(crate) async fn take_over(
     }
 }
 
-/// Settles an entry, unless somebody has the right or anything has happened since the history was read.
+/// Writes rows, the static columns that belong to them, and the event of it, unless somebody has the right or anything has
+/// happened since the history was read.
 pub(crate) async fn settle(
     (client, table): (&Client<'_>, &Table),
     seen: &Seen,
     identity: &Identity,
-    (key, why): (&str, &str),
-    set: Set,
+    (what, key, why): (&str, &str, &str),
+    (statics, mut rows): (Set, Vec<String>),
 ) -> Result<(), Denied> {
     let (token, number) = (Uuid::new_v4().to_string(), seen.last_event.unwrap_or(0) + 1);
     let condition = seen.nobody();
-    let statics = Set::default().text("write_id", &*token).number("last_event", number);
-    let event = Event { number, what: "resolved", key, detail: Some(why), took: None };
-    let rows = [record::entry(table, key, set), record::event(table, identity, event)];
+    let statics = statics.text("write_id", &*token).number("last_event", number);
+    rows.push(record::event(table, identity, Event { number, what, key, detail: Some(why), took: None }));
     let text = record::guarded(table, statics, &condition, &rows);
+    match write((client, table), &text, &token, Instant::now() + BETWEEN * 50).await {
+        Ok(Outcome::Done) => Ok(()),
+        Ok(_) | Err(Fault::Later(_) | Fault::Unknown(_)) => Err(Denied::Stale),
+        Err(fault) => Err(Denied::Broken(fault.into_error(table))),
+    }
+}
+
+/// Records a backup, unless somebody has the right or anything has happened since the history was read.
+pub(crate) async fn record_backup(
+    (client, table): (&Client<'_>, &Table),
+    seen: &Seen,
+    note: &Note<'_>,
+) -> Result<(), Denied> {
+    let (token, number) = (Uuid::new_v4().to_string(), seen.last_event.unwrap_or(0) + 1);
+    let statics = Set::default().text("write_id", &*token).number("last_event", number);
+    let event = Event { number, what: Note::WHAT, key: note.key, detail: Some(&note.detail), took: Some(note.took) };
+    let text = record::guarded(table, statics, &seen.nobody(), &[record::event(table, note.identity, event)]);
     match write((client, table), &text, &token, Instant::now() + BETWEEN * 50).await {
         Ok(Outcome::Done) => Ok(()),
         Ok(_) | Err(Fault::Later(_) | Fault::Unknown(_)) => Err(Denied::Stale),

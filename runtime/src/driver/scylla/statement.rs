@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use whimbrel_core::{Digest, Kind, Script, Statement};
+use whimbrel_core::{Dialect, Digest, Kind, Script, Statement};
 
 use crate::database_error::DatabaseError;
 use crate::doubt::cql::is_harmless_again;
@@ -13,7 +13,7 @@ use crate::driver::scylla::doubt;
 use crate::driver::scylla::nodes::Need;
 use crate::driver::scylla::record::Mark;
 use crate::driver::scylla::step::{Steps, refused, too_late};
-use crate::driver::{Part, Stop};
+use crate::driver::{Failure, Part, Stop};
 use crate::error::Result;
 use crate::plan::Step;
 use crate::schema::effect::Effect;
@@ -46,6 +46,11 @@ impl Run<'_, '_, '_, '_, '_> {
         }
         for index in first..all {
             let Some(statement) = self.script.statement(index) else { break };
+            let (observer, step) = (self.steps.batch.observer, self.step);
+            if observer.stops_before(step, index, Dialect::Cql) {
+                return Err(Stop::Failed(Box::new(Failure::stopped_before(index, index, step))));
+            }
+            observer.statement(step, index);
             self.statement(index, &statement).await?;
         }
         Ok(all - first.min(all))

@@ -80,14 +80,14 @@ pub(crate) async fn run(known: Known<'_, '_>, batch: Batch<'_>) -> Ended {
 }
 
 /// What the fast path asks: which migration is the last one, its chain, and how many there are.
-struct Tally {
+pub(crate) struct Tally {
     /// The version as it is compared, its key, its chain.
     completed: BTreeMap<Version, (String, String)>,
     unfinished: BTreeSet<Version>,
 }
 
 impl Tally {
-    fn of(history: &History) -> Self {
+    pub(crate) fn of(history: &History) -> Self {
         let completed = history
             .completed()
             .map(|entry| (entry.version.clone(), (entry.key.clone(), entry.chain.clone().unwrap_or_default())));
@@ -96,7 +96,7 @@ impl Tally {
         Self { completed: completed.collect(), unfinished: unfinished.map(|entry| entry.version.clone()).collect() }
     }
 
-    fn set(&self) -> Set {
+    pub(crate) fn set(&self) -> Set {
         let head = self.completed.last_key_value().map(|(_, head)| head);
         Set::default()
             .text("head", head.map(|(key, _)| &**key))
@@ -149,6 +149,9 @@ impl<'b> Steps<'_, '_, '_, 'b> {
     /// Why it went no further, if something stopped it.
     async fn run(&mut self, done: &mut Vec<Done>) -> Option<Stop> {
         for step in self.batch.steps {
+            if self.batch.observer.is_stopped() {
+                break;
+            }
             match self.step(step).await {
                 Ok(one) => {
                     done.push(one);
@@ -235,7 +238,7 @@ impl<'b> Steps<'_, '_, '_, 'b> {
         let mark = if matches!(failure.part, Part::Half(_)) { self.mark.clone() } else { Mark::default() };
         let set = record::fail(step, failure, applied, mark);
         if let Err(Stop::Broken(error)) =
-            self.write(step, failure.kept, set, Some(("failed", Some(&cause), None))).await
+            self.write(step, failure.kept, set, Some((failure.event(), Some(&cause), None))).await
         {
             tracing::warn!(error = %error, "the failure could not be recorded in the history");
         }

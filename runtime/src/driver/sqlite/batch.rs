@@ -40,6 +40,9 @@ pub(crate) async fn run(link: &mut Link<'_>, tables: &Tables, batch: Batch<'_>) 
     }
     let mut done = Vec::new();
     for before in 0..batch.steps.len() {
+        if batch.observer.is_stopped() {
+            break;
+        }
         let single = Batch { steps: &batch.steps[before..=before], ..batch };
         match one_transaction(link, tables, Turn { batch: single, before }, patience).await {
             Ok(one) => done.extend(one),
@@ -154,6 +157,10 @@ async fn steps(begun: &mut Begun<'_>, tables: &Tables, turn: Turn<'_>, pragmas: 
     };
     let mut done = Vec::new();
     for step in turn.batch.steps {
+        // What is done so far is whole: it is committed.
+        if turn.batch.observer.is_stopped() {
+            break;
+        }
         event += 1;
         done.push(one_step(begun, tables, &turn.batch, step, (event, pragmas)).await?);
     }

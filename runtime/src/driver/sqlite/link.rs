@@ -5,6 +5,7 @@
 //! connections: there we act on one of them, which is never closed or detached, and whatever we set on it is set back
 //! before it returns, also when a run is cancelled.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -27,6 +28,13 @@ pub(crate) struct Link<'a> {
     /// The SQL that takes back what was set for a step.
     restore: Vec<String>,
     deadline: Arc<Deadline>,
+}
+
+/// Whose connections there are to a database.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Owner {
+    We,
+    Caller,
 }
 
 enum Source<'a> {
@@ -113,6 +121,17 @@ impl<'a> Link<'a> {
             return Looking::on(idle).await?.read(sql).await;
         }
         self.read(sql).await
+    }
+
+    /// The file of a database, and whether nobody's connection is left when ours is closed.
+    pub(crate) async fn file(&mut self) -> Result<(Option<PathBuf>, Owner), Fault> {
+        let owner = if matches!(self.source, Source::Options(_)) { Owner::We } else { Owner::Caller };
+        let listed = self.read("PRAGMA database_list".to_owned()).await?;
+        let file = listed.rows.into_iter().find_map(|row| match &row[..] {
+            [_, Some(name), Some(file)] if name == "main" && !file.is_empty() => Some(PathBuf::from(file)),
+            _ => None,
+        });
+        Ok((file, owner))
     }
 
     /// Begins a transaction that is rolled back when it is dropped.

@@ -1,6 +1,7 @@
 //! SQLite: all pending steps in one immediate transaction, or each in its own where that cannot hold.
 
 mod answer;
+mod backup;
 mod batch;
 mod begun;
 mod catalogue;
@@ -12,22 +13,28 @@ mod outside;
 mod patience;
 mod pragma;
 mod sent;
+mod sizes;
+mod wipe;
 
+use std::path::Path;
 use std::time::Duration;
 
 use whimbrel_core::{Dialect, Script};
 
 use crate::backoff::Backoff;
+use crate::backup::{Note, Right, Source};
 use crate::catalogue::model::Catalogue;
 use crate::database::{Database, sealed};
 use crate::doubt::{self, Thing};
 use crate::driver::completed::{ALL, NONE};
 use crate::driver::entry::{Standing, Tongue};
-use crate::driver::{Answer, Batch, Detail, Driver, Ended, Failure, Part, Resolution, Stop};
+use crate::driver::{Answer, Batch, Detail, Driver, Ended, Failure, Part, Resolution, Rewriting, Sizes, Stop};
 use crate::error::{Error, ErrorKind, Result};
+use crate::events::Event;
 use crate::history::{Entry, Head, History, Holder};
 use crate::literal::literal;
 use crate::plan::{Mode, Step};
+use crate::reset::{Reset, Whereabouts, Wipe};
 use crate::scratch::Scratch;
 use crate::settings::Settings;
 use crate::table_name::{TableName, Tables};
@@ -113,6 +120,10 @@ impl Driver for Sqlite<'_> {
         Box::pin(self.read_history(detail))
     }
 
+    fn events(&mut self, limit: Option<usize>) -> Answer<'_, Result<Vec<Event>>> {
+        Box::pin(self.read_events(limit))
+    }
+
     fn transactional<'a>(&'a mut self, batch: Batch<'a>) -> Answer<'a, Ended> {
         Box::pin(async move {
             let ended = batch::run(&mut self.link, &self.tables, batch).await;
@@ -145,8 +156,49 @@ impl Driver for Sqlite<'_> {
         })
     }
 
+    fn rewrite<'a>(&'a mut self, rewriting: Rewriting<'a>) -> Answer<'a, Result<(), Stop>> {
+        Box::pin(async move {
+            match self.write_changes(&rewriting).await {
+                Ok(Some(())) => Ok(()),
+                Ok(None) => Err(Stop::Stale),
+                Err(fault) => Err(fault.before_step(&self.tables)),
+            }
+        })
+    }
+
     fn verify<'a>(&'a mut self, script: &'a Script, settings: &'a Settings) -> Answer<'a, Result<Option<Failure>>> {
         Box::pin(self.ask_queries(script, settings))
+    }
+
+    fn table_sizes<'a>(&'a mut self, names: &'a [String]) -> Answer<'a, Result<Sizes>> {
+        Box::pin(async move {
+            let sizes = sizes::sizes(&mut self.link, names).await;
+            sizes.map_err(|fault| fault.into_error(&self.tables))
+        })
+    }
+
+    fn backup_right(&mut self) -> Answer<'_, Result<Right>> {
+        Box::pin(backup::right(&mut self.link, &self.tables))
+    }
+
+    fn backup_source(&mut self, _: Duration) -> Answer<'_, Result<Source>> {
+        Box::pin(backup::source(&mut self.link, &self.tables))
+    }
+
+    fn copy_to<'a>(&'a mut self, folder: &'a Path, path: &'a Path, patience: Duration) -> Answer<'a, Result<()>> {
+        Box::pin(backup::copy_to((&mut self.link, &self.tables), (folder, path), patience))
+    }
+
+    fn record_backup<'a>(&'a mut self, note: Note<'a>) -> Answer<'a, Result<()>> {
+        Box::pin(async move {
+            let mut backoff = Backoff::new(RECORD_PATIENCE);
+            loop {
+                let Err(fault) = backup::record(&mut self.link, &self.tables, &note).await else { return Ok(()) };
+                if !fault.is_busy() || !backoff.sleep().await {
+                    return Err(fault.into_error(&self.tables));
+                }
+            }
+        })
     }
 
     fn catalogue(&mut self) -> Answer<'_, Result<Catalogue>> {
@@ -172,6 +224,14 @@ impl Driver for Sqlite<'_> {
             let driver = Sqlite::new(Link::of_options(self.link.in_memory())).map_err(|error| error.to_string())?;
             Ok(Some(Scratch { driver: Box::new(driver), made: None, leftovers: Vec::new() }))
         })
+    }
+
+    fn whereabouts(&mut self) -> Answer<'_, Result<Whereabouts>> {
+        Box::pin(wipe::whereabouts(&mut self.link, &self.tables))
+    }
+
+    fn wipe<'a>(&'a mut self, wipe: Wipe<'a>) -> Answer<'a, Result<Reset, Stop>> {
+        Box::pin(wipe::run(&mut self.link, &self.tables, wipe))
     }
 
     fn release(&mut self) -> Answer<'_, ()> {
@@ -211,6 +271,14 @@ impl Sqlite<'_> {
             entries: entries.map_err(|column| self.foreign(&format!("column `{column}` holds no value of ours")))?,
             holder: Holder::Unknown,
         })
+    }
+
+    async fn read_events(&mut self, limit: Option<usize>) -> Result<Vec<Event>> {
+        match self.link.read(TONGUE.select_events(&self.tables, limit)).await {
+            Ok(answer) => Event::from_rows(answer.rows, &self.tables.shown),
+            Err(fault) if fault.is_missing_table() => self.no_history().await.map(|_| Vec::new()),
+            Err(fault) => Err(fault.into_error(&self.tables)),
+        }
     }
 
     /// A table of ours is missing: a fresh database, unless the other one is there.
@@ -265,7 +333,7 @@ impl Sqlite<'_> {
         } else if step.mode == Mode::Outside {
             sql.push(TONGUE.fail_rollback(&self.tables, step, failure, &cause));
         }
-        let (insert, values) = TONGUE.event(&self.tables, &step.key, batch.identity, ("failed", Some(&cause)));
+        let (insert, values) = TONGUE.event(&self.tables, &step.key, batch.identity, (failure.event(), Some(&cause)));
         sql.push(format!("{insert} SELECT {values}, coalesce(max(id), 0) + 1, NULL FROM {}", self.tables.events));
         let mut transaction = self.link.begin().await?;
         transaction.send(sql.join(";\n"), NONE).await?;
@@ -285,6 +353,22 @@ impl Sqlite<'_> {
             return Ok(None);
         }
         begun.send(event, NONE).await?;
+        begun.commit(&mut Patience::once()).await?;
+        Ok(Some(()))
+    }
+
+    /// `None` when somebody was faster.
+    async fn write_changes(&mut self, rewriting: &Rewriting<'_>) -> Result<Option<()>, Fault> {
+        let (changes, event) = TONGUE.rewrite(&self.tables, rewriting);
+        let mut begun = self.link.begin().await?;
+        let seen = begun.send(TONGUE.last_event(&self.tables), ALL).await?.into_value();
+        if seen != Some(rewriting.history.last_event.to_string()) {
+            begun.roll_back().await;
+            return Ok(None);
+        }
+        for sql in changes.into_iter().chain([event]) {
+            begun.send(sql, NONE).await?;
+        }
         begun.commit(&mut Patience::once()).await?;
         Ok(Some(()))
     }

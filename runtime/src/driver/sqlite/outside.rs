@@ -152,6 +152,10 @@ async fn statements(
         if index < step.skip && statement.kind != Kind::Session {
             continue;
         }
+        if !opened && batch.observer.stops_before(step, index, Dialect::Sqlite) {
+            return Err(Stop::Failed(Box::new(Failure::stopped_before(index, index, step))));
+        }
+        batch.observer.statement(step, index);
         let sent = Sent::new(Part::Statement(index), script, &statement, timeout);
         match statement.kind {
             Kind::Begin => opened = true,

@@ -120,7 +120,7 @@ async fn what_cannot_be_repeated_is_asked_for_and_then_gone_on_from_on_cassandra
             let error = place.migrator(&set).up().await.unwrap_err();
             assert_eq!(error.kind(), ErrorKind::InDoubt, "{when}: {error:?}");
             let told = format!("{error:?}");
-            for part in ["at statement 2 of 3", why, "Resolve::Done(2)", "Resolve::Again(2)"] {
+            for part in ["at statement 2 of 3", why, "--done 2`", "--again 2`"] {
                 assert!(told.contains(part), "{when}: {part}: {told}");
             }
             // As a person looks.

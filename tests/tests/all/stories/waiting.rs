@@ -31,7 +31,7 @@ stories! {
 }
 
 /// Another runner in the middle of its work: it holds the right to migrate until the sender is dropped.
-async fn other_runner(world: &World) -> tokio::sync::oneshot::Sender<()> {
+pub(crate) async fn other_runner(world: &World) -> tokio::sync::oneshot::Sender<()> {
     let (end, ended) = tokio::sync::oneshot::channel::<()>();
     let (hold, held) = tokio::sync::oneshot::channel();
     match world {

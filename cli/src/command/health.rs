@@ -1,0 +1,15 @@
+//! `health`: whether all is well, and which command helps where it is not.
+
+use whimbrel::Level;
+
+use crate::answer::Answer;
+use crate::context::Context;
+use crate::exit::Exit;
+use crate::failure::Failure;
+
+pub(crate) async fn health(context: &Context<'_>) -> Result<Answer, Failure> {
+    let target = context.target()?;
+    let health = target.migrator()?.health().await;
+    let exit = if health.level == Level::Unhealthy { Exit::Failed } else { Exit::Done };
+    Ok(Answer::new(health.to_string(), &health).exit(exit))
+}

@@ -1,0 +1,86 @@
+//! The commands: each is a file, from what the user wants to an [`Answer`].
+
+mod baseline;
+mod check;
+mod down;
+mod events;
+mod health;
+mod history;
+pub(crate) mod plan;
+mod report;
+mod reset;
+mod resolve;
+pub(crate) mod status;
+mod sum;
+mod up;
+mod validate;
+mod version;
+
+use std::process::ExitCode;
+
+use crate::answer::{Answer, tell};
+use crate::arguments::{Command, Migrate};
+use crate::context::Context;
+use crate::failure::Failure;
+use crate::program::Program;
+use crate::source::Source;
+
+/// Does what the user asked for, and tells what came of it.
+pub(crate) async fn run(source: Source<'_>, migrate: Migrate) -> ExitCode {
+    let name = migrate.command.name();
+    let program = Program::called(name);
+    let (context, command) = Context::new(source, migrate, program);
+    let answer = answer(&context, command).await;
+    tell(answer, (name, context.form), &context.program)
+}
+
+async fn answer(context: &Context<'_>, command: Command) -> Result<Answer, Failure> {
+    match command {
+        Command::Status { check, by_task, all } => {
+            status::status(context, status::Wanted { check, by_task, all }).await
+        }
+        Command::Plan { target, down, task, sql } => {
+            plan::plan(context, plan::Wanted { target, down, task, sql }).await
+        }
+        Command::Up { target } => up::up(context, &target).await,
+        Command::Down { target, asking } => down::down(context, &target, &asking).await,
+        Command::Version => version::version(context).await,
+        Command::History => history::history(context).await,
+        Command::Events { limit } => events::events(context, limit).await,
+        Command::Validate => validate::validate(context).await,
+        Command::Health => health::health(context).await,
+        Command::Resolve { migration, found, asking } => resolve::resolve(context, (&migration, &found), &asking).await,
+        Command::Force { migration, asking } => resolve::force(context, &migration, &asking).await,
+        Command::Reset { i_know_this_destroys_data, asking } => {
+            reset::reset(context, i_know_this_destroys_data, &asking).await
+        }
+        Command::Report { form, output } => report::report(context, form, output).await,
+        Command::Check { at } => check::check(context, at),
+        Command::Sum { at } => sum::sum(context, at),
+        Command::Baseline { migration, asking } => baseline::baseline(context, &migration, &asking).await,
+    }
+}
+
+impl Command {
+    /// As the user writes it.
+    fn name(&self) -> &'static str {
+        match self {
+            Self::Status { .. } => "status",
+            Self::Plan { .. } => "plan",
+            Self::Up { .. } => "up",
+            Self::Down { .. } => "down",
+            Self::Version => "version",
+            Self::History => "history",
+            Self::Events { .. } => "events",
+            Self::Validate => "validate",
+            Self::Health => "health",
+            Self::Resolve { .. } => "resolve",
+            Self::Force { .. } => "force",
+            Self::Reset { .. } => "reset",
+            Self::Report { .. } => "report",
+            Self::Check { .. } => "check",
+            Self::Sum { .. } => "sum",
+            Self::Baseline { .. } => "baseline",
+        }
+    }
+}

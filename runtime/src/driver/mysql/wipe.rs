@@ -1,0 +1,59 @@
+//! Back to an empty database, under the lock.
+
+use std::net::IpAddr;
+
+use crate::driver::Stop;
+use crate::driver::completed::{ALL, NONE};
+use crate::driver::mysql::answer::Fault;
+use crate::driver::mysql::link::Link;
+use crate::driver::mysql::request::TONGUE;
+use crate::driver::mysql::step::{lock, unlock};
+use crate::error::Result;
+use crate::reset::{Reset, Whereabouts, Wipe};
+use crate::table_name::Tables;
+
+/// By the options that a connection is made from, or else by what the server says of the caller's.
+pub(crate) async fn whereabouts(link: &mut Link<'_>, tables: &Tables) -> Result<Whereabouts> {
+    let sql = "SELECT DATABASE(), SUBSTRING_INDEX(USER(), '@', -1)".to_owned();
+    let answer = link.send(sql, ALL).await.map_err(|fault| fault.into_error(tables))?;
+    let mut row = answer.rows.into_iter().next().unwrap_or_default().into_iter();
+    let (database, client) = (row.next().flatten().unwrap_or_default(), row.next().flatten());
+    let host = match link.options() {
+        Some(options) if options.get_socket().is_some() => None,
+        Some(options) => Some(options.get_host().to_owned()),
+        None => client,
+    };
+    Ok(Whereabouts { database, far: host.filter(|host| !is_local(host)), file: None })
+}
+
+/// Whether a host is this machine.
+fn is_local(host: &str) -> bool {
+    let address: Option<IpAddr> = host.trim_matches(['[', ']']).parse().ok();
+    host.eq_ignore_ascii_case("localhost") || address.is_some_and(|address| address.is_loopback())
+}
+
+pub(crate) async fn run(link: &mut Link<'_>, tables: &Tables, wipe: Wipe<'_>) -> Result<Reset, Stop> {
+    lock(link, tables, None).await?;
+    let wiped = drops(link, tables, wipe).await;
+    unlock(link, tables).await;
+    wiped.map_err(|fault| Stop::Broken(fault.into_error(tables)))?.ok_or(Stop::Stale)
+}
+
+/// `None` when somebody was faster.
+async fn drops(link: &mut Link<'_>, tables: &Tables, wipe: Wipe<'_>) -> Result<Option<Reset>, Fault> {
+    let seen = link.send(TONGUE.last_event(tables), ALL).await?.into_value();
+    if seen != Some(wipe.history.last_event.to_string()) {
+        return Ok(None);
+    }
+    link.send("SET SESSION foreign_key_checks = 0, lock_wait_timeout = 5".to_owned(), NONE).await?;
+    let mut reset = Reset::default();
+    let ours = [&tables.lock, &tables.history, &tables.events].map(|table| format!("DROP TABLE IF EXISTS {table}"));
+    for sql in wipe.drops.iter().chain(&ours) {
+        match link.send(sql.clone(), NONE).await {
+            Ok(_) => reset.dropped.push(sql.clone()),
+            Err(Fault::Database { cause, .. }) => reset.left.push(format!("`{sql}` failed: {cause}")),
+            Err(fault) => return Err(fault),
+        }
+    }
+    Ok(Some(reset))
+}

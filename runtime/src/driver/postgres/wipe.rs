@@ -1,0 +1,63 @@
+//! Back to an empty database, under the lock.
+
+use std::net::IpAddr;
+
+use crate::driver::Stop;
+use crate::driver::completed::{ALL, NONE};
+use crate::driver::postgres::answer::Fault;
+use crate::driver::postgres::link::Link;
+use crate::error::Result;
+use crate::reset::{Reset, Whereabouts, Wipe};
+use crate::table_name::Tables;
+
+/// By the options that a connection is made from, or else by what the server says of the caller's.
+pub(crate) async fn whereabouts(link: &mut Link<'_>, tables: &Tables) -> Result<Whereabouts> {
+    let sql = "SELECT current_database()::text, host(inet_client_addr())".to_owned();
+    let answer = link.send(sql, ALL).await.map_err(|fault| fault.into_error(tables))?;
+    let mut row = answer.rows.into_iter().next().unwrap_or_default().into_iter();
+    let (database, client) = (row.next().flatten().unwrap_or_default(), row.next().flatten());
+    let host = match link.options() {
+        Some(options) if options.get_socket().is_some() => None,
+        Some(options) => Some(options.get_host().to_owned()),
+        None => client,
+    };
+    Ok(Whereabouts { database, far: host.filter(|host| !is_local(host)), file: None })
+}
+
+/// Whether a host is this machine: a socket's folder, a name of it, or a loopback address.
+fn is_local(host: &str) -> bool {
+    let address: Option<IpAddr> = host.trim_matches(['[', ']']).parse().ok();
+    host.starts_with('/') || host.eq_ignore_ascii_case("localhost") || address.is_some_and(|it| it.is_loopback())
+}
+
+pub(crate) async fn run(link: &mut Link<'_>, tables: &Tables, wipe: Wipe<'_>) -> Result<Reset, Stop> {
+    let broken = |fault: Fault| Stop::Broken(fault.into_error(tables));
+    let take = format!(
+        "SELECT 1/(pg_try_advisory_lock({}))::int;\nSELECT 1/((SELECT coalesce(max(id), 0) FROM {}) = {})::int",
+        tables.key, tables.events, wipe.history.last_event
+    );
+    let give_back = format!("SELECT pg_advisory_unlock({})", tables.key);
+    link.set_leftovers(Some(give_back.clone()));
+    let mut reset = Reset::default();
+    let mut taken = link.send(take, NONE).await.map(drop);
+    if taken.is_ok() {
+        let ours = [&tables.lock, &tables.history, &tables.events].map(|it| format!("DROP TABLE IF EXISTS {it}"));
+        for sql in wipe.drops.iter().chain(&ours) {
+            match link.send(format!("SET lock_timeout = 5000;\n{sql}"), NONE).await {
+                Ok(_) => reset.dropped.push(sql.clone()),
+                Err(Fault::Database { error, .. }) => reset.left.push(format!("`{sql}` failed: {}", error.cause)),
+                Err(fault) => {
+                    taken = Err(fault);
+                    break;
+                }
+            }
+        }
+    }
+    let _ = link.send(format!("RESET lock_timeout;\n{give_back}"), NONE).await;
+    link.set_leftovers(None);
+    match taken {
+        Ok(()) => Ok(reset),
+        Err(fault) if fault.says("22012") => Err(Stop::Busy),
+        Err(fault) => Err(broken(fault)),
+    }
+}
