@@ -23,7 +23,7 @@ pub struct Migrate {
     #[arg(skip)]
     pub(crate) program_url: Option<DatabaseUrl>,
     #[arg(skip)]
-    pub(crate) command_line: Option<clap::Command>,
+    pub(crate) command_line: Option<Box<clap::Command>>,
 }
 
 const AFTER_HELP: &str = "\
@@ -71,7 +71,7 @@ impl Migrate {
     /// # }
     /// ```
     pub fn command_line(mut self, command: clap::Command) -> Self {
-        self.command_line = Some(command);
+        self.command_line = Some(Box::new(command));
         self
     }
 }

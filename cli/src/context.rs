@@ -20,7 +20,7 @@ pub(crate) struct Context<'a> {
     pub(crate) form: Form,
     settings: Option<Settings>,
     program_url: Option<DatabaseUrl>,
-    command_line: Option<clap::Command>,
+    command_line: Option<Box<clap::Command>>,
 }
 
 impl<'a> Context<'a> {
@@ -43,7 +43,7 @@ impl<'a> Context<'a> {
 
     /// The whole command line: the program's own, or the words that lead to `migrate`.
     pub(crate) fn command_line(&self) -> clap::Command {
-        self.command_line.clone().unwrap_or_else(|| {
+        self.command_line.as_deref().cloned().unwrap_or_else(|| {
             let words: Vec<&str> = self.program.name().split(' ').collect();
             let last = words.last().copied().unwrap_or("migrate").to_owned();
             let migrate = <Migrate as clap::Args>::augment_args(clap::Command::new(last));

@@ -143,11 +143,21 @@ fn json_of_each_command_is_documented() {
     documented();
 }
 
+/// Whose texts are long, and tested elsewhere.
+fn parsed(shop: &Shop, arguments: &[&str]) -> serde_json::Value {
+    serde_json::from_str(&shop.done(&[arguments, &["--json"]].concat())).unwrap()
+}
+
 /// Each key of each shown value stands in `docs/json.md`, in backquotes.
 fn documented() {
     let package = Path::new(env!("CARGO_MANIFEST_DIR"));
     let document = fs::read_to_string(package.join("../docs/json.md")).unwrap();
     let mut missing = Vec::new();
+    let shop = Shop::without_database(&[]);
+    let mut values: Vec<(String, serde_json::Value)> =
+        [&["completions", "bash"][..], &["man"], &["man", "--out", "man"], &["explain"]]
+            .map(|arguments| (arguments.join(" "), parsed(&shop, arguments)))
+            .into();
     for entry in fs::read_dir(package.join("tests/cli/shown")).unwrap() {
         let path = entry.unwrap().path();
         let name = path.file_stem().unwrap().to_string_lossy().into_owned();
@@ -157,7 +167,10 @@ fn documented() {
         let shown = fs::read_to_string(&path).unwrap();
         let text = shown.split_once('\n').unwrap().1;
         let text = text.split("\n--- ").next().unwrap();
-        let value: serde_json::Value = serde_json::from_str(text).unwrap_or_else(|error| panic!("{name}: {error}"));
+        let value = serde_json::from_str(text).unwrap_or_else(|error| panic!("{name}: {error}"));
+        values.push((name, value));
+    }
+    for (name, value) in values {
         assert_eq!((value["format"].as_u64(), value["command"].is_string()), (Some(1), true), "{name}");
         keys(&value, &mut |key| {
             if !document.contains(&format!("`{key}`")) {
