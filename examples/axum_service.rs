@@ -1,9 +1,10 @@
 //! An HTTP service that brings its own schema, on PostgreSQL or SQLite: it migrates before it listens, however many
-//! instances of it start at once, and `/health` tells what it found.
+//! instances of it start at once; `/health` tells how well that is, and `/metrics` tells Prometheus.
 //!
 //! ```text
 //! DATABASE_URL=sqlite://service.db?mode=rwc cargo run -p whimbrel-examples --example axum_service
 //! curl localhost:8080/health
+//! curl localhost:8080/metrics
 //! curl localhost:8080/users -H 'content-type: application/json' -d '{"email": "ada@example.org", "name": "Ada"}'
 //! curl localhost:8080/rooms/general/messages
 //! ```
@@ -18,17 +19,19 @@ use axum::extract::{Json, Path, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
+use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use sqlx::{AnyPool, FromRow};
 use uuid::Uuid;
-use whimbrel::{Migrations, Migrator, Standing, embed_migrations};
+use whimbrel::{Migrations, Migrator, Settings, embed_migrations};
 
 static MIGRATIONS: Migrations = embed_migrations!("../migrations");
 
 struct Service {
     url: String,
     pool: AnyPool,
+    metrics: PrometheusHandle,
 }
 
 #[tokio::main]
@@ -36,15 +39,19 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let url = env::var("DATABASE_URL").map_err(|_| "set DATABASE_URL, to sqlite://service.db?mode=rwc for instance")?;
     let address = env::var("LISTEN").unwrap_or_else(|_| "127.0.0.1:8080".to_owned());
 
+    // Before the first migration, so that it is counted.
+    let metrics = PrometheusBuilder::new().install_recorder()?;
+
     // Nobody is served by half a schema: a failure ends the program here, and says what to do.
-    let report = Migrator::connect(&MIGRATIONS, &url)?.up().await?;
-    println!("{report}");
+    // `SERVICE_AUTO_MIGRATE=false` leaves it to an operator, and only looks.
+    let mut migrator = Migrator::connect(&MIGRATIONS, &url)?.settings(Settings::from_env("SERVICE")?);
+    println!("{}", migrator.ensure_ready().await?);
 
     sqlx::any::install_default_drivers();
     let pool = AnyPool::connect(&url).await?;
     let listener = tokio::net::TcpListener::bind(&address).await?;
     println!("listening on http://{}", listener.local_addr()?);
-    let service = Arc::new(Service { url, pool: pool.clone() });
+    let service = Arc::new(Service { url, pool: pool.clone(), metrics });
     axum::serve(listener, routes(service)).with_graceful_shutdown(interrupted()).await?;
     pool.close().await;
     println!("bye");
@@ -54,6 +61,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
 fn routes(service: Arc<Service>) -> Router {
     Router::new()
         .route("/health", get(health))
+        .route("/metrics", get(metrics))
         .route("/users", get(users).post(add_user))
         .route("/rooms/{room}/messages", get(messages).post(add_message))
         .with_state(service)
@@ -66,24 +74,21 @@ async fn interrupted() {
     }
 }
 
-/// A load balancer's question: 200 while all that this binary needs is applied as it knows it, 503 otherwise. What a
-/// newer release has added is told, and no reason to stop the older one.
+/// A load balancer's question: 503 when something is wrong that somebody must mend, else 200; and what it is. What a
+/// newer release has added is no reason to stop the older one.
 ///
-/// It only reads, and connects for itself: it must answer also when the pool is exhausted.
+/// It only reads, and connects for itself: it must answer also when the pool is exhausted. It names hosts and accounts:
+/// let in who may read the logs.
 async fn health(State(service): State<Arc<Service>>) -> Result<Response, Failure> {
-    let status = Migrator::connect(&MIGRATIONS, &service.url)?.status().await?;
-    let count = |standing| status.standing(standing).count();
-    let (applied, unknown) = (count(Standing::Applied), count(Standing::Unknown));
-    let is_healthy = applied + unknown == status.migrations.len();
-    let body = json!({
-        "healthy": is_healthy,
-        "version": status.current.as_ref().map(ToString::to_string),
-        "applied": applied,
-        "pending": count(Standing::Pending),
-        "unknown": unknown,
-    });
-    let code = if is_healthy { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
-    Ok((code, Json(body)).into_response())
+    let health = Migrator::connect(&MIGRATIONS, &service.url)?.health().await;
+    let code = StatusCode::from_u16(health.http_status()).unwrap_or(StatusCode::SERVICE_UNAVAILABLE);
+    Ok((code, Json(health)).into_response())
+}
+
+/// What Prometheus scrapes; a look at the health brings what it shows up to date.
+async fn metrics(State(service): State<Arc<Service>>) -> Result<String, Failure> {
+    Migrator::connect(&MIGRATIONS, &service.url)?.health().await;
+    Ok(service.metrics.render())
 }
 
 #[derive(Serialize, FromRow)]

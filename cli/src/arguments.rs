@@ -13,6 +13,14 @@ use crate::database_url::DatabaseUrl;
 #[derive(Debug, Args)]
 #[command(after_help = AFTER_HELP)]
 pub struct Migrate {
+    /// Boxed, or it would be by far the largest variant of the enum that it stands in.
+    #[command(flatten)]
+    pub(crate) asked: Box<Asked>,
+}
+
+// No documentation, which would stand in the help instead of that of `Migrate`.
+#[derive(Debug, Args)]
+pub(crate) struct Asked {
     #[command(subcommand)]
     pub(crate) command: Command,
     #[command(flatten)]
@@ -23,7 +31,7 @@ pub struct Migrate {
     #[arg(skip)]
     pub(crate) program_url: Option<DatabaseUrl>,
     #[arg(skip)]
-    pub(crate) command_line: Option<Box<clap::Command>>,
+    pub(crate) command_line: Option<clap::Command>,
 }
 
 const AFTER_HELP: &str = "\
@@ -46,13 +54,13 @@ impl Migrate {
     /// # Ok(()) }
     /// ```
     pub fn settings(mut self, settings: Settings) -> Self {
-        self.settings = Some(settings);
+        self.asked.settings = Some(settings);
         self
     }
 
     /// Where the program's database is, when the user does not write `--database-url`: before `DATABASE_URL` and `.env`.
     pub fn database_url(mut self, url: impl Into<String>) -> Self {
-        self.program_url = Some(DatabaseUrl::from(url.into()));
+        self.asked.program_url = Some(DatabaseUrl::from(url.into()));
         self
     }
 }
@@ -71,7 +79,7 @@ impl Migrate {
     /// # }
     /// ```
     pub fn command_line(mut self, command: clap::Command) -> Self {
-        self.command_line = Some(Box::new(command));
+        self.asked.command_line = Some(command);
         self
     }
 }
@@ -183,12 +191,13 @@ pub(crate) enum Command {
     Validate,
     /// Says whether all is well, and which command helps where it is not
     Health,
+    /// Says what could be better, and what makes it so
+    Recommendations,
     /// Tells the history what a person has found of a migration
     Resolve {
         /// The migration's version or name
-        // `version` is what clap calls `--version`.
-        #[arg(id = "migration", value_name = "VERSION")]
-        version: String,
+        #[arg(value_name = "VERSION")]
+        migration: String,
         #[command(flatten)]
         found: Found,
         #[command(flatten)]
@@ -197,8 +206,16 @@ pub(crate) enum Command {
     /// Says which version the schema is exactly at, whatever the history says; for those who come from golang-migrate
     Force {
         /// The version that the database is at, or the migration's name
-        #[arg(id = "stands_at", value_name = "VERSION")]
-        version: String,
+        #[arg(value_name = "VERSION")]
+        migration: String,
+        #[command(flatten)]
+        asking: Asking,
+    },
+    /// Development only: drops what the history knows, of SQLite the file; refuses what looks like production
+    Reset {
+        /// Goes on all the same, where the database has this name
+        #[arg(long, value_name = "NAME-OF-DATABASE")]
+        i_know_this_destroys_data: Option<String>,
         #[command(flatten)]
         asking: Asking,
     },
@@ -246,9 +263,8 @@ pub(crate) enum Command {
     /// Records the migrations up to a version as applied, running nothing: an existing database starts here
     Baseline {
         /// The version that the database is at, or the migration's name
-        // `version` is what clap calls `--version`.
-        #[arg(id = "starts_at", value_name = "VERSION")]
-        version: String,
+        #[arg(value_name = "VERSION")]
+        migration: String,
         #[command(flatten)]
         asking: Asking,
     },
@@ -392,4 +408,23 @@ fn dialect(name: &str) -> Result<Dialect, String> {
 fn time(text: &str) -> Result<Duration, String> {
     let seconds = || duration(&format!("{text}s"));
     duration(text).or_else(seconds).ok_or_else(|| "write a time, such as `30s`, `5m` or `1500ms`".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::{CommandFactory as _, Parser};
+
+    use super::*;
+
+    #[derive(Parser)]
+    #[command(version, propagate_version = true)]
+    enum Shop {
+        #[allow(dead_code)]
+        Migrate(Migrate),
+    }
+
+    #[test]
+    fn the_arguments_of_all_commands_fit_together() {
+        Shop::command().debug_assert();
+    }
 }

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use whimbrel::{Backup, Migrations, Migrator, Missing, Newer, OutOfOrder, ScratchDatabase, Settings};
 
 use crate::answer::Form;
-use crate::arguments::{Allow, Migrate, Options};
+use crate::arguments::{Allow, Asked, Migrate, Options};
 use crate::database_url::DatabaseUrl;
 use crate::failure::Failure;
 use crate::program::Program;
@@ -20,12 +20,12 @@ pub(crate) struct Context<'a> {
     pub(crate) form: Form,
     settings: Option<Settings>,
     program_url: Option<DatabaseUrl>,
-    command_line: Option<Box<clap::Command>>,
+    command_line: Option<clap::Command>,
 }
 
 impl<'a> Context<'a> {
-    pub(crate) fn new(source: Source<'a>, migrate: Migrate, program: Program) -> (Self, crate::arguments::Command) {
-        let Migrate { command, options, settings, program_url, command_line } = migrate;
+    pub(crate) fn new(source: Source<'a>, asked: Asked, program: Program) -> (Self, crate::arguments::Command) {
+        let Asked { command, options, settings, program_url, command_line } = asked;
         let form = if options.json { Form::Json } else { Form::Screen };
         (Self { source, options, program, form, settings, program_url, command_line }, command)
     }
@@ -43,7 +43,7 @@ impl<'a> Context<'a> {
 
     /// The whole command line: the program's own, or the words that lead to `migrate`.
     pub(crate) fn command_line(&self) -> clap::Command {
-        self.command_line.as_deref().cloned().unwrap_or_else(|| {
+        self.command_line.clone().unwrap_or_else(|| {
             let words: Vec<&str> = self.program.name().split(' ').collect();
             let last = words.last().copied().unwrap_or("migrate").to_owned();
             let migrate = <Migrate as clap::Args>::augment_args(clap::Command::new(last));

@@ -1,6 +1,7 @@
 //! How far a run has come: a bar on a terminal, plain lines in a pipe.
 
 use std::io::{self, IsTerminal as _};
+use std::path::Path;
 use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
@@ -53,6 +54,7 @@ fn draw(bar: &ProgressBar, progress: &Progress<'_>) {
             bar.set_message(label(first));
             bar.enable_steady_tick(TICK);
         }
+        Progress::BackingUp { folder, .. } => bar.set_message(backing_up(*folder)),
         Progress::Statement { step, statement, of, .. } => {
             bar.set_message(format!("{}: statement {statement} of {of}", label(step)));
         }
@@ -71,6 +73,7 @@ fn draw(bar: &ProgressBar, progress: &Progress<'_>) {
 
 fn line(progress: &Progress<'_>) {
     match progress {
+        Progress::BackingUp { folder, .. } => say(&backing_up(*folder)),
         Progress::Statement { step, statement, of, .. } => {
             say(&format!("{}: statement {statement} of {of}", label(step)))
         }
@@ -80,6 +83,13 @@ fn line(progress: &Progress<'_>) {
         }
         Progress::Waiting { what, at_most, .. } => say(&format!("waiting for {what}, {} at most", Took(*at_most))),
         _ => {}
+    }
+}
+
+fn backing_up(folder: Option<&Path>) -> String {
+    match folder {
+        Some(folder) => format!("backing up to {}", folder.display()),
+        None => "backing up".to_owned(),
     }
 }
 

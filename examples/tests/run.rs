@@ -48,9 +48,15 @@ fn the_service_works(url: &str) {
     let service = Service::start(url);
     assert!(service.printed[0].starts_with("applied 13 migrations in "), "{:?}", service.printed);
 
-    let (code, health) = service.call("GET", "/health", None);
-    let healthy = json!({ "healthy": true, "version": "0013", "applied": 13, "pending": 0, "unknown": 0 });
+    let (code, mut health) = service.call("GET", "/health", None);
+    assert!(health["took_ms"].take().is_u64(), "{health}");
+    let checked = ["reachable", "history", "checksums", "interrupted", "runner", "pending", "unknown"];
+    let healthy = json!({
+        "level": "healthy", "reasons": [], "version": "0013", "applied": 13, "pending": 0, "unknown": 0,
+        "checked": checked, "took_ms": null,
+    });
     assert_eq!((code, health), (200, healthy));
+    the_metrics_tell_of_it(&service);
 
     let ada = json!({ "email": "Ada@example.org", "name": "Ada" });
     let (code, user) = service.call("POST", "/users", Some(&ada));
@@ -69,12 +75,58 @@ fn the_service_works(url: &str) {
     let found = messages.iter().find(|message| message["author"] == "Ada").expect("Ada's message");
     assert_eq!(found["body"], "Hello!");
 
+    what_is_edited_is_unhealthy(&service, url);
     assert_eq!(service.stop(), "bye");
     let again = Service::start(url);
     assert_eq!(again.printed[0], "up to date at 0013 (13 migrations)");
     // A service that answers is one that listens for the interrupt.
     assert_eq!(again.call("GET", "/health", None).0, 200);
     assert_eq!(again.stop(), "bye");
+}
+
+/// In the form that Prometheus reads.
+fn the_metrics_tell_of_it(service: &Service) {
+    let (code, metrics) = service.text("GET", "/metrics", None);
+    let dialect = if metrics.contains("dialect=\"sqlite\"") { "sqlite" } else { "postgres" };
+    assert_eq!(code, 200, "{metrics}");
+    for line in [
+        format!("migration_success_total{{dialect=\"{dialect}\",action=\"applied\"}} 13"),
+        format!("schema_version_info{{dialect=\"{dialect}\",version=\"0013\"}} 1"),
+        format!("migration_pending{{dialect=\"{dialect}\"}} 0"),
+        format!("migration_health{{dialect=\"{dialect}\"}} 0"),
+        format!("migration_lease_age_seconds{{dialect=\"{dialect}\"}} 0"),
+        "# TYPE migration_duration_seconds summary".to_owned(),
+        "# TYPE migration_lock_wait_seconds summary".to_owned(),
+    ] {
+        assert!(metrics.contains(&line), "{line}\n{metrics}");
+    }
+}
+
+/// Somebody has a history that this binary has not written.
+fn what_is_edited_is_unhealthy(service: &Service, url: &str) {
+    let run = |sql: &'static str| {
+        let url = url.to_owned();
+        // The test of PostgreSQL has a runtime of its own.
+        let thread = std::thread::spawn(move || {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+            runtime.block_on(async {
+                sqlx::any::install_default_drivers();
+                let pool = sqlx::AnyPool::connect(&url).await.unwrap();
+                sqlx::raw_sql(sql).execute(&pool).await.unwrap();
+                pool.close().await;
+            });
+        });
+        thread.join().unwrap();
+    };
+    run("UPDATE whimbrel_history SET state = 'failed' WHERE version = '13'");
+    let (code, health) = service.call("GET", "/health", None);
+    assert_eq!(
+        (code, &health["level"], &health["reasons"][0]["level"]),
+        (503, &json!("unhealthy"), &json!("unhealthy"))
+    );
+    assert!(service.text("GET", "/metrics", None).1.contains("migration_health{dialect=\""));
+    run("UPDATE whimbrel_history SET state = 'completed' WHERE version = '13'");
+    assert_eq!(service.call("GET", "/health", None).0, 200);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -126,6 +178,11 @@ impl Service {
     }
 
     fn call(&self, method: &str, path: &str, body: Option<&Value>) -> (u16, Value) {
+        let (code, body) = self.text(method, path, body);
+        (code, serde_json::from_str(&body).unwrap_or(Value::Null))
+    }
+
+    fn text(&self, method: &str, path: &str, body: Option<&Value>) -> (u16, String) {
         let body = body.map(Value::to_string).unwrap_or_default();
         let mut socket = TcpStream::connect(&self.address).unwrap();
         write!(
@@ -139,7 +196,7 @@ impl Service {
         socket.read_to_string(&mut answer).unwrap();
         let (head, body) = answer.split_once("\r\n\r\n").unwrap();
         let code = head.split(' ').nth(1).unwrap().parse().unwrap();
-        (code, serde_json::from_str(body).unwrap_or(Value::Null))
+        (code, body.to_owned())
     }
 
     /// Interrupts it as Ctrl-C would; the last line that it printed.

@@ -122,7 +122,7 @@ impl<'a> Engine<'_, 'a> {
             }
             self.refuse_shared_session(&plan).await?;
             // Nothing is changed before the backup is made: a run that is asked to stop need not make it.
-            let Some(next) = observer.unless_stopped(backing_up.next(self, (&plan, &history))).await else {
+            let Some(next) = observer.unless_stopped(backing_up.next(self, (&plan, &history), observer)).await else {
                 return Err(stopped(report, None));
             };
             match next? {

@@ -26,6 +26,7 @@ pub struct Event {
     /// | `applied`, `rolled_back`, `baselined` | a migration was, all of it |
     /// | `failed` | a statement failed; [`detail`](Self::detail) says why |
     /// | `stopped` | a run ended between two statements, since it was asked to; the next one goes on |
+    /// | `backed_up` | the database was, before the first change; [`detail`](Self::detail) says where to |
     /// | `resolved` | a person, or the catalogue, said what became of a statement, or of a migration |
     /// | `forced` | a person said which version the database has |
     /// | `taken_over` | a runner without a sign of life lost the right to migrate |

@@ -32,7 +32,7 @@
 //! | `tls-rustls`, `tls-native-tls` | TLS to SQL databases, forwarded to sqlx; none is chosen for you |
 //! | `scylla-tls` | `scylla`, and TLS by rustls: `tls=on` in the URL, with `tls_ca`, `tls_cert`, `tls_key`, `tls_name` |
 //! | `serde` | what comes out as JSON: `serde::Serialize` for reports, statuses, plans, errors |
-//! | `metrics` | counters, gauges and histograms through the crate metrics: [what each tells](https://docs.rs/crate/whimbrel/latest/source/docs/metrics.md) |
+//! | `metrics` | counters, gauges and histograms through the crate metrics; docs/metrics.md lists them |
 //! | `include_dir` | [`from_include_dir`](https://docs.rs/whimbrel/latest/whimbrel/fn.from_include_dir.html) |
 //!
 //! It runs on tokio. sqlx is part of the API and re-exported; its major versions are ours.
@@ -71,6 +71,7 @@ mod health;
 mod locks;
 #[cfg_attr(not(feature = "metrics"), path = "no_metrics.rs")]
 mod metrics;
+mod recommend;
 mod report;
 mod runner;
 #[cfg(feature = "serde")]
@@ -115,6 +116,7 @@ pub use migrator::{Migrator, migrate};
 pub use plan::{Mode, Plan, Step};
 pub use progress::Progress;
 pub use ready::{Readiness, ensure_ready};
+pub use recommend::{Recommendation, Recommendations};
 pub use report::{Action, Failed, Outcome, Report, StepReport};
 pub use reset::{Reset, ResetConfirmation};
 pub use runner::{Runner, Work};

@@ -113,3 +113,161 @@ fn describe() {
     describe_gauge!(HEALTH, "0 healthy, 1 degraded, 2 unhealthy.");
     describe_gauge!(VERSION, "1 for the version that the database is at, 0 for those that it was at before.");
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+    use std::sync::Arc;
+    use std::time::Duration;
+
+    use ::metrics::{
+        Counter, CounterFn, Gauge, GaugeFn, Histogram, HistogramFn, Key, KeyName, Metadata, Recorder, SharedString,
+    };
+
+    use super::*;
+    use crate::error::ErrorKind;
+    use crate::report::{Action, StepReport};
+
+    /// What was recorded, by name and labels, in the order of the labels; and the names that were described.
+    #[derive(Debug, Default, Clone)]
+    struct Kept(Arc<Mutex<BTreeMap<String, Vec<f64>>>>, Arc<Mutex<BTreeMap<String, String>>>);
+
+    struct One(Kept, String);
+
+    impl One {
+        fn keep(&self, value: f64) {
+            self.0.0.lock().unwrap().entry(self.1.clone()).or_default().push(value);
+        }
+    }
+
+    impl CounterFn for One {
+        fn increment(&self, value: u64) {
+            self.keep(value as f64);
+        }
+        fn absolute(&self, value: u64) {
+            self.keep(value as f64);
+        }
+    }
+
+    impl GaugeFn for One {
+        fn increment(&self, value: f64) {
+            self.keep(value);
+        }
+        fn decrement(&self, value: f64) {
+            self.keep(-value);
+        }
+        fn set(&self, value: f64) {
+            self.keep(value);
+        }
+    }
+
+    impl HistogramFn for One {
+        fn record(&self, value: f64) {
+            self.keep(value);
+        }
+    }
+
+    impl Kept {
+        fn one(&self, key: &Key) -> Arc<One> {
+            let labels: Vec<String> = key.labels().map(|label| format!("{}={}", label.key(), label.value())).collect();
+            Arc::new(One(self.clone(), format!("{}{{{}}}", key.name(), labels.join(","))))
+        }
+
+        fn describe(&self, name: &KeyName, text: &SharedString) {
+            self.1.lock().unwrap().insert(name.as_str().to_owned(), text.to_string());
+        }
+    }
+
+    impl Recorder for Kept {
+        fn describe_counter(&self, name: KeyName, _: Option<Unit>, text: SharedString) {
+            self.describe(&name, &text);
+        }
+        fn describe_gauge(&self, name: KeyName, _: Option<Unit>, text: SharedString) {
+            self.describe(&name, &text);
+        }
+        fn describe_histogram(&self, name: KeyName, _: Option<Unit>, text: SharedString) {
+            self.describe(&name, &text);
+        }
+        fn register_counter(&self, key: &Key, _: &Metadata<'_>) -> Counter {
+            Counter::from_arc(self.one(key))
+        }
+        fn register_gauge(&self, key: &Key, _: &Metadata<'_>) -> Gauge {
+            Gauge::from_arc(self.one(key))
+        }
+        fn register_histogram(&self, key: &Key, _: &Metadata<'_>) -> Histogram {
+            Histogram::from_arc(self.one(key))
+        }
+    }
+
+    fn set() -> Migrations {
+        let file = |n: usize| (format!("{n:04}_m.sql"), format!("CREATE TABLE t{n} (id INT)").into_bytes());
+        Migrations::from_files((1..=3).map(file)).unwrap()
+    }
+
+    /// A run that has applied 0001 and ended there.
+    fn report() -> Report {
+        let version: Version = "0001".parse().unwrap();
+        let step = StepReport {
+            version: version.clone(),
+            name: "m".to_owned(),
+            task: None,
+            action: Action::Apply,
+            outcome: Outcome::Done,
+            statements: 1,
+            rows: None,
+            duration: Duration::from_millis(1500),
+        };
+        let waited = Duration::from_millis(250);
+        Report {
+            steps: vec![step],
+            current: Some(version.clone()),
+            versions: [version].into(),
+            waited,
+            ..Report::default()
+        }
+    }
+
+    #[test]
+    fn a_run_is_counted() {
+        let kept = Kept::default();
+        let error = Error::new(ErrorKind::Locked, "x");
+        ::metrics::with_local_recorder(&kept, || run(&set(), Dialect::Mysql, &report(), Some(&error)));
+        let expected = [
+            ("migration_duration_seconds{dialect=mysql,action=applied}", 1.5),
+            ("migration_failure_total{dialect=mysql,kind=locked}", 1.0),
+            ("migration_lock_wait_seconds{dialect=mysql}", 0.25),
+            ("migration_pending{dialect=mysql}", 2.0),
+            ("migration_success_total{dialect=mysql,action=applied}", 1.0),
+            ("schema_version_info{dialect=mysql,version=0001}", 1.0),
+        ];
+        let found = kept.0.lock().unwrap().clone();
+        assert_eq!(found, expected.map(|(name, value)| (name.to_owned(), vec![value])).into());
+    }
+
+    #[test]
+    fn one_version_is_current() {
+        let kept = Kept::default();
+        ::metrics::with_local_recorder(&kept, || {
+            for current in ["0001", "0002"] {
+                version("cql", Some(&current.parse().unwrap()));
+            }
+            version("cql", None);
+        });
+        let found = kept.0.lock().unwrap().clone();
+        let values = |name: &str| found[&format!("schema_version_info{{dialect=cql,version={name}}}")].clone();
+        assert_eq!((values("0001"), values("0002")), (vec![1.0, 0.0, 0.0], vec![1.0, 0.0]));
+    }
+
+    #[test]
+    fn what_is_described_is_what_is_documented() {
+        let kept = Kept::default();
+        ::metrics::with_local_recorder(&kept, || unread(None));
+        let (here, book) = (include_str!("metrics.rs"), include_str!("../../docs/metrics.md"));
+        let described = kept.1.lock().unwrap().clone();
+        assert_eq!(described.len(), 8);
+        for name in described.keys() {
+            assert!(here.contains(&format!("//! | `{name}` |")) && book.contains(&format!("| `{name}` |")), "{name}");
+        }
+        assert_eq!(kept.0.lock().unwrap()["migration_health{dialect=unknown}"], [2.0]);
+    }
+}

@@ -1,5 +1,6 @@
 //! What a run tells while it is at work.
 
+use std::path::Path;
 use std::time::Duration;
 
 use crate::migrator::Migrator;
@@ -17,6 +18,12 @@ pub enum Progress<'p> {
         plan: &'p Plan<'p>,
         /// The statements of all its steps.
         statements: usize,
+    },
+    /// The database is being backed up; see [`Backup`](crate::Backup). That may take long, and says nothing until it is done.
+    #[non_exhaustive]
+    BackingUp {
+        /// Where to: the folder, as the user wrote it; `None` for a command that has none.
+        folder: Option<&'p Path>,
     },
     /// A statement of a step outside a transaction is about to be sent. What stands in a transaction goes to the database
     /// many steps at once, and tells of nothing until the step is done.

@@ -87,8 +87,7 @@ fn begin(metadata: &Metadata<'_>) {
 
 fn end() {
     if let Some(line) = LINE.take() {
-        // Writing to a String cannot fail.
-        LOUD.with_borrow_mut(|loud| drop(writeln!(loud, "{line}")));
+        LOUD.with_borrow_mut(|loud| loud.push_str(&format!("{line}\n")));
     }
 }
 
@@ -98,7 +97,7 @@ impl Visit for Ear {
         if line.contains(MARK) {
             MARKED.lock().unwrap_or_else(PoisonError::into_inner).push(line.clone());
         }
-        LINE.with_borrow_mut(|open| open.iter_mut().for_each(|text| drop(write!(text, " {line}"))));
+        LINE.with_borrow_mut(|open| open.iter_mut().for_each(|text| text.push_str(&format!(" {line}"))));
         HEARD.with_borrow_mut(|heard| {
             if let Some(heard) = heard {
                 // Writing to a String cannot fail.

@@ -11,8 +11,10 @@ mod history;
 mod man;
 mod new;
 pub(crate) mod plan;
+mod recommendations;
 mod renumber;
 mod report;
+mod reset;
 mod resolve;
 pub(crate) mod status;
 mod sum;
@@ -31,9 +33,9 @@ use crate::source::Source;
 
 /// Does what the user asked for, and tells what came of it.
 pub(crate) async fn run(source: Source<'_>, migrate: Migrate) -> ExitCode {
-    let name = migrate.command.name();
+    let name = migrate.asked.command.name();
     let program = Program::called(name);
-    let (context, command) = Context::new(source, migrate, program);
+    let (context, command) = Context::new(source, *migrate.asked, program);
     let answer = answer(&context, command).await;
     tell(answer, (name, context.form), &context.program)
 }
@@ -53,8 +55,12 @@ async fn answer(context: &Context<'_>, command: Command) -> Result<Answer, Failu
         Command::Events { limit } => events::events(context, limit).await,
         Command::Validate => validate::validate(context).await,
         Command::Health => health::health(context).await,
-        Command::Resolve { version, found, asking } => resolve::resolve(context, (&version, &found), &asking).await,
-        Command::Force { version, asking } => resolve::force(context, &version, &asking).await,
+        Command::Recommendations => recommendations::recommendations(context).await,
+        Command::Resolve { migration, found, asking } => resolve::resolve(context, (&migration, &found), &asking).await,
+        Command::Force { migration, asking } => resolve::force(context, &migration, &asking).await,
+        Command::Reset { i_know_this_destroys_data, asking } => {
+            reset::reset(context, i_know_this_destroys_data, &asking).await
+        }
         Command::Report { form, output } => report::report(context, form, output).await,
         Command::Check { at } => check::check(context, at),
         Command::Sum { at } => sum::sum(context, at),
@@ -63,7 +69,7 @@ async fn answer(context: &Context<'_>, command: Command) -> Result<Answer, Failu
         Command::Explain { code } => explain::explain(code.as_deref()),
         Command::Completions { shell } => completions::completions(context, shell),
         Command::Man { out } => man::man(context, out),
-        Command::Baseline { version, asking } => baseline::baseline(context, &version, &asking).await,
+        Command::Baseline { migration, asking } => baseline::baseline(context, &migration, &asking).await,
     }
 }
 
@@ -80,8 +86,10 @@ impl Command {
             Self::Events { .. } => "events",
             Self::Validate => "validate",
             Self::Health => "health",
+            Self::Recommendations => "recommendations",
             Self::Resolve { .. } => "resolve",
             Self::Force { .. } => "force",
+            Self::Reset { .. } => "reset",
             Self::Report { .. } => "report",
             Self::Check { .. } => "check",
             Self::Sum { .. } => "sum",

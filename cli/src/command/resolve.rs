@@ -21,7 +21,10 @@ pub(crate) async fn resolve(
     let will = lines.join("\n");
     confirm(&will, &format!("Write this on {}?", target.url), asking, context.form)?;
     migrator.resolve(&version, found).await?;
-    Ok(Answer::new(format!("written: {will}"), json!({ "version": version.as_written(), "written": lines })))
+    Ok(Answer::new(
+        format!("written:\n  {}", lines.join("\n  ")),
+        json!({ "version": version.as_written(), "written": lines }),
+    ))
 }
 
 pub(crate) async fn force(context: &Context<'_>, version: &str, asking: &Asking) -> Result<Answer, Failure> {
@@ -32,5 +35,8 @@ pub(crate) async fn force(context: &Context<'_>, version: &str, asking: &Asking)
     let will = lines.join("\n");
     confirm(&will, &format!("Is the schema of {} exactly that of {version}?", target.url), asking, context.form)?;
     migrator.force(&version).await?;
-    Ok(Answer::new(format!("written: {will}"), json!({ "version": version.as_written(), "written": lines })))
+    Ok(Answer::new(
+        format!("written:\n  {}", lines.join("\n  ")),
+        json!({ "version": version.as_written(), "written": lines }),
+    ))
 }

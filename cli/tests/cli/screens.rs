@@ -64,6 +64,7 @@ fn what_happened_and_what_a_person_settles() {
     let shop = Shop::usual();
     shop.done(&["up", "2"]);
     shop.shown("events", &["events"]);
+    shop.shown("recommendations", &["recommendations"]);
     shop.shown("health", &["health"]);
     shop.write("0002_add_email.up.sql", "ALTER TABLE users ADD COLUMN mail TEXT;\n");
     shop.shown("health_changed", &["health"]);
@@ -72,6 +73,18 @@ fn what_happened_and_what_a_person_settles() {
     shop.shown("resolve_nothing", &["resolve", "0002", "--accept", "--yes"]);
     shop.shown("force", &["force", "0003", "--yes"]);
     shop.shown("report_summary", &["report", "summary"]);
+}
+
+#[test]
+fn a_reset_takes_the_database_away_that_was_asked_for() {
+    let shop = Shop::usual();
+    shop.done(&["up"]);
+    shop.shown("reset_without_yes", &["reset"]);
+    assert!(shop.path("shop.db").exists());
+    shop.shown("reset", &["reset", "--yes"]);
+    assert_eq!(shop.done(&["version"]), "nothing is applied\n");
+    shop.done(&["up"]);
+    shop.shown("reset_json", &["reset", "--yes", "--json"]);
 }
 
 #[test]
@@ -126,6 +139,7 @@ fn json_of_each_command_is_documented() {
         ("validate_json", &["validate"]),
         ("events_json", &["events"]),
         ("health_json", &["health"]),
+        ("recommendations_json", &["recommendations"]),
         ("check_json", &["check"]),
         ("sum_json", &["sum"]),
         ("explain_json", &["explain", "gap"]),

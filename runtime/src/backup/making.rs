@@ -15,7 +15,9 @@ use crate::engine::Engine;
 use crate::error::{Error, ErrorKind, Result};
 use crate::history::History;
 use crate::plan::{Plan, Step};
+use crate::progress::Progress;
 use crate::report::Action;
+use crate::stopper::Observer;
 
 /// How far the backup of a run has come.
 #[derive(Default)]
@@ -43,6 +45,7 @@ impl BackingUp {
         &mut self,
         engine: &mut Engine<'_, '_>,
         (plan, history): (&Plan<'_>, &History),
+        observer: &Observer<'_>,
     ) -> Result<Next> {
         let (Some(wanted), Some(first)) = (engine.settings.backup.wanted(), plan.steps.first()) else {
             return Ok(Next::Act);
@@ -59,6 +62,7 @@ impl BackingUp {
                 Right::Busy(who) => Next::WaitFor(who),
             });
         }
+        observer.tell(&Progress::BackingUp { folder: wanted.folder() });
         let made = make(engine.driver, wanted, first, engine.settings.lock_timeout).await?;
         tracing::info!(duration_ms = made.duration.as_millis() as u64, bytes = made.bytes, "backed up to {made}");
         let (detail, took) = (made.to_string(), made.duration);

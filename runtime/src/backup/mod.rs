@@ -65,6 +65,15 @@ pub(crate) enum Wanted {
     Command { text: String, password: Password, folder: Option<PathBuf> },
 }
 
+impl Wanted {
+    pub(crate) fn folder(&self) -> Option<&Path> {
+        match self {
+            Self::File { folder, .. } => Some(folder),
+            Self::Command { folder, .. } => folder.as_deref(),
+        }
+    }
+}
+
 /// Whether a command finds the password in its environment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Password {

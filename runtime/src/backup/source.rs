@@ -74,5 +74,5 @@ pub(crate) struct Note<'n> {
 }
 
 impl Note<'_> {
-    pub(crate) const WHAT: &'static str = "backed up";
+    pub(crate) const WHAT: &'static str = "backed_up";
 }

@@ -136,6 +136,11 @@ pub(crate) trait Driver: Send {
         Box::pin(std::future::ready(Ok(Sizes::new())))
     }
 
+    /// What else of the database bears on a migration.
+    fn circumstances(&mut self) -> Answer<'_, Result<Circumstances>> {
+        Box::pin(std::future::ready(Ok(Circumstances::default())))
+    }
+
     /// Tries for the right to back up and run. Where the database has none to give, everybody has it.
     fn backup_right(&mut self) -> Answer<'_, Result<Right>>;
 
@@ -173,6 +178,17 @@ pub(crate) enum Agreement {
     Nodes(String),
     /// Nobody says.
     Silent,
+}
+
+/// What of a database bears on a migration, as far as its dialect has it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Circumstances {
+    /// Indexes that serve nobody, each with its table.
+    pub(crate) invalid_indexes: Vec<(String, String)>,
+    /// Sessions whose transaction has been open for more than five minutes.
+    pub(crate) long_transactions: Vec<String>,
+    /// Keyspaces that keep one copy of each row in some datacenter.
+    pub(crate) single_copies: Vec<String>,
 }
 
 /// About how many rows tables have, by the names that were asked for.

@@ -3,7 +3,7 @@
 mod mysql;
 mod postgres;
 mod sqlite;
-mod words;
+pub(crate) mod words;
 
 use std::fmt;
 

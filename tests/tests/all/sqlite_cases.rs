@@ -507,6 +507,30 @@ async fn a_run_that_waits_for_a_reader_ends_when_its_time_is_over() {
 }
 
 #[tokio::test]
+async fn a_run_that_waits_for_a_reader_stops_when_it_is_asked_to() {
+    for script in [TWO, "CREATE TABLE two (id INTEGER); VACUUM;"] {
+        let database = Database::create();
+        let pool = database.pool().await;
+        migrate(&ups("sqlite", &[ONE]), &pool).await.unwrap();
+        let reader = reader(&pool).await;
+        let set = ups("sqlite", &[ONE, script]);
+        let mut migrator = Migrator::new(&set, &pool);
+        let stopper = migrator.stopper();
+        let asks = async {
+            tokio::time::sleep(Duration::from_secs(1)).await;
+            stopper.stop();
+        };
+        let ran = async { tokio::time::timeout(Duration::from_secs(120), migrator.up()).await };
+        let (ran, ()) = tokio::join!(ran, asks);
+        let error = ran.expect("it waits for the lock timeout of 300 s").unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Stopped, "{error:?}");
+        reader.rollback().await.unwrap();
+        assert_eq!(outcomes(&migrate(&set, &pool).await.unwrap()), ["done"]);
+        assert_clean(&pool).await;
+    }
+}
+
+#[tokio::test]
 async fn a_time_may_be_longer_than_any_clock() {
     let database = Database::create();
     let pool = narrow_pool(&database).await;

@@ -15,6 +15,7 @@ use crate::driver::mysql::request::{self, TONGUE};
 use crate::driver::mysql::{right, step};
 use crate::driver::{Batch, Done, Failure, Part, Stop, rows_of};
 use crate::plan::Step;
+use crate::progress::Progress;
 use crate::table_name::Tables;
 use whimbrel_core::{Dialect, Kind, Script, Statement};
 
@@ -209,6 +210,10 @@ impl Run<'_, '_, '_> {
             let has_waited = matches!(number(&cause), "1205" | "1213");
             let is_nothing_done = rows == Rows::None && completed <= lead;
             if has_waited && is_nothing_done && sent.repeats == Repeats::Yes {
+                if backoff.slept().is_zero() {
+                    let what = "the tables that a statement needs";
+                    self.batch.observer.tell(&Progress::Waiting { what, at_most: backoff.left() });
+                }
                 match self.batch.observer.unless_stopped(backoff.sleep()).await {
                     Some(true) => continue,
                     Some(false) => {}

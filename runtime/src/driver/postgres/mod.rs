@@ -6,6 +6,7 @@ mod answer;
 mod backup;
 mod batch;
 mod catalogue;
+mod circumstances;
 mod heart;
 mod holders;
 mod link;
@@ -29,7 +30,8 @@ use crate::database_error::DatabaseError;
 use crate::doubt::{self, Thing};
 use crate::driver::completed::{ALL, NONE};
 use crate::driver::{
-    Answer, Batch, Detail, Driver, Ended, Failure, Part, Resolution, Rewriting, Session, Sizes, Stop, TakeOver,
+    Answer, Batch, Circumstances, Detail, Driver, Ended, Failure, Part, Resolution, Rewriting, Session, Sizes, Stop,
+    TakeOver,
 };
 use crate::error::{Error, ErrorKind, Passing, Result};
 use crate::events::Event;
@@ -180,6 +182,13 @@ impl Driver for Postgres<'_> {
         Box::pin(async move {
             let sizes = sizes::sizes(&mut self.link, names).await;
             sizes.map_err(|fault| fault.into_error(&self.tables))
+        })
+    }
+
+    fn circumstances(&mut self) -> Answer<'_, Result<Circumstances>> {
+        Box::pin(async move {
+            let found = circumstances::circumstances(&mut self.link).await;
+            found.map_err(|fault| fault.into_error(&self.tables))
         })
     }
 

@@ -22,6 +22,7 @@ use crate::driver::{Batch, Done, Ended, Failure, Part, Stop, rows_of};
 use crate::error::{Error, ErrorKind};
 use crate::literal::literal;
 use crate::plan::Step;
+use crate::progress::Progress;
 use crate::runner;
 use crate::settings::whole_millis;
 use crate::table_name::Tables;
@@ -321,6 +322,10 @@ impl Run<'_, '_, '_> {
             };
             self.link.roll_back().await;
             if error.code() == Some("55P03") {
+                if repeats && backoff.slept().is_zero() {
+                    let what = "the tables that a statement needs";
+                    self.batch.observer.tell(&Progress::Waiting { what, at_most: backoff.left() });
+                }
                 let slept = match repeats {
                     true => match self.batch.observer.unless_stopped(backoff.sleep()).await {
                         Some(slept) => slept,

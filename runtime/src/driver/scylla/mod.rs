@@ -14,6 +14,7 @@ mod link;
 mod nodes;
 mod query;
 mod record;
+mod replication;
 mod right;
 mod server;
 mod statement;
@@ -46,7 +47,8 @@ use crate::driver::scylla::step::{Known, Tally};
 use crate::driver::scylla::table::Table;
 use crate::driver::scylla::url::Address;
 use crate::driver::{
-    Agreement, Answer, Batch, Compared, Detail, Driver, Ended, Failure, Resolution, Rewriting, Stop, TakeOver,
+    Agreement, Answer, Batch, Circumstances, Compared, Detail, Driver, Ended, Failure, Resolution, Rewriting, Stop,
+    TakeOver,
 };
 use crate::error::{Error, ErrorKind, Passing, Result};
 use crate::events::Event;
@@ -204,6 +206,17 @@ impl Driver for Scylla<'_> {
                 Ok((client, _)) => nodes::agreement(client, &cluster).await,
                 Err(_) => Agreement::Silent,
             }
+        })
+    }
+
+    fn circumstances(&mut self) -> Answer<'_, Result<Circumstances>> {
+        Box::pin(async move {
+            let (client, table) = self.link.meet().await?;
+            let single_copies = replication::single_copies(client, table).await;
+            Ok(Circumstances {
+                single_copies: single_copies.map_err(|fault| fault.into_error(table))?,
+                ..Circumstances::default()
+            })
         })
     }
 

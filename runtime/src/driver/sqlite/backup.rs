@@ -73,7 +73,7 @@ pub(crate) async fn copy_to(
         sizes.rows.into_iter().flatten().flatten().filter_map(|size| size.parse::<u64>().ok()).product::<u64>()
     });
     let copy = format!("VACUUM INTO {}", literal(Dialect::Sqlite, text));
-    if let Err(fault) = link.send_within(&mut Patience::of(patience), copy, NONE).await {
+    if let Err(fault) = link.send_within(&mut Patience::lasting(patience), copy, NONE).await {
         return Err(uncopied(fault, tables, folder, (path, bytes)));
     }
     let said = check(path).await.map_err(|fault| fault.into_error(tables))?;

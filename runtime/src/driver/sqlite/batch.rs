@@ -24,7 +24,7 @@ use crate::table_name::Tables;
 
 /// Runs the steps of a batch.
 pub(crate) async fn run(link: &mut Link<'_>, tables: &Tables, batch: Batch<'_>) -> Ended {
-    let patience = &mut Patience::of(batch.patience);
+    let patience = &mut Patience::of(&batch);
     if let [first, ..] = batch.steps
         && first.mode == Mode::ForeignKeysOff
     {

@@ -91,7 +91,7 @@ async fn begin(link: &mut Link<'_>, tables: &Tables, batch: &Batch<'_>, step: &S
         return Err(Stop::Stale);
     }
     begun.send(sql.join(";\n"), NONE).await.map_err(setup)?;
-    begun.commit(&mut Patience::of(batch.patience)).await.map_err(setup)
+    begun.commit(&mut Patience::of(batch)).await.map_err(setup)
 }
 
 /// Sets the connection up while nothing is in doubt, and remembers what must be set back; the keys that are violated
@@ -123,7 +123,7 @@ async fn check(
     before: Violations,
 ) -> Result<(), Stop> {
     let (part, kept) = (Part::Constraints, all_of(step));
-    let after = link.send_within(&mut Patience::of(batch.patience), COUNT_VIOLATIONS.to_owned(), ALL).await;
+    let after = link.send_within(&mut Patience::of(batch), COUNT_VIOLATIONS.to_owned(), ALL).await;
     let after = after.map_err(|fault| stop(tables, fault, part, kept))?;
     match before.grown(after.rows) {
         Some(cause) => Err(failed(part, cause, kept)),
@@ -164,10 +164,13 @@ async fn statements(
         }
         let together = !opened && index >= step.skip && goes_with_progress(script, &statement, Dialect::Sqlite);
         if together {
-            let begun = link.send_within(&mut Patience::of(batch.patience), "BEGIN IMMEDIATE".to_owned(), NONE).await;
-            begun.map_err(|fault| sent.stop_outside(fault, tables, kept_before(step, script, index)))?;
+            let begun = link.send_within(&mut Patience::of(batch), "BEGIN IMMEDIATE".to_owned(), NONE).await;
+            begun.map_err(|fault| match fault.is_busy() && batch.observer.is_stopped() {
+                true => Stop::Failed(Box::new(Failure::stopped_before(index, index, step))),
+                false => sent.stop_outside(fault, tables, kept_before(step, script, index)),
+            })?;
         }
-        let answer = match link.run(&mut Patience::of(batch.patience), sent.sql(), timeout).await {
+        let answer = match link.run(&mut Patience::of(batch), sent.sql(), timeout).await {
             Ok(answer) => answer,
             Err(fault) => {
                 roll_back(link).await;
@@ -180,9 +183,9 @@ async fn statements(
         done.statements += 1;
         done.add_rows(rows_of(step, index, answer.statements.iter().map(|statement| statement.changed).sum()));
         let progress = TONGUE.progress(tables, step, batch.history.last_event + 1, index + 1);
-        match note(link, &pragmas, &mut Patience::of(batch.patience), progress).await {
+        match note(link, &pragmas, &mut Patience::of(batch), progress).await {
             Ok(noted) if has_left(&noted) && together => {
-                let committed = link.send_within(&mut Patience::of(batch.patience), "COMMIT".to_owned(), NONE).await;
+                let committed = link.send_within(&mut Patience::of(batch), "COMMIT".to_owned(), NONE).await;
                 if let Err(fault) = committed {
                     roll_back(link).await;
                     return Err(sent.stop_outside(fault, tables, kept_before(step, script, index)));
@@ -239,7 +242,7 @@ async fn verify(link: &mut Link<'_>, tables: &Tables, batch: &Batch<'_>, step: &
     let (timeout, kept) = (timeout(batch, step), all_of(step));
     for (index, statement) in script.statements().enumerate() {
         let query = Sent::new(Part::Verify(index), script, &statement, timeout);
-        let answer = link.run(&mut Patience::of(batch.patience), query.sql(), timeout).await;
+        let answer = link.run(&mut Patience::of(batch), query.sql(), timeout).await;
         let answer = answer.map_err(|fault| query.stop_outside(fault, tables, kept))?;
         if let Some(failure) = query.missing(&answer) {
             return Err(Stop::Failed(Box::new(Failure { kept, ..failure })));

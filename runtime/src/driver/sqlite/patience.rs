@@ -4,8 +4,10 @@ use std::time::{Duration, Instant};
 
 use sqlx::sqlite::SqliteConnection;
 
+use crate::driver::Batch;
 use crate::driver::completed::{Completed, Keep};
 use crate::driver::sqlite::answer::{self, Fault};
+use crate::stopper::Stopper;
 
 /// How long SQLite itself waits, asleep: neither a dropped run nor a deadline would wake it.
 pub(crate) const LOCK_WAIT: Duration = Duration::from_millis(200);
@@ -31,23 +33,31 @@ pub(crate) async fn send(
     }
 }
 
-/// How long others are still waited for.
+/// How long a run that is asked to stop still waits for others, so that it can record what is done.
+const GRACE: Duration = Duration::from_secs(1);
+
+/// How long others are still waited for, and who may ask to stop meanwhile.
 #[derive(Debug)]
-pub(crate) struct Patience(Duration);
+pub(crate) struct Patience(Duration, Option<Stopper>);
 
 impl Patience {
-    pub(crate) fn of(time: Duration) -> Self {
-        Self(time)
+    pub(crate) fn of(batch: &Batch<'_>) -> Self {
+        Self(batch.patience, batch.observer.stopper.clone())
+    }
+
+    /// For so long, whoever asks to stop: what is under way is ended above.
+    pub(crate) fn lasting(time: Duration) -> Self {
+        Self(time, None)
     }
 
     /// For what somebody above tries again.
     pub(crate) fn once() -> Self {
-        Self(LOCK_WAIT)
+        Self(LOCK_WAIT, None)
     }
 
     /// For what nobody tries again, and nobody has set a time for.
     pub(crate) fn last() -> Self {
-        Self(Duration::from_secs(10))
+        Self(Duration::from_secs(10), None)
     }
 
     /// Pauses, if what was asked and refused is worth another try.
@@ -57,6 +67,9 @@ impl Patience {
     /// (<https://sqlite.org/rescode.html#locked_sharedcache>).
     pub(crate) async fn waits_for(&mut self, fault: &Fault, asked: Instant) -> bool {
         let waited = fault.is_busy() && asked.elapsed() >= LOCK_WAIT;
+        if self.1.as_ref().is_some_and(Stopper::is_stopped) {
+            self.0 = self.0.min(GRACE);
+        }
         self.0 = self.0.saturating_sub(asked.elapsed());
         let waits = (waited || fault.is_schema_locked()) && fault.before.statements.is_empty() && !self.0.is_zero();
         if waits {

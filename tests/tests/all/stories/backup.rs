@@ -4,12 +4,13 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 use sqlx::{Connection as _, MySqlConnection, PgConnection, SqliteConnection};
 use tempfile::TempDir;
 use tokio::task::JoinSet;
-use whimbrel::{Backup, ErrorKind, Migrations, Migrator, Outcome, Rollback, Target};
+use whimbrel::{Backup, ErrorKind, Migrations, Migrator, Outcome, Progress, Rollback, Target};
 use whimbrel_tests::{Proxy, mysql, postgres, sqlite};
 
 use crate::stories::world::{World, set, stories};
@@ -23,6 +24,7 @@ stories! {
     a_full_disk_says_which_folder_and_what_it_would_take on sqlite, postgres, mysql
     a_run_that_is_killed_at_its_backup_leaves_none_and_the_next_makes_its_own on sqlite, postgres, mysql
     a_run_that_is_dropped_at_its_backup_leaves_no_part on sqlite, postgres, mysql
+    a_run_that_is_stopped_at_its_backup_leaves_no_part on sqlite, postgres, mysql
     a_backup_is_waited_for_no_longer_than_the_patience on sqlite, postgres, mysql
     a_command_learns_what_it_needs_and_no_password on sqlite, postgres, mysql, scylla
     a_command_may_be_told_the_password on postgres, mysql
@@ -87,8 +89,8 @@ async fn a_backup_holds_what_was_before_and_can_be_restored(world: World) {
     assert_eq!((&*made.place, made.bytes), (path.to_str().unwrap(), Some(metadata.len())));
     let line = format!("\n  backed up to {made}\n");
     assert!(report.to_string().contains(&line), "{report}");
-    assert_eq!(world.details("backed up").await, [made.to_string()]);
-    assert_eq!(world.events_of("2").await[0], "backed up");
+    assert_eq!(world.details("backed_up").await, [made.to_string()]);
+    assert_eq!(world.events_of("2").await[0], "backed_up");
 
     let restored = Restored::from(&world, &path).await;
     assert_eq!(restored.names().await, "1 Ada, 2 it's; Bob, 3 -");
@@ -167,7 +169,7 @@ async fn a_rollback_is_backed_up_and_a_baseline_is_not(world: World) {
     let made = &report.backup().unwrap().place;
     assert!(made.contains("Z-before-rollback-of-0003."), "{made}");
     assert_eq!(files(folder.path()).len(), 2);
-    assert_eq!(world.details("backed up").await.len(), 2);
+    assert_eq!(world.details("backed_up").await.len(), 2);
 }
 
 async fn up_to_date_makes_no_backup(world: World) {
@@ -208,7 +210,7 @@ async fn ten_starters_make_one_backup(world: World) {
             applied += report.steps().len();
         }
         assert_eq!((backups, applied, files(folder.path()).len()), (1, 3 - steps, 1));
-        assert_eq!(world.details("backed up").await.len(), 1 + steps);
+        assert_eq!(world.details("backed_up").await.len(), 1 + steps);
     }
 }
 
@@ -354,6 +356,29 @@ async fn a_run_that_is_dropped_at_its_backup_leaves_no_part(world: World) {
     world.migrator(&set).backup_before_migration(backup).up().await.unwrap();
     assert_eq!(files(folder.path()).len(), 1);
     drop(migrator);
+}
+
+async fn a_run_that_is_stopped_at_its_backup_leaves_no_part(world: World) {
+    let (set, folder) = (guests(), TempDir::new().unwrap());
+    let slow = Backup::command("echo half > \"$WHIMBREL_BACKUP_FILE\"; exec sleep 30").in_folder(folder.path());
+    let told = Mutex::new(Vec::new());
+    let mut migrator = world.migrator(&set).backup_before_migration(slow).on_progress(|progress| {
+        if let Progress::BackingUp { folder, .. } = progress {
+            told.lock().unwrap().push(folder.map(Path::to_owned));
+        }
+    });
+    let stopper = migrator.stopper();
+    let begun = Instant::now();
+    let (ended, ()) = tokio::join!(migrator.up(), async {
+        until(|| !files(folder.path()).is_empty()).await;
+        stopper.stop();
+    });
+    let error = ended.unwrap_err();
+    assert_eq!((error.kind(), files(folder.path()).len()), (ErrorKind::Stopped, 0), "{error:?}");
+    assert!(begun.elapsed() < Duration::from_secs(25), "it was not waited for");
+    assert!(!world.has("guests").await);
+    drop(migrator);
+    assert_eq!(told.into_inner().unwrap(), [Some(folder.path().to_owned())]);
 }
 
 async fn a_backup_is_waited_for_no_longer_than_the_patience(world: World) {
@@ -532,8 +557,8 @@ async fn only_a_command_backs_up_a_cluster(world: World) {
     let report = migrator(Backup::command("echo snapshot 1")).up_to(Target::Steps(1)).await.unwrap();
     assert_eq!(report.backup().unwrap().place, "snapshot 1");
     // The events are made with the history.
-    assert_eq!(world.details("backed up").await.len(), 0);
+    assert_eq!(world.details("backed_up").await.len(), 0);
     migrator(Backup::command("echo snapshot 2")).up().await.unwrap();
-    let details = world.details("backed up").await;
+    let details = world.details("backed_up").await;
     assert!(details.len() == 1 && details[0].starts_with("snapshot 2 ("), "{details:?}");
 }

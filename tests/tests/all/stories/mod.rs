@@ -10,6 +10,7 @@ mod logs;
 mod outside;
 mod readiness;
 mod reading;
+mod recommendations;
 mod refusals;
 mod requests;
 mod resetting;

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use sqlx::PgPool;
 use sqlx::postgres::PgPoolOptions;
-use whimbrel::{Migrations, Migrator, OutOfOrder, Target};
+use whimbrel::{Migrations, Migrator, OutOfOrder, Settings, Target};
 use whimbrel_tests::postgres::Database;
 use whimbrel_tests::{Proxy, sqlite};
 
@@ -56,6 +56,22 @@ async fn up_to_date_is_one_select() {
     assert_eq!((proxy.startups(), proxy.authentications()), (0, 0));
     // The pool pings a connection that returns to it, after us; nobody waits for that.
     assert!(proxy.pings() <= 1);
+}
+
+#[tokio::test]
+async fn a_service_that_is_up_to_date_asks_once_and_events_are_one_request() {
+    let Some(database) = Database::create().await else { return };
+    let set = three();
+    whimbrel::migrate(&set, &database.pool().await).await.unwrap();
+    let proxy = Proxy::start(&database.url()).await;
+    let pool = warm_pool(&proxy.url()).await;
+    proxy.reset();
+    assert!(whimbrel::ensure_ready(&set, &pool, &Settings::default()).await.unwrap().steps.is_empty());
+    assert_eq!(proxy.requests(), 1, "{:#?}", proxy.log());
+    proxy.reset();
+    assert_eq!(Migrator::new(&set, &pool).events(Some(2)).await.unwrap().len(), 2);
+    let asked = proxy.log().iter().filter(|request| request.text.contains("whimbrel")).count();
+    assert_eq!(asked, 1, "{:#?}", proxy.log());
 }
 
 #[tokio::test]

@@ -11,7 +11,7 @@ use crate::stories::world::{World, quick, set_for, stories};
 stories! {
     what_the_history_knows_is_dropped on sqlite, postgres, mysql, scylla
     a_database_without_a_history_is_left_alone on sqlite, postgres, mysql, scylla
-    nothing_is_dropped_while_somebody_is_at_work on postgres, mysql, scylla
+    nothing_is_dropped_while_somebody_is_at_work on sqlite, postgres, mysql, scylla
     a_server_elsewhere_is_not_reset on postgres, mysql
     a_file_is_removed on sqlite
     what_is_called_production_is_not_reset on sqlite

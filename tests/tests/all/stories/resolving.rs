@@ -64,7 +64,7 @@ async fn a_change_is_accepted(world: World) {
     let told = migrator.events(Some(1)).await.unwrap().remove(0);
     assert_eq!((&*told.what, told.version.unwrap().to_string()), ("resolved", "0002".to_owned()));
     assert_eq!(planned.last().unwrap(), &format!("event `resolved`: {}", told.detail.unwrap()));
-    assert_eq!(world.entry("2", "up").await.contains("name"), true);
+    assert!(world.entry("2", "up").await.contains("name"));
     migrator.down(Rollback::To(version("1"))).await.unwrap();
     migrator.up().await.unwrap();
 }

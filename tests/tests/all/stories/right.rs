@@ -22,6 +22,7 @@ stories! {
     a_connection_that_was_passed_in_gives_no_sign_of_life on postgres
     the_table_of_the_lock_comes_with_the_first_step_that_needs_it on postgres
     a_runner_that_stands_still_is_taken_over_and_writes_no_more on postgres, mysql
+    whoever_took_over_is_told on postgres, mysql
     a_builder_that_stands_still_is_taken_over_and_writes_no_more on postgres
     of_two_who_wait_one_takes_over on postgres, mysql
     who_works_as_another_role_than_it_logs_in_as_goes_on on postgres
@@ -222,6 +223,26 @@ async fn by(world: &World) -> String {
 async fn a_runner_that_stands_still_is_taken_over_and_writes_no_more(world: World) {
     let folder = folder(&world, SLEEPS).await;
     stands_still(&world, &folder).await;
+    all_is_well(&world, ["1", "3"]).await;
+}
+
+async fn whoever_took_over_is_told(world: World) {
+    let folder = folder(&world, SLEEPS).await;
+    let first = start(&world, 1, folder.path());
+    is_at_the_second(&world).await;
+    first.signal("STOP");
+    let set = Migrations::from_directory(folder.path()).unwrap();
+    let mut migrator = world.migrator(&set).lease(LEASE);
+    let ends = async {
+        until(&world, "whimbrel_events WHERE what = 'taken_over'").await;
+        world.run("DELETE FROM slow").await;
+    };
+    let (ready, ()) = tokio::join!(migrator.ensure_ready(), ends);
+    let ready = ready.unwrap();
+    first.signal("CONT");
+    end(first).await;
+    let is_told = |warning: &String| warning.starts_with("took over from ") && warning.contains("0007");
+    assert!(ready.warnings.iter().any(is_told), "{ready}");
     all_is_well(&world, ["1", "3"]).await;
 }
 
