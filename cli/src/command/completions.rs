@@ -31,7 +31,7 @@ mod tests {
     enum Shop {
         /// Serves.
         Serve,
-        Migrate(Box<Migrate>),
+        Migrate(Migrate),
     }
 
     #[test]
@@ -41,7 +41,7 @@ mod tests {
             panic!("it is `migrate`");
         };
         let migrate = migrate.command_line(Shop::command());
-        let (context, _) = Context::new(Source::Directory, migrate, Program::called("completions"));
+        let (context, _) = Context::new(Source::Directory, *migrate.asked, Program::called("completions"));
         let command = context.command_line();
         assert!(command.get_name() == "shop" && command.find_subcommand("serve").is_some());
         let told = format!("{:?}", completions(&context, Shell::Bash).unwrap());
