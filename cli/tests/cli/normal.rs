@@ -23,6 +23,7 @@ static RULES: LazyLock<Vec<Rule>> = LazyLock::new(|| {
         rule(r"\b\d{4}-\d\d-\d\d\b", "2026-11-20"),
         rule(r#""(\w+_ms)": \d+"#, r#""$1": 3"#),
         rule(r#""process": \d+"#, r#""process": 4711"#),
+        rule(r#"[^\s"]*/\.tmp\w+/"#, "/srv/shop/"),
         rule(r"\d+ seconds? ago", "3 seconds ago"),
         rule(r"(\w)   +(`|restore)", "$1   $2"),
         rule(r"\bby  +application", "by         application"),

@@ -64,6 +64,7 @@ fn what_happened_and_what_a_person_settles() {
     let shop = Shop::usual();
     shop.done(&["up", "2"]);
     shop.shown("events", &["events"]);
+    shop.shown("recommendations", &["recommendations"]);
     shop.shown("health", &["health"]);
     shop.write("0002_add_email.up.sql", "ALTER TABLE users ADD COLUMN mail TEXT;\n");
     shop.shown("health_changed", &["health"]);
@@ -72,6 +73,18 @@ fn what_happened_and_what_a_person_settles() {
     shop.shown("resolve_nothing", &["resolve", "0002", "--accept", "--yes"]);
     shop.shown("force", &["force", "0003", "--yes"]);
     shop.shown("report_summary", &["report", "summary"]);
+}
+
+#[test]
+fn a_reset_takes_the_database_away_that_was_asked_for() {
+    let shop = Shop::usual();
+    shop.done(&["up"]);
+    shop.shown("reset_without_yes", &["reset"]);
+    assert!(shop.path("shop.db").exists());
+    shop.shown("reset", &["reset", "--yes"]);
+    assert_eq!(shop.done(&["version"]), "nothing is applied\n");
+    shop.done(&["up"]);
+    shop.shown("reset_json", &["reset", "--yes", "--json"]);
 }
 
 #[test]
@@ -126,6 +139,7 @@ fn json_of_each_command_is_documented() {
         ("validate_json", &["validate"]),
         ("events_json", &["events"]),
         ("health_json", &["health"]),
+        ("recommendations_json", &["recommendations"]),
         ("check_json", &["check"]),
         ("sum_json", &["sum"]),
         ("explain_json", &["explain", "gap"]),
@@ -143,11 +157,21 @@ fn json_of_each_command_is_documented() {
     documented();
 }
 
+/// Whose texts are long, and tested elsewhere.
+fn parsed(shop: &Shop, arguments: &[&str]) -> serde_json::Value {
+    serde_json::from_str(&shop.done(&[arguments, &["--json"]].concat())).unwrap()
+}
+
 /// Each key of each shown value stands in `docs/json.md`, in backquotes.
 fn documented() {
     let package = Path::new(env!("CARGO_MANIFEST_DIR"));
     let document = fs::read_to_string(package.join("../docs/json.md")).unwrap();
     let mut missing = Vec::new();
+    let shop = Shop::without_database(&[]);
+    let mut values: Vec<(String, serde_json::Value)> =
+        [&["completions", "bash"][..], &["man"], &["man", "--out", "man"], &["explain"]]
+            .map(|arguments| (arguments.join(" "), parsed(&shop, arguments)))
+            .into();
     for entry in fs::read_dir(package.join("tests/cli/shown")).unwrap() {
         let path = entry.unwrap().path();
         let name = path.file_stem().unwrap().to_string_lossy().into_owned();
@@ -157,7 +181,10 @@ fn documented() {
         let shown = fs::read_to_string(&path).unwrap();
         let text = shown.split_once('\n').unwrap().1;
         let text = text.split("\n--- ").next().unwrap();
-        let value: serde_json::Value = serde_json::from_str(text).unwrap_or_else(|error| panic!("{name}: {error}"));
+        let value = serde_json::from_str(text).unwrap_or_else(|error| panic!("{name}: {error}"));
+        values.push((name, value));
+    }
+    for (name, value) in values {
         assert_eq!((value["format"].as_u64(), value["command"].is_string()), (Some(1), true), "{name}");
         keys(&value, &mut |key| {
             if !document.contains(&format!("`{key}`")) {

@@ -119,7 +119,10 @@ pub(crate) fn expect(name: &str, text: &str) {
     let text = normal(text);
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/cli/shown").join(format!("{name}.txt"));
     if std::env::var_os("UPDATE_EXPECTED").is_some() {
-        fs::write(&path, &text).unwrap();
+        // At once: other tests read the folder.
+        let written = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("{name}.txt"));
+        fs::write(&written, &text).unwrap();
+        fs::rename(written, &path).unwrap();
     }
     let expected = fs::read_to_string(&path).unwrap_or_default();
     assert_eq!(text, expected, "{name}: UPDATE_EXPECTED=1 writes what is shown now");
