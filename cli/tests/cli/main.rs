@@ -11,6 +11,7 @@ mod explanations;
 mod generated;
 mod new;
 mod renumber;
+mod reports;
 mod screens;
 mod servers;
 mod terminal;
