@@ -46,6 +46,22 @@ fn a_name_that_is_not_there_is_told_with_the_nearest() {
 }
 
 #[test]
+fn a_task_is_rolled_back_as_a_whole_and_a_slip_in_its_name_is_told() {
+    let shop = Shop::of(&[
+        ("2025-01-10/0001-TASK-123-users_up.sql", "CREATE TABLE users (id INTEGER PRIMARY KEY);\n"),
+        ("2025-01-10/0001-TASK-123-users_down.sql", "DROP TABLE users;\n"),
+        ("2025-01-11/0002-TASK-140-orders_up.sql", "CREATE TABLE orders (id INTEGER PRIMARY KEY);\n"),
+        ("2025-01-11/0002-TASK-140-orders_down.sql", "DROP TABLE orders;\n"),
+        ("2025-01-11/0003-TASK-140-lines_up.sql", "CREATE TABLE lines (id INTEGER PRIMARY KEY);\n"),
+        ("2025-01-11/0003-TASK-140-lines_down.sql", "DROP TABLE lines;\n"),
+    ]);
+    shop.done(&["up"]);
+    shop.shown("misspelt_task", &["down", "--task", "TASK-14O", "--yes"]);
+    shop.shown("down_task", &["down", "--task", "TASK-140", "--yes"]);
+    shop.shown("status_of_tasks", &["status", "--by-task"]);
+}
+
+#[test]
 fn a_set_that_does_not_load_is_told_as_a_whole() {
     let shop = Shop::usual();
     shop.write("0003_more.sql", "INSERT INTO a VALUES ('x);\n");
