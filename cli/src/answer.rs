@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
+use crate::database_url::redacted;
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::program::Program;
@@ -50,8 +51,8 @@ pub(crate) fn tell(result: Result<Answer, Failure>, (command, form): (&str, Form
     };
     let written = match (&result, form) {
         (Ok(answer), Form::Screen) => print(&program.spoken(&answer.screen)),
-        (Ok(answer), Form::Json) => print_json(command, "result", &answer.value),
-        (Err(failure), Form::Json) => print_json(command, "error", &failure.json()),
+        (Ok(answer), Form::Json) => print_json(Some(command), "result", &answer.value),
+        (Err(failure), Form::Json) => print_json(Some(command), "error", &failure.json()),
         (Err(_), Form::Screen) => Ok(()),
     };
     if let Err(failure) = &result {
@@ -74,7 +75,19 @@ fn print(screen: &str) -> io::Result<()> {
     stdout.flush()
 }
 
-fn print_json(command: &str, key: &str, value: &Value) -> io::Result<()> {
+/// Tells of a command line that could not be read.
+pub(crate) fn misused(error: &clap::Error, form: Form) -> ExitCode {
+    let said = redacted(&error.render().to_string());
+    if form == Form::Json {
+        let first = said.lines().next().unwrap_or_default().trim_start_matches("error: ");
+        // Nobody is told when stdout is closed.
+        let _ = print_json(None, "error", &Failure::new(Exit::Usage, first).json());
+    }
+    say(said.trim_end());
+    ExitCode::from(Exit::Usage as u8)
+}
+
+fn print_json(command: Option<&str>, key: &str, value: &Value) -> io::Result<()> {
     let mut all = Map::new();
     all.insert("format".to_owned(), FORMAT.into());
     all.insert("command".to_owned(), command.into());

@@ -335,6 +335,9 @@ pub(crate) struct Up {
     /// The last version to apply
     #[arg(long, value_name = "VERSION", conflicts_with = "until")]
     pub(crate) to: Option<Version>,
+    /// So many, where a number could also be a version
+    #[arg(long, value_name = "N", conflicts_with_all = ["until", "to"])]
+    pub(crate) steps: Option<usize>,
 }
 
 /// What to roll back.
@@ -350,8 +353,11 @@ pub(crate) struct Down {
     /// Everything above this version, which stays
     #[arg(long, value_name = "VERSION", conflicts_with_all = ["what", "task"])]
     pub(crate) to: Option<Version>,
+    /// So many, where a number could also be a version
+    #[arg(long, value_name = "N", conflicts_with_all = ["what", "task", "to"])]
+    pub(crate) steps: Option<usize>,
     /// Everything
-    #[arg(long, conflicts_with_all = ["what", "task", "to"])]
+    #[arg(long, conflicts_with_all = ["what", "task", "to", "steps"])]
     pub(crate) all: bool,
 }
 

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::path::PathBuf;
 
-use whimbrel::{Backup, Migrations, Migrator, Missing, Newer, OutOfOrder, ScratchDatabase, Settings};
+use whimbrel::{AutoMigrate, Backup, Migrations, Migrator, Missing, Newer, OutOfOrder, ScratchDatabase, Settings};
 
 use crate::answer::Form;
 use crate::arguments::{Allow, Asked, Migrate, Options};
@@ -35,10 +35,25 @@ impl<'a> Context<'a> {
     /// # Errors
     /// No URL is given, a setting is wrong, or the files are no set.
     pub(crate) fn target(&self) -> Result<Target<'a>, Failure> {
+        self.target_of(Source::migrations)
+    }
+
+    /// The same for who only looks, or settles: files that differ from `whimbrel.sum` are told, and stop nobody.
+    ///
+    /// # Errors
+    /// As [`target`](Self::target).
+    pub(crate) fn target_as_it_is(&self) -> Result<Target<'a>, Failure> {
+        self.target_of(Source::migrations_as_they_are)
+    }
+
+    fn target_of(
+        &self,
+        set: fn(Source<'a>, &Options) -> Result<Cow<'a, Migrations>, Failure>,
+    ) -> Result<Target<'a>, Failure> {
         let url = DatabaseUrl::find(self.options.database_url.as_ref(), self.program_url.as_ref())?;
         let url = url.without(&self.options.decommissioned);
         let settings = self.settings()?;
-        Ok(Target { migrations: self.source.migrations(&self.options)?, url, settings })
+        Ok(Target { migrations: set(self.source, &self.options)?, url, settings })
     }
 
     /// The whole command line: the program's own, or the words that lead to `migrate`.
@@ -92,6 +107,8 @@ impl<'a> Context<'a> {
         if let Some(time) = timeout {
             settings = settings.timeout(*time);
         }
+        // Whoever asks by name may: the setting is for services that start.
+        let settings = settings.auto_migrate(AutoMigrate::On);
         Ok(allow.iter().fold(settings, |settings, allow| match allow {
             Allow::OutOfOrder => settings.out_of_order(OutOfOrder::Allow),
             Allow::Missing => settings.missing(Missing::Allow),

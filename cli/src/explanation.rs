@@ -77,6 +77,7 @@ explanations! {
     "in_doubt"
     "incomplete-dialect"
     "invalid"
+    "io"
     "invalid-character"
     "invalid-name"
     "joined-files"
@@ -145,5 +146,6 @@ explanations! {
     "unused-script"
     "unwritten"
     "use-keyspace"
+    "usage"
     "verify-query"
 }

@@ -3,8 +3,10 @@
 use std::fmt;
 
 use serde_json::{Value, json};
+use whimbrel::__private::count;
 use whimbrel::{Error, Place, Problem, Problems};
 
+use crate::database_url::redacted;
 use crate::exit::Exit;
 
 /// A failure, ready to be told to a person or as JSON.
@@ -37,20 +39,36 @@ impl Failure {
         self
     }
 
-    /// What the run did before it failed.
+    /// For a program: the same keys, whatever it is.
     pub(crate) fn json(&self) -> Value {
-        let exit = self.exit as u8;
+        let mut shape = json!({
+            "exit": self.exit as u8, "kind": self.kind(), "message": null, "causes": [], "place": null,
+            "help": self.help, "report": null, "problems": [],
+        });
         match &self.told {
-            Told::Sentence(message) => json!({ "exit": exit, "message": message, "help": self.help }),
+            Told::Sentence(sentence) => shape["message"] = redacted(sentence).into(),
             Told::Problems(problems) => {
-                let problems: Vec<Value> = problems.iter().map(problem_json).collect();
-                json!({ "exit": exit, "kind": "files", "problems": problems, "help": self.help })
+                shape["message"] = format!("the files are wrong: {}", count(problems.iter().count(), "problem")).into();
+                shape["problems"] = problems.iter().map(problem_json).collect();
             }
             Told::Engine(error) => {
-                let mut shape = serde_json::to_value(error).unwrap_or_default();
-                shape["exit"] = exit.into();
-                shape
+                if let (Some(shape), Ok(Value::Object(error))) = (shape.as_object_mut(), serde_json::to_value(error)) {
+                    shape.extend(error);
+                }
             }
+        }
+        shape
+    }
+
+    /// What stands in the brackets of `error[…]`.
+    fn kind(&self) -> &'static str {
+        match (&self.told, self.exit) {
+            (Told::Engine(error), _) => error.kind().name(),
+            (Told::Problems(_), _) => "files",
+            (Told::Sentence(_), Exit::Usage) => "usage",
+            (Told::Sentence(_), Exit::Failed) => "io",
+            (Told::Sentence(_), Exit::Stopped) => "stopped",
+            (Told::Sentence(_), _) => "refused",
         }
     }
 }
@@ -75,14 +93,15 @@ impl From<Error> for Failure {
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.told {
-            Told::Sentence(sentence) => write!(f, "error: {sentence}")?,
+            // What was typed in the wrong place may be a URL.
+            Told::Sentence(sentence) => write!(f, "error[{}]: {}", self.kind(), redacted(sentence))?,
             Told::Problems(problems) => {
                 for (index, problem) in problems.iter().enumerate() {
                     let blank = if index == 0 { "" } else { "\n\n" };
                     write!(f, "{blank}error[{}]: {problem}", problem.code())?;
                 }
             }
-            Told::Engine(error) => write!(f, "error[{}]: {error:?}", error.kind().name())?,
+            Told::Engine(error) => write!(f, "error[{}]: {}", self.kind(), redacted(&format!("{error:?}")))?,
         }
         match (&self.help, &self.told) {
             (Some(help), Told::Problems(_)) => write!(f, "\n\n{help}"),

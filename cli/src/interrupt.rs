@@ -2,6 +2,7 @@
 
 use std::future::Future;
 use std::pin::pin;
+use std::time::Duration;
 
 use whimbrel::{Result, Stopper};
 
@@ -18,6 +19,11 @@ pub(crate) async fn guarded<T>(stopper: Stopper, running: impl Future<Output = R
     }
     say("stopping at the next safe point; once more, and it stops now");
     stopper.stop();
+    // A supervisor may tell the process and its group: that is one signal.
+    tokio::select! {
+        done = &mut running => return Ok(done?),
+        () = tokio::time::sleep(Duration::from_secs(1)) => {}
+    }
     tokio::select! {
         done = running => Ok(done?),
         () = signal() => Err(Failure::new(Exit::Stopped, "stopped at once, in the middle")

@@ -88,3 +88,15 @@ pub async fn run(migrations: &Migrations, migrate: Migrate) -> ExitCode {
 pub async fn run_directory(migrate: Migrate) -> ExitCode {
     command::run(Source::Directory, migrate).await
 }
+
+/// Tells of a command line that clap could not read: to stderr without what could be a password, where `--json` stands in
+/// it to stdout as well; help and version as ever.
+///
+/// For a program whose `main` has an exit code; without it, `Parser::parse` does for most.
+pub fn misused(error: &clap::Error) -> ExitCode {
+    if !error.use_stderr() {
+        error.exit();
+    }
+    let is_json = std::env::args_os().any(|argument| argument == "--json");
+    answer::misused(error, if is_json { answer::Form::Json } else { answer::Form::Screen })
+}

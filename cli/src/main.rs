@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use clap::{CommandFactory as _, Parser};
-use whimbrel_cli::{Migrate, redacted, run_directory};
+use whimbrel_cli::{Migrate, misused, run_directory};
 
 /// Database migrations: looks at a directory of them, at a database, and brings the one to the other.
 #[derive(Parser)]
@@ -17,11 +17,6 @@ struct Whimbrel {
 async fn main() -> ExitCode {
     match Whimbrel::try_parse() {
         Ok(whimbrel) => run_directory(whimbrel.migrate.command_line(Whimbrel::command())).await,
-        // What was typed in the wrong place may be a URL.
-        Err(error) if error.use_stderr() => {
-            eprint!("{}", redacted(&error.render().to_string()));
-            ExitCode::from(2)
-        }
-        Err(told) => told.exit(),
+        Err(error) => misused(&error),
     }
 }

@@ -15,37 +15,52 @@ pub(crate) fn target(migrations: &Migrations, up: &Up) -> Result<Target, Failure
     if let Some(version) = &up.to {
         return Ok(Target::Version(version.clone()));
     }
+    if let Some(steps) = up.steps {
+        return Ok(Target::Steps(steps));
+    }
     let Some(until) = &up.until else { return Ok(Target::Latest) };
-    match steps(until, migrations.len()) {
+    match steps(until, migrations)? {
         Some(steps) => Ok(Target::Steps(steps)),
         None => Ok(Target::Version(migration(migrations, until)?.version().clone())),
     }
 }
 
-/// What to roll back; the history knows the names.
-pub(crate) fn rollback(migrations: &Migrations, down: &Down) -> Rollback {
+/// What to roll back; the history may know names that the set does not.
+///
+/// # Errors
+/// A number could be a version as well.
+pub(crate) fn rollback(migrations: &Migrations, down: &Down) -> Result<Rollback, Failure> {
     if down.all {
-        return Rollback::All;
+        return Ok(Rollback::All);
     }
     if let Some(version) = &down.to {
-        return Rollback::To(version.clone());
+        return Ok(Rollback::To(version.clone()));
     }
     if let Some(task) = &down.task {
-        return Rollback::Task(task.clone());
+        return Ok(Rollback::Task(task.clone()));
     }
-    match &down.what {
-        None => Rollback::Steps(1),
-        Some(what) => match steps(what, migrations.len()) {
-            Some(steps) => Rollback::Steps(steps),
-            None => Rollback::Name(stem(what).to_owned()),
-        },
+    let Some(what) = &down.what else { return Ok(Rollback::Steps(down.steps.unwrap_or(1))) };
+    match steps(what, migrations)? {
+        Some(steps) => Ok(Rollback::Steps(steps)),
+        None => Ok(Rollback::Name(migration(migrations, what).map_or_else(|_| stem(what).to_owned(), label))),
     }
 }
 
 /// A number of steps: a plain number that is not larger than the set. `0003` and `20240115100000` are versions.
-fn steps(text: &str, most: usize) -> Option<usize> {
+///
+/// # Errors
+/// A file writes its version just so.
+fn steps(text: &str, migrations: &Migrations) -> Result<Option<usize>, Failure> {
     let is_plain = !text.starts_with('0') && text.bytes().all(|byte| byte.is_ascii_digit());
-    text.parse().ok().filter(|&number| is_plain && number <= most)
+    let number = text.parse().ok().filter(|&number| is_plain && number <= migrations.len());
+    let version = migrations.iter().find(|migration| migration.version().as_written() == text);
+    match version.filter(|_| number.is_some()) {
+        Some(version) => {
+            let help = format!("write `{}` for the version, or `--steps {text}`", label(version));
+            Err(Failure::new(Exit::Usage, format!("`{text}` is a number of steps and a version")).help(help))
+        }
+        None => Ok(number),
+    }
 }
 
 /// A version that the set or only the history knows.
@@ -68,7 +83,9 @@ pub(crate) fn migration<'m>(migrations: &'m Migrations, text: &str) -> Result<&'
         return Ok(found);
     }
     let stem = stem(text);
-    let is_it = |it: &&Migration| it.name() == stem || label(it) == stem || begins_with(it, stem);
+    let is_it = |it: &&Migration| {
+        it.name() == stem || label(it) == stem || begins_with(it, stem) || is_file(migrations, it, text)
+    };
     let found: Vec<&Migration> = migrations.iter().filter(is_it).collect();
     match found[..] {
         [found] => Ok(found),
@@ -103,6 +120,15 @@ fn label(migration: &Migration) -> String {
     format!("{}_{}", migration.version(), migration.name())
 }
 
+/// The path of one of its files, below the directory or with it; of a file that stands alone its name without direction.
+fn is_file(migrations: &Migrations, migration: &Migration, text: &str) -> bool {
+    migration.scripts().iter().any(|script| {
+        let name = script.path().rsplit('/').next().unwrap_or_default();
+        let begins = name.strip_prefix(text).is_some_and(|rest| rest.starts_with(['_', '.']));
+        script.path() == text || migrations.path_of(script) == text || begins
+    })
+}
+
 /// `4_add_email` names `0004_add_email`.
 fn begins_with(migration: &Migration, text: &str) -> bool {
     text.split_once('_').is_some_and(|(version, name)| {
@@ -131,7 +157,7 @@ mod tests {
             ("2_add_email", version("2")),
             ("migrations/0002_add_email.up.sql", version("2")),
         ] {
-            let up = Up { until: Some(text.to_owned()), to: None };
+            let up = Up { until: Some(text.to_owned()), to: None, steps: None };
             assert_eq!(target(&set, &up).unwrap(), meant, "{text}");
         }
     }
@@ -142,16 +168,49 @@ mod tests {
         for (text, told) in [
             (
                 "add_emial",
-                "error: there is no migration `add_emial`; nothing was run\n  help: did you mean `add_email`?",
+                "error[refused]: there is no migration `add_emial`; nothing was run\n  help: did you mean `add_email`?",
             ),
-            ("5", "error: there is no migration `5`; nothing was run\n  help: name one of 0001_init to 0004_orders"),
+            (
+                "5",
+                "error[refused]: there is no migration `5`; nothing was run\n  help: name one of 0001_init to 0004_orders",
+            ),
             (
                 "orders",
-                "error: 2 migrations are called `orders`; nothing was run\n  help: name one of 0003_orders, 0004_orders",
+                "error[refused]: 2 migrations are called `orders`; nothing was run\n  help: name one of 0003_orders, 0004_orders",
             ),
         ] {
-            let up = Up { until: Some(text.to_owned()), to: None };
+            let up = Up { until: Some(text.to_owned()), to: None, steps: None };
             assert_eq!(target(&set, &up).unwrap_err().to_string(), told);
+        }
+    }
+
+    #[test]
+    fn a_number_that_is_also_a_version_is_asked_about() {
+        let files = ["1_a.up.sql", "2_b.up.sql", "3_c.up.sql"];
+        let set = Migrations::from_files(files.map(|file| (file, &b"select 1;"[..]))).unwrap();
+        let up = |until: Option<&str>, steps| Up { until: until.map(str::to_owned), to: None, steps };
+        let told = target(&set, &up(Some("2"), None)).unwrap_err().to_string();
+        let expected =
+            "error[usage]: `2` is a number of steps and a version\n  help: write `2_b` for the version, or `--steps 2`";
+        assert_eq!(told, expected);
+        assert_eq!(target(&set, &up(Some("2_b"), None)).unwrap(), Target::Version("2".parse().unwrap()));
+        assert_eq!(target(&set, &up(None, Some(2))).unwrap(), Target::Steps(2));
+    }
+
+    #[test]
+    fn the_path_of_a_file_names_its_migration_in_each_layout() {
+        for (file, names) in [
+            (
+                "2026-01-10/0001-TASK-123-create-users_up.sql",
+                &["2026-01-10/0001-TASK-123-create-users_up.sql", "0001-TASK-123-create-users"][..],
+            ),
+            ("0001_init/up.sql", &["0001_init/up.sql", "0001_init"]),
+            ("0001_init.up.sql", &["0001_init.up.sql", "migrations/0001_init.up.sql", "0001_init", "init"]),
+        ] {
+            let set = Migrations::from_files([(file, &b"select 1;"[..])]).unwrap();
+            for name in names {
+                assert!(migration(&set, name).is_ok(), "{name}");
+            }
         }
     }
 }

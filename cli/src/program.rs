@@ -31,6 +31,11 @@ impl Program {
         Self([&[name.into_owned()], &before[..]].concat().join(" "))
     }
 
+    /// Whether a URL stands behind the command where none belongs: it would be taken for a name, and told.
+    pub(crate) fn has_stray_url(command: &str) -> bool {
+        has_stray_url(env::args().skip(1), command)
+    }
+
     /// `shop migrate`.
     pub(crate) fn name(&self) -> &str {
         &self.0
@@ -40,6 +45,22 @@ impl Program {
     pub(crate) fn spoken(&self, text: &str) -> String {
         text.replace("`migrate ", &format!("`{} ", self.0))
     }
+}
+
+fn has_stray_url(arguments: impl Iterator<Item = String>, command: &str) -> bool {
+    let mut behind = arguments.skip_while(|argument| argument != command).skip(1);
+    let takes_one = |option: &str| matches!(option, "--database-url" | "--scratch-url");
+    while let Some(argument) = behind.next() {
+        let (option, value) = argument.split_once('=').unwrap_or((&argument, ""));
+        if takes_one(option) {
+            if value.is_empty() {
+                behind.next();
+            }
+        } else if argument.contains("://") {
+            return true;
+        }
+    }
+    false
 }
 
 #[cfg(test)]
@@ -61,5 +82,22 @@ mod tests {
         }
         let program = Program("shop migrate".to_owned());
         assert_eq!(program.spoken("`migrate up` takes over"), "`shop migrate up` takes over");
+    }
+
+    #[test]
+    fn a_url_stands_only_where_one_is_wanted() {
+        for (typed, is_stray) in [
+            ("shop --db postgres://a:b@c migrate up", false),
+            ("whimbrel up --database-url postgres://a:b@c", false),
+            ("whimbrel up --database-url=postgres://a:b@c 3", false),
+            ("whimbrel validate --scratch-url postgres://a:b@c", false),
+            ("whimbrel up postgres://a:b@c", true),
+            ("whimbrel up --history-table postgres://a:b@c", true),
+            ("whimbrel up --history-table=postgres://a:b@c", true),
+        ] {
+            let arguments = typed.split(' ').skip(1).map(str::to_owned);
+            let command = if typed.contains("validate") { "validate" } else { "up" };
+            assert_eq!(has_stray_url(arguments, command), is_stray, "{typed}");
+        }
     }
 }

@@ -6,6 +6,7 @@ use std::path::Path;
 use whimbrel::{Dialect, Migrations, Problems};
 use whimbrel_core::load;
 
+use crate::answer::say;
 use crate::arguments::Options;
 use crate::exit::Exit;
 use crate::failure::Failure;
@@ -27,6 +28,21 @@ impl<'a> Source<'a> {
             Self::Embedded(migrations) => Ok(Cow::Borrowed(migrations)),
             Self::Directory => Ok(Cow::Owned(loaded(options, &self.directory(options))?.migrations)),
         }
+    }
+
+    /// The same for who only looks, or settles: what differs from `whimbrel.sum` is told, and stops nobody.
+    pub(crate) fn migrations_as_they_are(self, options: &Options) -> Result<Cow<'a, Migrations>, Failure> {
+        let Self::Directory = self else { return self.migrations(options) };
+        let directory = self.directory(options);
+        self.migrations(options).or_else(|wrong| {
+            match load::load_unrecorded(Path::new(&directory), &directory, options.dialect) {
+                Ok(loaded) => {
+                    say(&format!("{wrong}\n").replace("error[", "warning["));
+                    Ok(Cow::Owned(loaded.migrations))
+                }
+                Err(_) => Err(wrong),
+            }
+        })
     }
 
     /// The directory that the commands for files work on.

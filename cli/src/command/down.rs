@@ -11,7 +11,7 @@ use crate::named;
 
 pub(crate) async fn down(context: &Context<'_>, down: &Down, asking: &Asking) -> Result<Answer, Failure> {
     let target = context.target()?;
-    let rollback = named::rollback(&target.migrations, down);
+    let rollback = named::rollback(&target.migrations, down)?;
     let mut migrator = target.migrator()?;
     let plan = migrator.plan_down(rollback.clone()).await?;
     if !plan.is_empty() {

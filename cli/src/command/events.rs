@@ -13,7 +13,7 @@ use crate::failure::Failure;
 use crate::table::{Cell, Table};
 
 pub(crate) async fn events(context: &Context<'_>, limit: usize) -> Result<Answer, Failure> {
-    let target = context.target()?;
+    let target = context.target_as_it_is()?;
     let events = target.migrator()?.events(Some(limit)).await?;
     let screen = if events.is_empty() { "nothing has happened".to_owned() } else { table(&events).written() };
     Ok(Answer::new(screen, json!({ "events": events })))

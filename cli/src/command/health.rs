@@ -8,8 +8,12 @@ use crate::exit::Exit;
 use crate::failure::Failure;
 
 pub(crate) async fn health(context: &Context<'_>) -> Result<Answer, Failure> {
-    let target = context.target()?;
+    let target = context.target_as_it_is()?;
     let health = target.migrator()?.health().await;
-    let exit = if health.level == Level::Unhealthy { Exit::Failed } else { Exit::Done };
+    let exit = match health.level {
+        Level::Unhealthy if !health.checked.contains(&"history") => Exit::Unreachable,
+        Level::Unhealthy => Exit::Failed,
+        _ => Exit::Done,
+    };
     Ok(Answer::new(health.to_string(), &health).exit(exit))
 }

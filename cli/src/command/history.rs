@@ -12,7 +12,7 @@ use crate::failure::Failure;
 use crate::table::{Cell, Table};
 
 pub(crate) async fn history(context: &Context<'_>) -> Result<Answer, Failure> {
-    let target = context.target()?;
+    let target = context.target_as_it_is()?;
     let entries = target.migrator()?.history().await?;
     let mut table =
         Table::headed(["rank", "version", "task", "name", "state", "kind", "when", "took", "by", "application"]);

@@ -27,6 +27,7 @@ use std::process::ExitCode;
 use crate::answer::{Answer, tell};
 use crate::arguments::{Command, Migrate};
 use crate::context::Context;
+use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::program::Program;
 use crate::source::Source;
@@ -36,7 +37,11 @@ pub(crate) async fn run(source: Source<'_>, migrate: Migrate) -> ExitCode {
     let name = migrate.asked.command.name();
     let program = Program::called(name);
     let (context, command) = Context::new(source, *migrate.asked, program);
-    let answer = answer(&context, command).await;
+    let answer = match Program::has_stray_url(name) {
+        true => Err(Failure::new(Exit::Usage, "a URL stands where none belongs")
+            .help("write `--database-url` before the URL of the database")),
+        false => answer(&context, command).await,
+    };
     tell(answer, (name, context.form), &context.program)
 }
 

@@ -25,9 +25,9 @@ pub(crate) async fn plan(context: &Context<'_>, wanted: Wanted) -> Result<Answer
     let target = context.target()?;
     let mut migrator = target.migrator()?;
     let plan = if wanted.down {
-        let Up { until: what, to } = wanted.target;
-        let down = Down { what, task: wanted.task, to, all: false };
-        migrator.plan_down(named::rollback(&target.migrations, &down)).await?
+        let Up { until: what, to, steps } = wanted.target;
+        let down = Down { what, task: wanted.task, to, steps, all: false };
+        migrator.plan_down(named::rollback(&target.migrations, &down)?).await?
     } else {
         migrator.plan(named::target(&target.migrations, &wanted.target)?).await?
     };

@@ -28,7 +28,9 @@ pub(crate) async fn report(
     let told = context.program.spoken(&told);
     let Some(path) = output else { return Ok(Answer::new(told, facts)) };
     let shown = path.display();
-    fs::write(&path, told)
-        .map_err(|error| Failure::new(Exit::Failed, format!("`{shown}` cannot be written: {error}")))?;
+    fs::write(&path, told).map_err(|error| {
+        Failure::new(Exit::Failed, format!("`{shown}` cannot be written: {error}"))
+            .help("name a file in a folder that exists, and that this process may write")
+    })?;
     Ok(Answer::new(shown.to_string(), json!({ "path": shown.to_string() })))
 }

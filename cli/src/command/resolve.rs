@@ -13,7 +13,7 @@ pub(crate) async fn resolve(
     (version, found): (&str, &Found),
     asking: &Asking,
 ) -> Result<Answer, Failure> {
-    let target = context.target()?;
+    let target = context.target_as_it_is()?;
     let version = named::version(&target.migrations, version)?;
     let found = found.resolve();
     let mut migrator = target.migrator()?;

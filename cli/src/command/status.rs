@@ -24,7 +24,7 @@ pub(crate) struct Wanted {
 const RECENT: usize = 10;
 
 pub(crate) async fn status(context: &Context<'_>, wanted: Wanted) -> Result<Answer, Failure> {
-    let target = context.target()?;
+    let target = context.target_as_it_is()?;
     let mut migrator = target.migrator()?;
     let status = migrator.status().await?;
     // What forbids it is for `plan` to say at length.
@@ -34,6 +34,12 @@ pub(crate) async fn status(context: &Context<'_>, wanted: Wanted) -> Result<Answ
     if !table.is_empty() {
         screen.push_str("\n\n");
         screen.push_str(&table.written());
+    }
+    for migration in &status.migrations {
+        if let Some(error) = migration.entry.as_ref().and_then(|entry| entry.error.as_deref()) {
+            let why = error.lines().next().unwrap_or_default();
+            screen.push_str(&format!("\n{} {}: {why}\n", migration.version, migration.name));
+        }
     }
     if let Some(next) = next(&status, &context.program) {
         screen.push_str(&format!("\nnext: {next}\n"));

@@ -7,7 +7,7 @@ use crate::context::Context;
 use crate::failure::Failure;
 
 pub(crate) async fn version(context: &Context<'_>) -> Result<Answer, Failure> {
-    let target = context.target()?;
+    let target = context.target_as_it_is()?;
     let status = target.migrator()?.status().await?;
     let Some(current) = &status.current else {
         return Ok(Answer::new("nothing is applied", json!({ "version": null, "name": null })));

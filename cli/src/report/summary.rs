@@ -6,9 +6,11 @@ use std::time::Duration;
 use whimbrel::__private::{Took, count};
 use whimbrel::{Entry, Standing, State};
 
-use crate::command::plan::{self, Text};
-use crate::command::status::seconds;
+use crate::command::status::{how, seconds};
 use crate::report::Facts;
+
+/// So many of the pending ones.
+const MOST: usize = 10;
 
 /// So many of the last applied migrations, and of troubles.
 const LAST: usize = 5;
@@ -44,6 +46,7 @@ fn place(facts: &Facts<'_>) -> String {
     let others: Vec<String> = others.map(|(number, standing)| format!("{number} {standing}")).collect();
     match others.is_empty() {
         true => format!("{at}: up to date, {}", count(facts.count(Standing::Applied), "migration")),
+        false if status.current.is_none() => format!("{at}: {}", others.join(", ")),
         false => format!("{at}: {} applied, {}", facts.count(Standing::Applied), others.join(", ")),
     }
 }
@@ -53,6 +56,10 @@ fn applied(facts: &Facts<'_>, page: &mut String) {
     let total: i64 = completed.iter().filter_map(|entry| entry.duration_ms).sum();
     section(page, "applied");
     let took = Took(Duration::from_millis(total.max(0) as u64));
+    if completed.is_empty() {
+        page.push_str("none\n");
+        return;
+    }
     let _ = writeln!(page, "{} took {took} in all; the last ones:", count(completed.len(), "migration"));
     completed.reverse();
     for entry in completed.iter().take(LAST) {
@@ -64,8 +71,16 @@ fn applied(facts: &Facts<'_>, page: &mut String) {
 fn pending(facts: &Facts<'_>, page: &mut String) {
     section(page, "pending");
     match (&facts.plan, &facts.refused) {
+        (Some(plan), _) if plan.is_empty() => page.push_str("none\n"),
         (Some(plan), _) => {
-            let _ = writeln!(page, "{}", plan::screen(plan, Text::Beginning, &facts.locks));
+            for step in plan.steps().iter().take(MOST) {
+                let statements = count(step.statements().count(), "statement");
+                let _ = writeln!(page, "  {} {}  {}, {statements}", step.version(), step.name(), how(step));
+            }
+            let others = plan.steps().len().saturating_sub(MOST);
+            if others > 0 {
+                let _ = writeln!(page, "  … and {others} more: `migrate plan` shows all");
+            }
         }
         (None, Some(refused)) => {
             let _ = writeln!(page, "{refused}");

@@ -55,8 +55,9 @@ fn each_code_has_a_page_and_each_page_a_code() {
     let errors = fs::read_to_string(package().join("../runtime/src/error.rs")).unwrap();
     let kind = Regex::new(r#"Self::\w+ => "([a-z_]+)","#).unwrap();
     codes.extend(kind.captures_iter(&errors).map(|found| found[1].to_owned()));
-    // A run can be told to stop by whoever embeds it.
-    codes.insert("stopped".to_owned());
+    let sentences = fs::read_to_string(package().join("src/failure.rs")).unwrap();
+    let kind = Regex::new(r#"\(Told::\w+\(_\), [\w:]+\) => "([a-z_]+)","#).unwrap();
+    codes.extend(kind.captures_iter(&sentences).map(|found| found[1].to_owned()));
 
     let shop = Shop::without_database(&[]);
     let listed = shop.done(&["explain"]);
