@@ -88,13 +88,17 @@ mod catalogue;
 mod doubt;
 mod downgrade;
 mod engine;
+mod failed;
 mod log;
 mod plan;
 mod refusal;
 mod rewrite;
+mod run;
 mod schema;
 mod settle;
+mod so_far;
 mod stale;
+mod waiting;
 
 // What a database is told and asked.
 mod driver;
