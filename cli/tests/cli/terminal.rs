@@ -130,3 +130,48 @@ fn colours_are_for_terminals_that_want_them() {
     assert!(code == 0 && !shown.contains(escape), "{shown:?}");
     assert!(!shop.done(&["status"]).contains(escape));
 }
+
+/// Three statements outside a transaction that take a second or more each.
+fn slow() -> Shop {
+    let counted = |table: &str| {
+        format!(
+            "CREATE TABLE {table} AS WITH RECURSIVE c (x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM c WHERE x < 6000000) \
+             SELECT count(*) AS n FROM c;\n"
+        )
+    };
+    let text = ["-- whimbrel:no-transaction\n".to_owned(), counted("a"), counted("b"), counted("c")].concat();
+    Shop::of(&[("0001_slow.sql", &text)])
+}
+
+#[test]
+fn an_interrupt_stops_at_a_safe_point_and_the_next_run_goes_on() {
+    let shop = slow();
+    let mut terminal = Terminal::with(&shop, &["up"], &[]);
+    terminal.until("statement 1 of 3");
+    terminal.type_in("\u{3}");
+    terminal.until("stopping at the next safe point");
+    let (code, shown) = terminal.ended();
+    assert_eq!(code, 130, "{shown}");
+    assert!(shown.contains("which stay") && shown.contains("run it again"), "{shown}");
+    assert!(shop.done(&["history"]).contains("0001"));
+    // What is done would fail if it ran again.
+    shop.done(&["up"]);
+    assert_eq!(shop.done(&["version"]), "0001 slow\n");
+}
+
+#[test]
+fn a_second_interrupt_stops_at_once_and_the_next_run_finds_out() {
+    let shop = slow();
+    let mut terminal = Terminal::with(&shop, &["up"], &[]);
+    terminal.until("statement 1 of 3");
+    terminal.type_in("\u{3}");
+    terminal.until("stopping at the next safe point");
+    // Twice at once is one signal.
+    terminal.type_in("\u{3}");
+    std::thread::sleep(std::time::Duration::from_millis(1500));
+    terminal.type_in("\u{3}");
+    let (code, shown) = terminal.ended();
+    assert_eq!(code, 130, "{shown}");
+    shop.done(&["up", "--lock-timeout", "1s"]);
+    assert_eq!(shop.done(&["version"]), "0001 slow\n");
+}
