@@ -79,7 +79,8 @@ fn two_answers_are_needed_but_nobody_is_there() {
         let output = shop.run(arguments);
         assert_eq!(output.status.code(), Some(2), "{}", told(&output));
         let said = String::from_utf8_lossy(&output.stderr);
-        let told = "error[usage]: nothing was done: there is no terminal to ask on\n  help: add `--yes` when you mean it\n";
+        let told =
+            "error[usage]: nothing was done: there is no terminal to ask on\n  help: add `--yes` when you mean it\n";
         assert!(said.ends_with(told), "{said}");
     }
     assert_eq!(shop.done(&["version"]), "0003 orders\n");
