@@ -27,6 +27,32 @@ fn the_database_is_not_named_or_not_known() {
 }
 
 #[test]
+fn a_url_in_any_wrong_place_is_told_to_nobody() {
+    let shop = Shop::usual();
+    let url = "postgres://app:hunter2@db/shop";
+    for arguments in [
+        &["up", url][..],
+        &["plan", url],
+        &["down", "--task", url],
+        &["resolve", url, "--accept"],
+        &["force", url],
+        &["explain", url],
+        &["check", url],
+        &["new", url],
+        &["status", "--history-table", url],
+        &["status", "--directory", url],
+        &["report", "html", "--output", url],
+        &["up", url, "--json"],
+        &["stauts", url, "--json"],
+    ] {
+        let output = shop.run(arguments);
+        assert_eq!(output.status.code(), Some(2), "{}", told(&output));
+        assert!(!told(&output).contains(SECRET), "{}", told(&output));
+    }
+    assert_eq!(shop.files().len(), crate::shop::USUAL.len(), "nothing was made of it");
+}
+
+#[test]
 fn a_name_that_is_not_there_is_told_with_the_nearest() {
     let shop = Shop::usual();
     shop.done(&["up"]);
@@ -40,6 +66,7 @@ fn a_name_that_is_not_there_is_told_with_the_nearest() {
         ("unknown_baseline", &["baseline", "add_emial", "--yes"]),
         ("unknown_command", &["stauts"]),
         ("unknown_option", &["status", "--chekc"]),
+        ("unknown_option_json", &["status", "--json", "--chekc"]),
     ] {
         shop.shown(name, arguments);
     }
