@@ -85,6 +85,7 @@ mod validation;
 // Read, decide, act.
 mod backoff;
 mod catalogue;
+mod chain;
 mod doubt;
 mod downgrade;
 mod engine;

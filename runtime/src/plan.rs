@@ -11,6 +11,7 @@ use whimbrel_core::read::read_stored;
 use whimbrel_core::script::{Phase, Wrapping};
 use whimbrel_core::{Dialect, Digest, Direction, Migration, Migrations, Script, Version};
 
+use crate::chain::{Chain, Rechained};
 use crate::error::{Error, ErrorKind, Result};
 use crate::history::{Entry, History, State};
 use crate::refusal;
@@ -84,6 +85,8 @@ pub struct Step<'a> {
     pub(crate) down: Option<String>,
     /// What the history will say; `None` for a rollback.
     pub(crate) record: Option<Record<'a>>,
+    /// The chains of what is applied above it, which its arrival or its going changes.
+    pub(crate) rechain: Vec<Rechained>,
 }
 
 /// What the entry of an applied migration holds.
@@ -98,8 +101,6 @@ pub(crate) struct Record<'a> {
     pub(crate) up: &'a str,
     pub(crate) down: Option<Cow<'a, str>>,
     pub(crate) phase: Option<Phase>,
-    /// An applied later version and its chain, which this one's arrival changes.
-    pub(crate) rechain: Option<(String, Digest)>,
 }
 
 impl Plan<'_> {
@@ -236,7 +237,7 @@ pub(crate) fn plan<'a>(facts: Facts<'a, '_>, goal: &Goal) -> Result<Plan<'a>> {
             None => Vec::new(),
         },
     };
-    Ok(Plan { steps })
+    Ok(Plan { steps: number(facts, steps) })
 }
 
 fn up<'a>(facts: Facts<'a, '_>, target: &Target) -> Result<Vec<Step<'a>>> {
@@ -253,7 +254,7 @@ fn up<'a>(facts: Facts<'a, '_>, target: &Target) -> Result<Vec<Step<'a>>> {
     };
     refusal::refuse(refusal::faults(facts, &wanted))?;
     let applied = |migration: &&'a Migration| apply(facts, migration);
-    Ok(number(facts, wanted.iter().map(applied).collect()))
+    Ok(wanted.iter().map(applied).collect())
 }
 
 /// Migrations of the set that are not applied, lowest version first.
@@ -316,8 +317,8 @@ fn stored_step(facts: Facts<'_, '_>, entry: &Entry) -> Option<Step<'static>> {
             up: "",
             down: None,
             phase: entry.phase,
-            rechain: None,
         }),
+        rechain: Vec::new(),
     })
 }
 
@@ -350,8 +351,8 @@ pub(crate) fn apply<'a>(facts: Facts<'a, '_>, migration: &'a Migration) -> Step<
             up: script.map_or("", Script::text),
             down: migration.script(Direction::Down, facts.dialect).map(|down| stored(down, facts.dialect)),
             phase: migration.phase(facts.dialect),
-            rechain: None,
         }),
+        rechain: Vec::new(),
     }
 }
 
@@ -380,28 +381,20 @@ pub(crate) fn mode(script: &Script, dialect: Dialect) -> Mode {
     }
 }
 
-/// Gives the steps their ranks and chains.
+/// Gives the steps their ranks and chains, over what is completed when each of them is done.
 fn number<'a>(facts: Facts<'a, '_>, mut steps: Vec<Step<'a>>) -> Vec<Step<'a>> {
     if steps.is_empty() {
         return steps;
     }
-    let chain = facts.set.chain(facts.dialect);
-    let chain_of = |version: &Version| {
-        let at = facts.set.iter().position(|migration| migration.version() == version);
-        at.map_or(Digest::ZERO, |index| chain[index])
-    };
-    let current = facts.history.current().filter(|version| facts.set.get(version).is_some());
-    let mut positions = facts.set.iter().enumerate();
+    let mut chain = Chain::of(facts.history.completed());
     for (rank, step) in (facts.history.next_rank()..).zip(&mut steps) {
-        let position = positions.find(|(_, migration)| *migration.version() == step.version).map(|(index, _)| index);
-        let Some(record) = &mut step.record else { continue };
-        record.rank = rank;
-        record.chain = position.map_or(Digest::ZERO, |index| chain[index]);
-        let later = current.filter(|current| **current > step.version);
-        record.rechain = later.map(|version| {
-            let key = facts.history.get(version).map_or_else(|| version.canonical(), |entry| entry.key.clone());
-            (key, chain_of(version))
-        });
+        match &mut step.record {
+            Some(record) => {
+                record.rank = rank;
+                (record.chain, step.rechain) = chain.complete(&step.version, record.checksum);
+            }
+            None => step.rechain = chain.take_away(&step.version),
+        }
     }
     steps
 }
@@ -428,7 +421,7 @@ fn baseline<'a>(facts: Facts<'a, '_>, version: &Version) -> Result<Vec<Step<'a>>
         }
         step
     });
-    Ok(number(facts, steps.collect()))
+    Ok(steps.collect())
 }
 
 /// The entries that a rollback means, last applied first.
@@ -489,6 +482,7 @@ fn down<'a>(facts: Facts<'a, '_>, entries: &[&Entry]) -> Result<Vec<Step<'a>>> {
         verify: None,
         skip: entry.undone.unwrap_or(0),
         record: None,
+        rechain: Vec::new(),
     });
     Ok(steps.collect())
 }

@@ -3,6 +3,7 @@
 
 use whimbrel_core::{Digest, Direction, Migration, Version};
 
+use crate::chain::Chain;
 use crate::error::{Error, ErrorKind, Result};
 use crate::history::{Entry, History, Holder, State};
 use crate::identity::Identity;
@@ -77,15 +78,19 @@ impl Rewrite {
 
     /// The history as it stands afterwards.
     pub(crate) fn after(&self, history: &History) -> History {
-        let mut after = history.clone();
-        for change in &self.changes {
-            match after.entries.iter_mut().find(|entry| entry.version == change.after.version) {
-                Some(entry) => entry.clone_from(&change.after),
-                None => after.entries.push(change.after.clone()),
-            }
-        }
-        after
+        after(history, &self.changes)
     }
+}
+
+fn after(history: &History, changes: &[Change]) -> History {
+    let mut after = history.clone();
+    for change in changes {
+        match after.entries.iter_mut().find(|entry| entry.version == change.after.version) {
+            Some(entry) => entry.clone_from(&change.after),
+            None => after.entries.push(change.after.clone()),
+        }
+    }
+    after
 }
 
 /// What a person's word of one migration changes.
@@ -104,7 +109,7 @@ pub(crate) fn resolved(facts: Facts<'_, '_>, version: &Version, word: Word, iden
                 return Err(Error::new(ErrorKind::Refused, message).help("`migrate status` lists what is changed"));
             }
             writing.accept(entry, migration);
-            writing.rechain(version);
+            writing.rechain();
             (entry.key.clone(), format!("the changed checksum of {} is accepted", entry.label()))
         }
         (Word::Accept, _) => {
@@ -124,7 +129,7 @@ pub(crate) fn resolved(facts: Facts<'_, '_>, version: &Version, word: Word, iden
             let migration = known(facts, version)?;
             let label = format!("{} {}", migration.version(), migration.name());
             writing.applied(migration, Kind::AsIfRun);
-            writing.rechain(version);
+            writing.rechain();
             let was = entry.map_or("pending", |entry| entry.state.name());
             (
                 migration.version().canonical(),
@@ -133,6 +138,7 @@ pub(crate) fn resolved(facts: Facts<'_, '_>, version: &Version, word: Word, iden
         }
         (Word::RolledBack, Some(entry)) if entry.state != State::RolledBack => {
             writing.rolled_back(entry);
+            writing.rechain();
             let was = if entry.state == State::Completed { "applied" } else { entry.state.name() };
             (
                 entry.key.clone(),
@@ -170,7 +176,7 @@ pub(crate) fn forced(facts: Facts<'_, '_>, version: &Version, identity: &Identit
     if writing.changes.is_empty() {
         return Ok(None);
     }
-    writing.rechain(version);
+    writing.rechain();
     let why = format!("the database is at {} {}, as {} says", target.version(), target.name(), identity.by);
     let key = target.version().canonical();
     Ok(Some(Rewrite { changes: writing.changes, what: "forced", key, why, sentences: writing.sentences }))
@@ -320,26 +326,20 @@ impl<'f, 'a, 'h> Writing<'f, 'a, 'h> {
         self.changes.push(Change { after, place: Place::Known, set });
     }
 
-    /// Gives what is applied from this version on the chain over what the history then says. An edit that nobody has
-    /// accepted stays in it, so that the fast path does not pass over it.
-    fn rechain(&mut self, from: &Version) {
-        let facts = self.facts;
-        let mut before = Digest::ZERO;
-        for migration in facts.set.iter() {
-            let version = migration.version();
-            let change = self.changes.iter().position(|change| change.after.version == *version);
-            let entry = change.map(|index| &self.changes[index].after).or_else(|| facts.history.get(version));
-            let entry = entry.filter(|entry| entry.state == State::Completed).cloned();
-            let checksum = entry.as_ref().map_or_else(|| migration.checksum(facts.dialect), |entry| entry.checksum);
-            before = Digest::of(&[&before.0, version.canonical().as_bytes(), &checksum.0]);
-            let (Some(entry), chain) = (entry, before.to_string()) else { continue };
-            if (version < from && change.is_none()) || entry.chain.as_ref() == Some(&chain) {
+    /// Gives what is applied the chains over what the history then says. An edit that nobody has accepted stays in them, so
+    /// that the fast path does not pass over it.
+    fn rechain(&mut self) {
+        let after = after(self.facts.history, &self.changes);
+        let chain = Chain::of(after.completed());
+        for (version, chain) in chain.iter() {
+            let Some(entry) = after.get(version) else { continue };
+            let chain = chain.to_string();
+            if entry.chain.as_ref() == Some(&chain) {
                 continue;
             }
             let value = Value::from(&*chain);
-            match change {
-                Some(index) => {
-                    let change = &mut self.changes[index];
+            match self.changes.iter_mut().find(|change| change.after.version == *version) {
+                Some(change) => {
                     change.set.retain(|(column, _)| *column != "chain");
                     change.set.push(("chain", value));
                     change.after.chain = Some(chain);
@@ -347,7 +347,7 @@ impl<'f, 'a, 'h> Writing<'f, 'a, 'h> {
                 None => {
                     let was = entry.chain.as_deref().map_or_else(|| "none".to_owned(), short);
                     self.sentences.push(format!("entry {}: chain {was} → {}", entry.label(), short(&chain)));
-                    let after = Entry { chain: Some(chain), ..entry };
+                    let after = Entry { chain: Some(chain), ..entry.clone() };
                     self.changes.push(Change { after, place: Place::Known, set: vec![("chain", value)] });
                 }
             }

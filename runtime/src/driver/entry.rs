@@ -347,11 +347,12 @@ impl Tongue {
         format!("{}{to} WHERE state = '{from}' AND version = {key}", self.fill(template, tables))
     }
 
-    /// Gives a later entry the chain that this step's arrival makes.
-    pub(crate) fn rechain(&self, tables: &Tables, step: &Step<'_>) -> Option<String> {
-        let (key, chain) = step.record.as_ref()?.rechain.as_ref()?;
-        let key = literal(self.dialect, &**key);
-        Some(format!("UPDATE {} SET chain = '{chain}' WHERE version = {key}", tables.history))
+    /// Gives the entries above a step the chains that its arrival or its going makes.
+    pub(crate) fn rechain(&self, tables: &Tables, step: &Step<'_>) -> impl Iterator<Item = String> {
+        step.rechain.iter().map(|(key, chain)| {
+            let key = literal(self.dialect, &**key);
+            format!("UPDATE {} SET chain = '{chain}' WHERE version = {key}", tables.history)
+        })
     }
 
     /// Writes that a backup was made, with the tables where they are missing.

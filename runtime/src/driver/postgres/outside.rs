@@ -444,7 +444,7 @@ fn cleanup(link: &Link<'_>) -> String {
 
 async fn end(link: &mut Link<'_>, tables: &Tables, batch: &Batch<'_>, step: &Step<'_>) -> Result<(), Stop> {
     let mut sql = request::begin_briefly(batch);
-    if let Some(rechain) = TONGUE.rechain(tables, step) {
+    for rechain in TONGUE.rechain(tables, step) {
         sql.push_str(&format!("{rechain};\n"));
     }
     sql.push_str(&request::leave(tables, batch, step, batch.history.last_event + 2));

@@ -134,7 +134,7 @@ fn push_step(
         }
     }
     push(Part::Enter, &enter(tables, batch, step, event));
-    if let Some(sql) = TONGUE.rechain(tables, step) {
+    for sql in TONGUE.rechain(tables, step) {
         push(Part::Enter, &sql);
     }
     if let Some(script) = step.script.as_deref() {

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use whimbrel_core::{Script, Version};
 
+use crate::chain::Chain;
 use crate::database_error::DatabaseError;
 use crate::driver::heart::Heart;
 use crate::driver::scylla::client::Client;
@@ -79,34 +80,38 @@ pub(crate) async fn run(known: Known<'_, '_>, batch: Batch<'_>) -> Ended {
     Ended { done, stop }
 }
 
+/// How many chains go into the batch of a step, the highest first: it must stay below the 50 kB that a server takes
+/// (`batch_size_fail_threshold`). The fast path asks for none of them here but for the head's, which is counted anew.
+const MOST_RECHAINED: usize = 100;
+
 /// What the fast path asks: which migration is the last one, its chain, and how many there are.
 pub(crate) struct Tally {
-    /// The version as it is compared, its key, its chain.
-    completed: BTreeMap<Version, (String, String)>,
+    completed: Chain,
     unfinished: BTreeSet<Version>,
 }
 
 impl Tally {
     pub(crate) fn of(history: &History) -> Self {
-        let completed = history
-            .completed()
-            .map(|entry| (entry.version.clone(), (entry.key.clone(), entry.chain.clone().unwrap_or_default())));
         let is_unfinished = |state| !matches!(state, State::Completed | State::RolledBack);
         let unfinished = history.entries.iter().filter(|entry| is_unfinished(entry.state));
-        Self { completed: completed.collect(), unfinished: unfinished.map(|entry| entry.version.clone()).collect() }
+        Self {
+            completed: Chain::of(history.completed()),
+            unfinished: unfinished.map(|entry| entry.version.clone()).collect(),
+        }
     }
 
     pub(crate) fn set(&self) -> Set {
-        let head = self.completed.last_key_value().map(|(_, head)| head);
+        let (key, chain) =
+            self.completed.iter().next_back().map(|(version, chain)| (version.canonical(), chain.to_string())).unzip();
         Set::default()
-            .text("head", head.map(|(key, _)| &**key))
-            .text("head_chain", head.map(|(_, chain)| &**chain))
-            .number("completed", self.completed.len() as i64)
+            .text("head", key.as_deref())
+            .text("head_chain", chain.as_deref())
+            .number("completed", self.completed.iter().len() as i64)
             .number("unfinished", self.unfinished.len() as i64)
     }
 
     fn begin(&mut self, step: &Step<'_>) {
-        self.completed.remove(&step.version);
+        self.completed.take_away(&step.version);
         self.unfinished.insert(step.version.clone());
     }
 
@@ -115,19 +120,14 @@ impl Tally {
         self.unfinished.remove(&step.version);
         // A rollback that stood half-way left it unfinished, and is taken back now.
         if let Some(entry) = history.get(&step.version) {
-            let head = (entry.key.clone(), entry.chain.clone().unwrap_or_default());
-            self.completed.insert(entry.version.clone(), head);
+            self.completed.complete(&entry.version, entry.checksum);
         }
     }
 
     fn end(&mut self, step: &Step<'_>) {
         self.unfinished.remove(&step.version);
-        let Some(record) = &step.record else { return };
-        self.completed.insert(step.version.clone(), (step.key.clone(), record.chain.to_string()));
-        if let Some((key, chain)) = &record.rechain
-            && let Some(later) = self.completed.values_mut().find(|(known, _)| known == key)
-        {
-            later.1 = chain.to_string();
+        if let Some(record) = &step.record {
+            self.completed.complete(&step.version, record.checksum);
         }
     }
 }
@@ -272,11 +272,13 @@ impl<'b> Steps<'_, '_, '_, 'b> {
             let event = Event { number: self.last_event, what, key: &step.key, detail, took };
             rows.push(record::event(table, self.batch.identity, event));
             statics = statics.number("last_event", self.last_event);
-            if let Some((key, chain)) =
-                step.record.as_ref().and_then(|record| record.rechain.as_ref()).filter(|_| took.is_some())
-            {
-                rows.push(record::entry(table, key, Set::default().text("chain", &*chain.to_string())));
-            }
+            // It arrives or goes with this write.
+            let ends = took.is_some() || step.action == Action::Baseline;
+            let rechained = step.rechain.iter().rev().take(if ends { MOST_RECHAINED } else { 0 });
+            rows.extend(
+                rechained
+                    .map(|(key, chain)| record::entry(table, key, Set::default().text("chain", &*chain.to_string()))),
+            );
         }
         match self.right.write(step, done, statics, &rows).await {
             Ok(()) => Ok(()),

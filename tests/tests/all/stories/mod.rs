@@ -23,5 +23,6 @@ mod settings;
 mod starters;
 mod stopping;
 mod testing;
+mod up_to_date;
 mod waiting;
 pub(crate) mod world;
