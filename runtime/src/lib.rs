@@ -126,7 +126,7 @@ pub use progress::Progress;
 pub use ready::{Readiness, ensure_ready};
 pub use recommend::{Recommendation, Recommendations};
 pub use report::{Action, Failed, Outcome, Report, StepReport};
-pub use reset::{Reset, ResetConfirmation};
+pub use reset::{CheckedReset, Reset, ResetConfirmation};
 pub use runner::{Runner, Work};
 pub use scratch::ScratchDatabase;
 pub use settings::{AllowDowngrade, AutoMigrate, Missing, Newer, OutOfOrder, Settings, ValidateSchema};

@@ -9,7 +9,7 @@ use crate::driver::mysql::link::Link;
 use crate::driver::mysql::request::TONGUE;
 use crate::driver::mysql::step::{lock, unlock};
 use crate::error::Result;
-use crate::reset::{Reset, Whereabouts, Wipe};
+use crate::reset::{HISTORY_STAYS, Reset, Whereabouts, Wipe};
 use crate::table_name::Tables;
 
 /// By the options that a connection is made from, or else by what the server says of the caller's.
@@ -23,7 +23,7 @@ pub(crate) async fn whereabouts(link: &mut Link<'_>, tables: &Tables) -> Result<
         Some(options) => Some(options.get_host().to_owned()),
         None => client,
     };
-    Ok(Whereabouts { database, far: host.filter(|host| !is_local(host)), file: None })
+    Ok(Whereabouts { database, far: host.filter(|host| !is_local(host)), path: None, file: None })
 }
 
 /// Whether a host is this machine.
@@ -34,26 +34,47 @@ fn is_local(host: &str) -> bool {
 
 pub(crate) async fn run(link: &mut Link<'_>, tables: &Tables, wipe: Wipe<'_>) -> Result<Reset, Stop> {
     lock(link, tables, None).await?;
-    let wiped = drops(link, tables, wipe).await;
+    let mut reset = Reset::default();
+    let wiped = all(link, tables, wipe, &mut reset).await;
     unlock(link, tables).await;
-    wiped.map_err(|fault| Stop::Broken(fault.into_error(tables)))?.ok_or(Stop::Stale)
+    match wiped {
+        Ok(Found::AsPlanned) => Ok(reset),
+        Ok(Found::Changed) => Err(Stop::Stale),
+        Err(fault) => Err(Stop::Broken(fault.into_error(tables).details(reset.so_far()))),
+    }
 }
 
-/// `None` when somebody was faster.
-async fn drops(link: &mut Link<'_>, tables: &Tables, wipe: Wipe<'_>) -> Result<Option<Reset>, Fault> {
+/// Whether somebody was faster.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Found {
+    AsPlanned,
+    Changed,
+}
+
+async fn all(link: &mut Link<'_>, tables: &Tables, wipe: Wipe<'_>, reset: &mut Reset) -> Result<Found, Fault> {
     let seen = link.send(TONGUE.last_event(tables), ALL).await?.into_value();
     if seen != Some(wipe.history.last_event.to_string()) {
-        return Ok(None);
+        return Ok(Found::Changed);
     }
     link.send("SET SESSION foreign_key_checks = 0, lock_wait_timeout = 5".to_owned(), NONE).await?;
-    let mut reset = Reset::default();
+    drops(link, wipe.drops, reset).await?;
+    // It knows of what could not be dropped.
+    if !reset.left.is_empty() {
+        reset.left.push(HISTORY_STAYS.to_owned());
+        return Ok(Found::AsPlanned);
+    }
     let ours = [&tables.lock, &tables.history, &tables.events].map(|table| format!("DROP TABLE IF EXISTS {table}"));
-    for sql in wipe.drops.iter().chain(&ours) {
+    drops(link, &ours, reset).await?;
+    Ok(Found::AsPlanned)
+}
+
+async fn drops(link: &mut Link<'_>, all: &[String], reset: &mut Reset) -> Result<(), Fault> {
+    for sql in all {
         match link.send(sql.clone(), NONE).await {
             Ok(_) => reset.dropped.push(sql.clone()),
             Err(Fault::Database { cause, .. }) => reset.left.push(format!("`{sql}` failed: {cause}")),
             Err(fault) => return Err(fault),
         }
     }
-    Ok(Some(reset))
+    Ok(())
 }

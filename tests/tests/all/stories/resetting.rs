@@ -16,6 +16,13 @@ stories! {
     a_file_is_removed on sqlite
     what_is_called_production_is_not_reset on sqlite
     what_cannot_be_taken_back_is_named on postgres
+    what_cannot_be_written_is_not_removed on sqlite
+    a_file_that_somebody_has_open_is_not_removed on sqlite
+    a_baseline_is_left_alone on sqlite
+    what_another_machine_has_migrated_is_not_reset on sqlite, postgres, mysql
+    a_drop_that_fails_keeps_the_history on postgres, mysql, scylla
+    what_no_migration_has_made_is_left on postgres
+    what_has_changed_since_the_question_is_not_reset on sqlite, postgres, mysql, scylla
 }
 
 const NOBODY: ResetConfirmation = ResetConfirmation::None;
@@ -130,6 +137,133 @@ async fn what_cannot_be_taken_back_is_named(world: World) {
     world.up(&set).await.unwrap();
     let reset = world.migrator(&set).reset(NOBODY).await.unwrap();
     world.shows_text("reset_left", &reset.to_string());
+    assert_eq!(reset.left.len(), 3, "{reset}");
+    assert!(!world.has("a").await && !world.has("b").await && world.has("whimbrel_history").await);
+}
+
+async fn what_cannot_be_written_is_not_removed(world: World) {
+    let World::Sqlite(_, database) = &world else { unreachable!() };
+    let set = world.three();
+    world.up(&set).await.unwrap();
+    let error = Migrator::connect(&set, &database.read_only_url()).unwrap().reset(NOBODY).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Refused);
+    assert!(error.to_string().starts_with("the database takes no writes; nothing was dropped"), "{error}");
+    assert!(database.path().exists() && world.has("a").await && world.has("whimbrel_history").await);
+}
+
+async fn a_file_that_somebody_has_open_is_not_removed(world: World) {
+    let World::Sqlite(_, database) = &world else { unreachable!() };
+    let (path, set) = (database.folder().join("own.db"), world.three());
+    let url = format!("sqlite://{}", path.display());
+    let mut migrator = Migrator::connect(&set, &url).unwrap();
+    migrator.up().await.unwrap();
+    let options = sqlx::sqlite::SqliteConnectOptions::new().filename(&path);
+    let options = options.journal_mode(sqlx::sqlite::SqliteJournalMode::Wal);
+    let application = sqlx::SqlitePool::connect_with(options).await.unwrap();
+    sqlx::query("SELECT count(*) FROM whimbrel_history").execute(&application).await.unwrap();
+    let error = migrator.reset(NOBODY).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Locked, "{error}");
+    assert!(error.to_string().starts_with("somebody has it open; nothing was dropped"), "{error}");
+    assert!(path.exists());
+    application.close().await;
+    let lock = database.folder().join("own.db-backup-lock");
+    std::fs::write(&lock, "").unwrap();
+    migrator.reset(NOBODY).await.unwrap();
+    assert!(!path.exists() && !lock.exists());
+}
+
+async fn a_baseline_is_left_alone(world: World) {
+    let World::Sqlite(_, database) = &world else { unreachable!() };
+    let (path, set) = (database.folder().join("own.db"), world.three());
+    let mut migrator = Migrator::connect(&set, &format!("sqlite://{}", path.display())).unwrap();
+    migrator.baseline(&set.iter().next().unwrap().version().clone()).await.unwrap();
+    let reset = migrator.reset(NOBODY).await.unwrap();
+    assert!(path.exists(), "{reset}");
+    assert!(reset.left.len() == 1 && reset.left[0].contains("it is a baseline"), "{reset}");
+    assert!(reset.dropped.iter().all(|dropped| dropped.contains("whimbrel")), "{reset}");
+}
+
+async fn what_another_machine_has_migrated_is_not_reset(world: World) {
+    let set = world.three();
+    world.up(&set).await.unwrap();
+    world.run("UPDATE whimbrel_history SET applied_by = 'deploy@web-1'").await;
+    let mut migrator = world.migrator(&set);
+    let error = migrator.reset(NOBODY).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Refused);
+    assert!(error.to_string().contains("was migrated from web-1, not from this machine"), "{error}");
+    assert!(world.has("a").await);
+}
+
+/// Somebody needs what is to be dropped, and then no more.
+async fn a_drop_that_fails_keeps_the_history(world: World) {
+    let set = shop(&world);
+    world.up(&set).await.unwrap();
+    let reset = match &world {
+        World::Postgres(..) => fails_under("BEGIN; LOCK TABLE c", &world, &set).await,
+        World::Mysql(..) => fails_under("BEGIN; SELECT * FROM a", &world, &set).await,
+        _ => {
+            world.run("CREATE TABLE somebody_elses (id INT PRIMARY KEY, home FROZEN<address>)").await;
+            let reset = world.migrator(&set).reset(NOBODY).await.unwrap();
+            // The right was taken and given back, and no starter finds itself up to date in between.
+            let right = "SELECT fence, owner, head_chain FROM whimbrel_history WHERE scope = 'whimbrel' LIMIT 1";
+            world.shows_text("reset_right", &world.texts(right).await.join("\n"));
+            world.run("DROP TABLE somebody_elses").await;
+            reset
+        }
+    };
     assert_eq!(reset.left.len(), 2, "{reset}");
-    assert!(!world.has("a").await && !world.has("b").await);
+    assert!(reset.left[1].ends_with("see to that, and run `migrate reset` again"), "{reset}");
+    assert!(world.has("whimbrel_history").await);
+    let again = world.migrator(&set).reset(NOBODY).await.unwrap();
+    assert!(again.left.is_empty(), "{again}");
+    assert!(!world.has("a").await && !world.has("whimbrel_history").await);
+}
+
+async fn fails_under(sql: &'static str, world: &World, set: &Migrations) -> whimbrel::Reset {
+    use sqlx::Connection as _;
+    match world {
+        World::Postgres(..) => {
+            let mut other = sqlx::PgConnection::connect(&world.url()).await.unwrap();
+            sqlx::raw_sql(sql).execute(&mut other).await.unwrap();
+            world.migrator(set).reset(NOBODY).await.unwrap()
+        }
+        _ => {
+            let mut other = sqlx::MySqlConnection::connect(&world.url()).await.unwrap();
+            sqlx::raw_sql(sql).execute(&mut other).await.unwrap();
+            world.migrator(set).reset(NOBODY).await.unwrap()
+        }
+    }
+}
+
+async fn what_no_migration_has_made_is_left(world: World) {
+    let files = [
+        ("0001_a.sql", "CREATE SCHEMA IF NOT EXISTS auth; CREATE TABLE auth.a (id INT)"),
+        ("0002_b.sql", "SET search_path TO auth; CREATE TABLE b (id INT)"),
+    ];
+    let set = set_for("postgres", files);
+    world.run("CREATE TABLE public.b (mine INT)").await;
+    world.up(&set).await.unwrap();
+    world.run("CREATE TABLE auth.users (id INT)").await;
+    let reset = world.migrator(&set).reset(NOBODY).await.unwrap();
+    assert_eq!(reset.left.len(), 2, "{reset}");
+    assert!(reset.left[0].contains("`DROP SCHEMA IF EXISTS auth RESTRICT` failed"), "{reset}");
+    assert!(reset.left[1].starts_with("`b` of 0002 b: its script has changed where"), "{reset}");
+    assert_eq!(world.count("public.b").await + world.count("auth.users").await, 0);
+    assert!(!world.has("whimbrel_history").await);
+}
+
+async fn what_has_changed_since_the_question_is_not_reset(world: World) {
+    let set = world.three();
+    let mut migrator = world.migrator(&set);
+    migrator.up().await.unwrap();
+    let checked = migrator.check_reset(NOBODY).await.unwrap();
+    assert_eq!(checked.drops().len(), 4, "{checked:?}");
+    world.migrator(&set).force(&"2".parse().unwrap()).await.unwrap();
+    let error = migrator.reset_checked(checked).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Refused, "{error}");
+    assert!(error.to_string().starts_with("the history has changed since it was asked"), "{error}");
+    assert!(world.has("a").await && world.has("whimbrel_history").await);
+    let checked = migrator.check_reset(NOBODY).await.unwrap();
+    migrator.reset_checked(checked).await.unwrap();
+    assert!(!world.has("a").await && !world.has("whimbrel_history").await);
 }
