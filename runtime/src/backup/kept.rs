@@ -14,6 +14,8 @@ pub(crate) struct Partial {
     name: String,
     /// Absolute: a program may work elsewhere.
     path: PathBuf,
+    /// It has its name: whatever is at the path from then on is somebody else's.
+    is_kept: bool,
 }
 
 impl Partial {
@@ -25,11 +27,16 @@ impl Partial {
             return Err(Error::new(ErrorKind::Backup, message).help(help));
         }
         let absolute = std::path::absolute(folder).unwrap_or_else(|_| folder.to_owned());
-        let name = free(&absolute, name);
-        let path = absolute.join(format!("{name}.part"));
-        // One of that name is what a process has left that was killed in this very second.
-        private().create(true).truncate(true).write(true).open(&path).map_err(|error| unwritable(folder, &error))?;
-        Ok(Self { folder: folder.to_owned(), name, path })
+        // Others may begin in the same folder in this very second: one of them makes the file.
+        for name in numbered(&name).filter(|name| !absolute.join(name).exists()) {
+            let path = absolute.join(format!("{name}.part"));
+            match private().create_new(true).write(true).open(&path) {
+                Ok(_) => return Ok(Self { folder: folder.to_owned(), name, path, is_kept: false }),
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+                Err(error) => return Err(unwritable(folder, &error)),
+            }
+        }
+        Err(unwritable(folder, &io::ErrorKind::AlreadyExists.into()))
     }
 
     /// The folder as the user wrote it.
@@ -53,7 +60,7 @@ impl Partial {
     }
 
     /// Writes it through to the disk and gives it its name: the path as the user wrote it, and its size.
-    pub(crate) fn keep(self) -> Result<(PathBuf, u64)> {
+    pub(crate) fn keep(mut self) -> Result<(PathBuf, u64)> {
         let bytes = self.bytes();
         if bytes == 0 {
             let message = format!("the backup in `{}` is empty; nothing was run", shown(&self.folder));
@@ -64,11 +71,12 @@ impl Partial {
         Ok((self.folder.join(&self.name), bytes))
     }
 
-    fn finish(&self) -> io::Result<()> {
+    fn finish(&mut self) -> io::Result<()> {
         // A command may have put another file in its place.
         restrict(&self.path)?;
         File::options().write(true).open(&self.path)?.sync_all()?;
-        fs::rename(&self.path, self.path.with_file_name(&self.name))?;
+        self.name = give_name(&self.path, &self.name)?;
+        self.is_kept = true;
         // The name is on the disk when its folder is; not every system can open one.
         if let Some(folder) = self.path.parent().and_then(|folder| File::open(folder).ok()) {
             let _ = folder.sync_all();
@@ -79,17 +87,43 @@ impl Partial {
 
 impl Drop for Partial {
     fn drop(&mut self) {
-        // Once it has its name, there is none of this one.
-        let _ = fs::remove_file(&self.path);
+        if !self.is_kept {
+            let _ = fs::remove_file(&self.path);
+        }
     }
 }
 
-/// The name, or with a number before its ending where there is such a file already.
-fn free(folder: &Path, name: String) -> String {
-    let (stem, ending) = name.rsplit_once('.').unwrap_or((&name, ""));
-    let numbered = (2..).map(|number| format!("{stem}-{number}.{ending}"));
-    let is_free = |name: &String| !folder.join(name).exists();
-    std::iter::once(name.clone()).chain(numbered).find(is_free).unwrap_or(name)
+/// Gives a file its name, or the next number of it that nobody has: a rename would replace what is there.
+fn give_name(path: &Path, name: &str) -> io::Result<String> {
+    for name in numbered(name) {
+        let to = path.with_file_name(&name);
+        match fs::hard_link(path, &to) {
+            Ok(()) => {
+                // It is whole under its name, also where the other one stays.
+                let _ = fs::remove_file(path);
+                return Ok(name);
+            }
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+            // Not every system of files has links. There the name is taken first, by an empty file of our own.
+            Err(_) => match private().create_new(true).write(true).open(&to) {
+                Ok(_) => {
+                    return fs::rename(path, &to).map(|()| name).inspect_err(|_| {
+                        let _ = fs::remove_file(&to);
+                    });
+                }
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+                Err(error) => return Err(error),
+            },
+        }
+    }
+    Err(io::ErrorKind::AlreadyExists.into())
+}
+
+/// The name, and with a number before its ending.
+fn numbered(name: &str) -> impl Iterator<Item = String> {
+    let (stem, ending) = name.rsplit_once('.').unwrap_or((name, ""));
+    let more = (2..1000).map(move |number| format!("{stem}-{number}.{ending}"));
+    std::iter::once(name.to_owned()).chain(more)
 }
 
 /// How a file is made that only this account may read.
@@ -131,4 +165,64 @@ pub(crate) fn no_room(folder: &Path, written: u64, of: Option<u64>) -> Error {
     let details = format!("  {}", told.join(", and "));
     let help = format!("make room in `{}`, or name another folder; then run it again", shown(folder));
     Error::new(ErrorKind::Backup, message).details(details).help(help)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A folder that goes with its test.
+    struct Folder(PathBuf);
+
+    impl Folder {
+        fn make(name: &str) -> Self {
+            let folder = std::env::temp_dir().join(format!("whimbrel-kept-{name}-{}", std::process::id()));
+            let _ = fs::remove_dir_all(&folder);
+            fs::create_dir(&folder).unwrap();
+            Self(folder)
+        }
+
+        fn begin(&self, text: &str) -> Partial {
+            let partial = Partial::create(&self.0, "shop.dump".to_owned()).unwrap();
+            fs::write(partial.path(), text).unwrap();
+            partial
+        }
+
+        fn read(&self, name: &str) -> String {
+            fs::read_to_string(self.0.join(name)).unwrap()
+        }
+    }
+
+    impl Drop for Folder {
+        fn drop(&mut self) {
+            let _ = fs::remove_dir_all(&self.0);
+        }
+    }
+
+    #[test]
+    fn two_of_one_name_at_once_have_a_file_each() {
+        let folder = Folder::make("two");
+        let (one, other) = (folder.begin("one"), folder.begin("other"));
+        assert_eq!(other.keep().unwrap(), (folder.0.join("shop-2.dump"), 5));
+        assert_eq!(one.keep().unwrap(), (folder.0.join("shop.dump"), 3));
+        assert_eq!((folder.read("shop.dump"), folder.read("shop-2.dump")), ("one".to_owned(), "other".to_owned()));
+        assert_eq!(fs::read_dir(&folder.0).unwrap().count(), 2);
+    }
+
+    #[test]
+    fn a_file_of_that_name_is_not_replaced() {
+        let folder = Folder::make("replaced");
+        let ours = folder.begin("ours");
+        fs::write(folder.0.join("shop.dump"), "theirs").unwrap();
+        assert_eq!(ours.keep().unwrap().0, folder.0.join("shop-2.dump"));
+        assert_eq!((folder.read("shop.dump"), folder.read("shop-2.dump")), ("theirs".to_owned(), "ours".to_owned()));
+    }
+
+    #[test]
+    fn what_a_killed_process_has_left_is_left() {
+        let folder = Folder::make("killed");
+        std::mem::forget(folder.begin("part"));
+        assert_eq!(folder.begin("whole").keep().unwrap().0, folder.0.join("shop-2.dump"));
+        assert_eq!(folder.read("shop.dump.part"), "part");
+    }
 }

@@ -100,7 +100,7 @@ async fn expected(
     }
     let mut scratch = match way {
         ScratchDatabase::Url(url) if dialect != Dialect::Sqlite => named(&url, dialect).await?,
-        _ => engine.driver.scratch().await?.ok_or(Unbuilt::Unreachable)?,
+        _ => engine.driver.scratch().await?.ok_or(Unbuilt::Unreachable)?.sure().await?,
     };
     drift.unmanaged.append(&mut scratch.leftovers);
     let before = before(&steps, found);

@@ -70,11 +70,33 @@ pub(crate) struct Scratch {
 }
 
 impl Scratch {
+    /// Ends it where its connection leads elsewhere, as one through a pooler may, before anything is run there.
+    pub(crate) async fn sure(mut self) -> Result<Self, String> {
+        // What goes by itself is of this process alone.
+        let Some(made) = &self.made else { return Ok(self) };
+        let name = made.name.rsplit(' ').next().unwrap_or_default().to_owned();
+        match leads_to(&mut *self.driver, &name).await {
+            Ok(()) => Ok(self),
+            Err(why) => {
+                let stays = self.dispose().await.map(|stays| format!("; {stays}"));
+                Err(why + &stays.unwrap_or_default())
+            }
+        }
+    }
+
     /// Ends it; what cannot be dropped is told.
     pub(crate) async fn dispose(self) -> Option<String> {
         let Self { mut driver, made, .. } = self;
         driver.release().await;
         drop(driver);
         made?.end().await
+    }
+}
+
+/// Asks the server whether the driver's connection is one to its database of that name.
+pub(crate) async fn leads_to(driver: &mut dyn Driver, name: &str) -> Result<(), String> {
+    match driver.whereabouts().await.map_err(|error| told(&error))?.database {
+        found if found == name => Ok(()),
+        found => Err(format!("a connection to the scratch database {name} leads to {found}; nothing was run there")),
     }
 }

@@ -8,7 +8,7 @@ use whimbrel_core::Dialect;
 use crate::database;
 use crate::driver::Answer;
 use crate::error::{Error, ErrorKind, Result};
-use crate::scratch::{Made, name};
+use crate::scratch::{Made, leads_to, name};
 
 /// A database, or a keyspace, of random name; dropped with this, also when a test panics or its future is dropped.
 ///
@@ -68,8 +68,24 @@ async fn create(url: &str) -> Result<Scratch> {
     let Some(mut scratch) = scratch.map_err(refused)? else { return file() };
     scratch.driver.release().await;
     let Some(made) = scratch.made else { return file() };
-    let name = made.name.rsplit(' ').next().unwrap_or_default();
-    Ok(Scratch { url: with_database(url, name), made })
+    let name = made.name.rsplit(' ').next().unwrap_or_default().to_owned();
+    let url = with_database(url, &name);
+    // What a test does with this URL must not meet the database of the other one, whatever reads them.
+    let found = match database::open(&url) {
+        Ok(mut driver) => {
+            let found = leads_to(&mut *driver, &name).await;
+            driver.release().await;
+            found
+        }
+        Err(error) => Err(error.to_string()),
+    };
+    match found {
+        Ok(()) => Ok(Scratch { url, made }),
+        Err(why) => {
+            let stays = made.end().await.map(|stays| format!("; {stays}"));
+            Err(refused(why + &stays.unwrap_or_default()))
+        }
+    }
 }
 
 /// A file in a folder of its own, since SQLite has others beside it.
@@ -90,12 +106,15 @@ fn file() -> Result<Scratch> {
     Ok(Scratch { url, made })
 }
 
-/// The URL with another database in it.
+/// The URL with another database in it. In sqlx's URLs of PostgreSQL a `dbname` in the query wins over the path; those
+/// of the others name it in the path alone.
 fn with_database(url: &str, name: &str) -> String {
-    let (head, query) = url.split_once('?').map_or((url, String::new()), |(head, query)| (head, format!("?{query}")));
+    let (head, query) = url.split_once('?').unwrap_or((url, ""));
     let (scheme, rest) = head.split_once("://").unwrap_or((head, ""));
     let authority = rest.split('/').next().unwrap_or_default();
-    format!("{scheme}://{authority}/{name}{query}")
+    let kept: Vec<&str> = query.split('&').filter(|pair| !pair.is_empty() && !pair.starts_with("dbname=")).collect();
+    let mark = if kept.is_empty() { "" } else { "?" };
+    format!("{scheme}://{authority}/{name}{mark}{}", kept.join("&"))
 }
 
 #[cfg(test)]
@@ -109,6 +128,8 @@ mod tests {
             ("mysql://root@localhost", "mysql://root@localhost/x"),
             ("scylla://one:9042,two:9042/shop", "scylla://one:9042,two:9042/x"),
             ("postgres://db/", "postgres://db/x"),
+            ("postgres://db/shop?dbname=shop", "postgres://db/x"),
+            ("postgres://db?sslmode=require&dbname=shop&user=a", "postgres://db/x?sslmode=require&user=a"),
         ] {
             assert_eq!(with_database(url, "x"), expected);
         }

@@ -146,3 +146,18 @@ async fn a_direct_session_is_not_asked() {
     let more = set_for("postgres", [("1_one.sql", ONE), ("2_index.sql", INDEX), ("3_more.sql", "VACUUM one")]);
     assert_eq!(Migrator::new(&more, &mut connection).up().await.unwrap().applied(), 3);
 }
+
+#[tokio::test]
+async fn a_scratch_database_that_a_pooler_leads_elsewhere_is_not_built_in() {
+    let Some(database) = Database::create().await else { return };
+    let direct = url::Url::parse(&database.url()).unwrap();
+    let (host, port) = (direct.host_str().unwrap(), direct.port().unwrap());
+    let elsewhere = format!("[databases]\n* = host={host} port={port} dbname={}", database.name());
+    let Some(bouncer) = PgBouncer::start(&database.url(), Session, 5, &elsewhere) else { return };
+    let set = ups("postgres", &[ONE]);
+    Migrator::connect(&set, &database.url()).unwrap().up().await.unwrap();
+    let validation = Migrator::connect(&set, &bouncer.url()).unwrap().validate().await.unwrap();
+    let said = format!(" leads to {}; nothing was run there", database.name());
+    assert!(validation.unchecked[0].contains(&said), "{validation}");
+    assert_eq!(tables(&database.pool().await).await, ["one"]);
+}

@@ -7,6 +7,7 @@ use crate::stories::world::{World, stories};
 
 stories! {
     a_scratch_database_goes_with_its_test on sqlite, postgres, mysql, scylla
+    a_database_in_the_query_of_a_url_is_not_touched on postgres, mysql
     the_stairway_goes_up_down_and_up_again on sqlite, postgres, mysql, scylla
     the_stairway_names_the_first_migration_that_is_not_undone on sqlite, postgres, mysql, scylla
     the_demonstration_climbs_the_stairway on sqlite, postgres
@@ -51,6 +52,25 @@ async fn a_scratch_database_goes_with_its_test(world: World) {
         assert!(!is_there(&world, &url).await, "{url}");
     }
     assert!(!world.has("a").await);
+}
+
+/// sqlx reads `dbname` after the path, and it wins.
+async fn a_database_in_the_query_of_a_url_is_not_touched(world: World) {
+    let set = world.set([
+        ("0001_users.up.sql", "CREATE TABLE users (id INT PRIMARY KEY);"),
+        ("0001_users.down.sql", "DROP TABLE users;"),
+    ]);
+    let url = format!("{}?dbname={}", world.url(), world.database());
+    let scratch = Scratch::create(&url).await.unwrap();
+    assert!(!scratch.url().contains("dbname"), "{}", scratch.url());
+    Migrator::connect(&set, scratch.url()).unwrap().up().await.unwrap();
+    assert!(!world.has("users").await && !world.has("whimbrel_history").await);
+    stairway(&set, &url).await.unwrap();
+    assert!(!world.has("whimbrel_history").await);
+    // Written so that our own reading of the query does not see it, sqlx's does.
+    let url = format!("{}?%64bname={}", world.url(), world.database());
+    let Err(error) = Scratch::create(&url).await else { return assert_eq!(world.dialect(), "mysql") };
+    assert!(error.to_string().contains(&format!(" leads to {}; nothing was run there", world.database())), "{error}");
 }
 
 async fn the_stairway_goes_up_down_and_up_again(world: World) {
