@@ -18,7 +18,7 @@ use crate::database_error::DatabaseError;
 use crate::doubt::{self, Thing};
 use crate::error::{Error, Result};
 use crate::events::Event;
-use crate::history::{Entry, Head, History};
+use crate::history::{Entry, Head, History, STOPPED};
 use crate::identity::Identity;
 use crate::plan::Step;
 use crate::reset::{Reset, Whereabouts, Wipe};
@@ -67,6 +67,11 @@ pub(crate) trait Driver: Send {
 
     /// Treats a cluster so; for other databases there is none.
     fn use_cluster(&mut self, _: crate::cluster::Cluster) {}
+
+    /// The file of the database, where it is missing and whoever writes first will make it.
+    fn absent(&self) -> Option<&Path> {
+        None
+    }
 
     /// The fast path: one request, no write; `key` is the version whose chain is asked for.
     fn head<'a>(&'a mut self, key: &'a str) -> Answer<'a, Result<Head>>;
@@ -350,8 +355,7 @@ pub(crate) struct Failure {
 impl Failure {
     /// A step that was asked to stop before the statement of that index, which is none that failed.
     pub(crate) fn stopped_before(index: usize, kept: usize, step: &Step<'_>) -> Self {
-        let cause =
-            DatabaseError::new(format!("stopped as asked, after statement {index} of {}", step.statement_count()));
+        let cause = DatabaseError::new(format!("{STOPPED}, after statement {index} of {}", step.statement_count()));
         Self { part: Part::Stopped, range: None, cause, kept }
     }
 
