@@ -69,7 +69,8 @@ impl Event {
         let events: Option<Vec<Self>> = rows.into_iter().rev().map(Self::from_row).collect();
         events.ok_or_else(|| {
             let message = format!("the events beside {table} hold what is none of ours");
-            Error::new(ErrorKind::History, message).help("name another history with `.history_table(\"table\")`")
+            Error::new(ErrorKind::History, message)
+                .help("name another history with `--history-table`, or `.history_table(\"table\")` in the program")
         })
     }
 

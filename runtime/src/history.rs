@@ -97,6 +97,9 @@ pub struct Entry {
     pub(crate) down: Option<String>,
 }
 
+/// How the sentence begins that stands as the error of an entry whose run was asked to stop.
+pub(crate) const STOPPED: &str = "stopped as asked";
+
 impl Entry {
     /// `0004 add_email`.
     pub(crate) fn label(&self) -> String {
@@ -107,6 +110,19 @@ impl Entry {
     pub(crate) fn work(&self) -> String {
         let of = if self.undone.is_some() { "the rollback of " } else { "" };
         format!("{of}{}", self.label())
+    }
+
+    /// Whether its run was asked to stop between two statements, which is none that failed.
+    pub(crate) fn is_stopped(&self) -> bool {
+        self.state == State::Failed && self.error.as_deref().is_some_and(|why| why.starts_with(STOPPED))
+    }
+
+    /// What makes it go on where it stands.
+    pub(crate) fn goes_on(&self) -> String {
+        match self.undone {
+            Some(_) => format!("`migrate down {}_{}` goes on", self.version, self.name),
+            None => "`migrate up` goes on".to_owned(),
+        }
     }
 
     /// The column that [`done`](Self::done) is read from.

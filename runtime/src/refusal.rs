@@ -148,6 +148,15 @@ fn halfway<'h>(facts: Facts<'_, 'h>) -> impl Iterator<Item = &'h Entry> {
 pub(crate) fn check_none_halfway(facts: Facts<'_, '_>) -> Result<()> {
     let Some(entry) = halfway(facts).next() else { return Ok(()) };
     let (label, done, of) = (entry.label(), entry.applied, entry.statements);
+    // Whoever settles by hand what somebody is at, corrupts the history.
+    if entry.state == State::Running {
+        let message = format!(
+            "{label} stands at statement {} of {of}, or was interrupted there; nothing was run",
+            (done + 1).min(of)
+        );
+        let help = "`migrate up` finds out, and goes on; roll back after that";
+        return Err(Error::new(ErrorKind::Refused, message).help(help));
+    }
     let message = format!("{label} stopped half-way, after {done} of {of} statements; nothing was run");
     let help = format!(
         "finish it with `migrate up` first; or take back by hand what it did, and say so: `migrate resolve {} --rolled-back`",
@@ -272,11 +281,16 @@ fn newer_error(facts: Facts<'_, '_>, newer: &[&Entry]) -> Error {
     let application = newer.last().map_or("", |entry| &entry.application);
     let details = format!("  unknown: {}, applied by {application}", names.join(", "));
     let back = facts.set.last().map_or_else(String::new, |last| format!(": `migrate down --to {}`", last.version()));
-    // The same release without the files: somebody has removed or renamed them.
-    let first = if facts.set.application() == Some(application) {
-        format!("bring the files back into `{}`", facts.set.directory())
-    } else {
-        format!("deploy {application} or newer")
+    let files: Vec<String> = newer.iter().map(|entry| format!("`{}_{}`", entry.version, entry.name)).collect();
+    let directory = facts.set.directory();
+    let first = match facts.set.application() {
+        // Whoever reads a directory is of no release, and lacks files that others have.
+        None if !directory.is_empty() => {
+            format!("bring {} back into `{directory}` (pull, merge)", files.join(", "))
+        }
+        // The same release without the files: somebody has removed or renamed them.
+        Some(own) if own == application => format!("bring the files back into `{directory}`"),
+        _ => format!("deploy {application} or newer"),
     };
     // Known only where the history was read with its scripts.
     let closed = newer.iter().filter(|entry| entry.up.is_some() && entry.down.is_none());

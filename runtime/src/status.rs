@@ -55,6 +55,8 @@ pub enum Standing {
     Unknown,
     /// A statement of it failed.
     Failed,
+    /// Its run was asked to stop between two of its statements; the next run goes on there.
+    Stopped,
     /// A runner is at it, or was killed at it.
     Running,
 }
@@ -67,6 +69,7 @@ impl fmt::Display for Standing {
             Self::Changed => "changed",
             Self::Unknown => "unknown",
             Self::Failed => "failed",
+            Self::Stopped => "stopped",
             Self::Running => "running",
         })
     }
@@ -81,6 +84,7 @@ impl Status {
             let standing = match entry.map(|entry| entry.state) {
                 None | Some(State::RolledBack) => Standing::Pending,
                 Some(State::Running) => Standing::Running,
+                Some(State::Failed) if entry.is_some_and(Entry::is_stopped) => Standing::Stopped,
                 Some(State::Failed) => Standing::Failed,
                 Some(State::Completed) if entry.is_some_and(changed) => Standing::Changed,
                 Some(State::Completed) => Standing::Applied,
@@ -134,7 +138,15 @@ impl fmt::Display for Status {
             Some(current) => write!(f, "at {current}: {} applied", count(Standing::Applied))?,
             None => f.write_str("nothing is applied")?,
         }
-        for standing in [Standing::Pending, Standing::Changed, Standing::Unknown, Standing::Failed, Standing::Running] {
+        let others = [
+            Standing::Pending,
+            Standing::Changed,
+            Standing::Unknown,
+            Standing::Failed,
+            Standing::Stopped,
+            Standing::Running,
+        ];
+        for standing in others {
             if count(standing) > 0 {
                 write!(f, ", {} {standing}", count(standing))?;
             }

@@ -12,6 +12,7 @@ use whimbrel_core::{Dialect, Script};
 
 use crate::doubt::mysql::lost;
 use crate::error::{Error, ErrorKind};
+use crate::history::STOPPED;
 use crate::migrator::Migrator;
 use crate::plan::Step;
 use crate::progress::{Listener, Progress};
@@ -155,5 +156,5 @@ pub(crate) fn stopped(report: &Report, while_waiting_for: Option<&str>) -> Error
         }
         None => (waiting.unwrap_or_default(), "it goes on with what is left".to_owned()),
     };
-    Error::new(ErrorKind::Stopped, format!("stopped as asked{at}")).help(format!("run it again: {goes_on}"))
+    Error::new(ErrorKind::Stopped, format!("{STOPPED}{at}")).help(format!("run it again: {goes_on}"))
 }

@@ -75,6 +75,9 @@ pub(crate) async fn validate(engine: &mut Engine<'_, '_>, occasion: Occasion) ->
     let history = engine::read(driver, Detail::Scripts, &mut Backoff::new(settings.lock_timeout)).await?;
     let dialect = driver.dialect();
     let mut validation = Validation { compared: history.completed().count(), ..Validation::default() };
+    let absent =
+        driver.absent().map(|file| format!("the file {} does not exist; `migrate up` makes it", file.display()));
+    validation.problems.extend(absent);
     let application = &engine.identity.application;
     let facts = Facts { set, dialect, history: &history, settings, application };
     let pending: Vec<_> = plan::pending(facts).collect();
@@ -82,7 +85,13 @@ pub(crate) async fn validate(engine: &mut Engine<'_, '_>, occasion: Occasion) ->
     let told = |fault: Error| fault.to_string().replacen("; nothing was run", "", 1);
     validation.problems.extend(refusal::faults(facts, &pending).into_iter().map(told));
     for entry in history.entries.iter().filter(|entry| matches!(entry.state, State::Failed | State::Running)) {
-        validation.problems.push(format!("{} is {}", entry.label(), entry.state));
+        validation.problems.push(match entry.is_stopped() {
+            true => {
+                let (work, done, of) = (entry.work(), entry.done(), count(entry.statements, "statement"));
+                format!("{work} is stopped after {done} of {of}; {}", entry.goes_on())
+            }
+            false => format!("{} is {}", entry.label(), entry.state),
+        });
     }
     let applied: HashSet<&Version> = history.completed().map(|entry| &entry.version).collect();
     for migration in set.iter().filter(|migration| applied.contains(migration.version())) {

@@ -7,6 +7,7 @@ use whimbrel_core::{Dialect, Kind, Statement};
 
 use crate::database_error::DatabaseError;
 use crate::error::Error;
+use crate::history::STOPPED;
 use crate::plan::Step;
 
 /// How a batch ended.
@@ -86,8 +87,7 @@ pub(crate) struct Failure {
 impl Failure {
     /// A step that was asked to stop before the statement of that index, which is none that failed.
     pub(crate) fn stopped_before(index: usize, kept: usize, step: &Step<'_>) -> Self {
-        let cause =
-            DatabaseError::new(format!("stopped as asked, after statement {index} of {}", step.statement_count()));
+        let cause = DatabaseError::new(format!("{STOPPED}, after statement {index} of {}", step.statement_count()));
         Self { part: Part::Stopped, range: None, cause, kept }
     }
 

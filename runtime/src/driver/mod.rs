@@ -71,6 +71,11 @@ pub(crate) trait Driver: Send {
     /// Treats a cluster so; for other databases there is none.
     fn use_cluster(&mut self, _: crate::cluster::Cluster) {}
 
+    /// The file of the database, where it is missing and whoever writes first will make it.
+    fn absent(&self) -> Option<&Path> {
+        None
+    }
+
     /// The fast path: one request, no write; `key` is the version whose chain is asked for.
     fn head<'a>(&'a mut self, key: &'a str) -> Answer<'a, Result<Head>>;
 

@@ -1,5 +1,6 @@
 //! The pure decision: from what was found to how well it is. Each check is a function, and a line of `CHECKS`.
 
+use std::path::Path;
 use std::time::{Duration, SystemTime};
 
 use whimbrel_core::script::Phase;
@@ -22,6 +23,8 @@ pub(crate) struct Facts<'f> {
     pub(crate) history: &'f History,
     pub(crate) settings: &'f Settings,
     pub(crate) agreement: &'f Agreement,
+    /// The file of the database, where it is missing.
+    pub(crate) absent: Option<&'f Path>,
     pub(crate) now: SystemTime,
 }
 
@@ -40,6 +43,7 @@ pub(crate) fn judge(facts: Facts<'_>) -> Health {
     let status = Status::new(facts.set, facts.dialect, facts.history, "");
     let checks = CHECKS.iter().filter(|(name, _)| *name != "agreement" || *facts.agreement != Agreement::NotOne);
     let (mut checked, mut reasons) = (vec!["reachable", "history"], Vec::new());
+    reasons.extend(facts.absent.map(absent));
     for (name, check) in checks {
         checked.push(*name);
         reasons.extend(check(&facts, &status));
@@ -56,6 +60,12 @@ pub(crate) fn judge(facts: Facts<'_>) -> Health {
         checked,
         took: Duration::ZERO,
     }
+}
+
+/// Nothing works without it, unless it is about to be made.
+fn absent(file: &Path) -> Reason {
+    let sentence = format!("the file {} does not exist", file.display());
+    reason(Level::Unhealthy, sentence, "check the path; `migrate up` makes it")
 }
 
 /// Nothing could be read.
@@ -115,6 +125,7 @@ fn interrupted(facts: &Facts<'_>, status: &Status) -> Vec<Reason> {
     let unfinished = status.migrations.iter().filter_map(|it| Some((it, it.entry.as_ref()?)));
     unfinished
         .filter_map(|(_, entry)| match (entry.state, &facts.history.holder) {
+            (State::Failed, _) if entry.is_stopped() => Some(stopped(entry)),
             (State::Failed, _) => Some(failed(entry)),
             (State::Running, Holder::Nobody) => {
                 let sentence = format!("{} was interrupted {}, by {}", entry.work(), place(entry), entry.applied_by);
@@ -134,8 +145,17 @@ fn interrupted(facts: &Facts<'_>, status: &Status) -> Vec<Reason> {
 }
 
 fn failed(entry: &Entry) -> Reason {
-    let sentence = format!("{} has failed {}", entry.work(), place(entry));
+    // Of what was rolled back as a whole no place is kept.
+    let place = if entry.done() > 0 || entry.undone.is_some() { format!(" {}", place(entry)) } else { String::new() };
+    let sentence = format!("{} has failed{place}", entry.work());
     reason(Level::Unhealthy, sentence, "`migrate status` says why; correct it, then `migrate up`")
+}
+
+/// Who is asked to stop, such as by a deployment that takes its pods away, has done nothing wrong.
+fn stopped(entry: &Entry) -> Reason {
+    let (work, done, of) = (entry.work(), entry.done(), entry.statements);
+    let sentence = format!("{work} was stopped after {done} of {}", count(of, "statement"));
+    reason(Level::Degraded, sentence, &entry.goes_on())
 }
 
 /// What runs for longer than all of a run may.

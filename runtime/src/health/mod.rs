@@ -184,6 +184,7 @@ impl Migrator<'_> {
                 history: &history,
                 settings: &self.settings,
                 agreement: &agreement,
+                absent: driver.absent(),
                 now: SystemTime::now(),
             };
             let health = Health { took: begun.elapsed(), ..judge(facts) };

@@ -11,7 +11,13 @@ pub(crate) fn advice(facts: &Facts<'_>) -> Vec<Advice> {
         return Vec::new();
     }
     let reason = "migrations are pending, and no backup is made before they run".to_owned();
-    vec![(reason, Some("say where to with `backup_before_migration`, or that it is off".to_owned()))]
+    vec![(
+        reason,
+        Some(
+            "say where to with `--backup FOLDER`, or `backup_before_migration` in the program, or that it is off"
+                .to_owned(),
+        ),
+    )]
 }
 
 #[cfg(test)]
@@ -34,7 +40,7 @@ mod tests {
         let told = |backup| Example { backup, ..example(Dialect::Postgres, ["SELECT 1"]) };
         assert_eq!(
             told(Backup::Unsaid).told(advice)[1],
-            "say where to with `backup_before_migration`, or that it is off"
+            "say where to with `--backup FOLDER`, or `backup_before_migration` in the program, or that it is off"
         );
         assert!(told(Backup::Unsaid).applied(1, 1).told(advice).is_empty());
         assert!(told(Backup::Made).told(advice).is_empty() && told(Backup::Off).told(advice).is_empty());

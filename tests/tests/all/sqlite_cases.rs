@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions};
 use sqlx::{AssertSqlSafe, Connection, SqliteConnection, SqlitePool};
-use whimbrel::{Error, ErrorKind, Migrator, Rollback, migrate};
+use whimbrel::{Error, ErrorKind, Level, Migrator, Rollback, migrate};
 use whimbrel_tests::sqlite::Database;
 
 use crate::cases::{files, outcomes, outcomes_before, ups};
@@ -843,4 +843,87 @@ async fn a_statement_that_a_manifest_has_from_one_of_its_files_fails_at_its_plac
     let error = migrate(&set, &pool).await.unwrap_err();
     let place = error.place().map(|place| (place.path(), place.line(), place.column()));
     assert_eq!(place, Some(("v1.0/a.sql", Some(3), Some(15))), "{error:?}");
+}
+
+// ------------------------------------------------------------------------------------------- a file that is not there
+
+#[tokio::test]
+async fn looks_make_no_file() {
+    for ending in ["", "?mode=rwc"] {
+        let database = Database::create();
+        let url = format!("sqlite://{}{ending}", database.path().display());
+        let set = ups("sqlite", &["CREATE TABLE a (id INTEGER)"]);
+        let mut migrator = Migrator::connect(&set, &url).unwrap();
+        assert!(migrator.status().await.unwrap().to_string().starts_with("nothing is applied, 1 pending"));
+        assert_eq!(migrator.plan(whimbrel::Target::Latest).await.unwrap().steps().len(), 1);
+        assert!(migrator.events(None).await.unwrap().is_empty());
+        assert!(migrator.history().await.unwrap().is_empty());
+        assert_eq!(migrator.pending().await.unwrap().len(), 1);
+        migrator.recommendations().await.unwrap();
+        let missing = format!("the file {} does not exist", database.path().display());
+        let health = migrator.health().await;
+        assert_eq!((health.level, &health.reasons[0].sentence), (Level::Unhealthy, &missing), "{health}");
+        let validation = migrator.validate().await.unwrap();
+        assert_eq!(validation.problems, [format!("{missing}; `migrate up` makes it")]);
+        assert!(!database.path().exists(), "{ending}");
+
+        // Who comes later with the same migrator finds what another one has made meanwhile.
+        Migrator::connect(&set, &url).unwrap().up().await.unwrap();
+        assert!(migrator.status().await.unwrap().is_up_to_date());
+        assert!(migrator.health().await.is_healthy());
+        std::fs::remove_file(database.path()).unwrap();
+        assert!(migrator.status().await.unwrap().current.is_none());
+        assert!(!database.path().exists(), "{ending}");
+        migrator.up().await.unwrap();
+        assert!(migrator.health().await.is_healthy());
+    }
+}
+
+#[tokio::test]
+async fn a_file_in_a_folder_that_is_missing_cannot_be_opened() {
+    let database = Database::create();
+    let url = format!("sqlite://{}/nowhere/test.db", database.folder().display());
+    let set = ups("sqlite", &["CREATE TABLE a (id INTEGER)"]);
+    let error = Migrator::connect(&set, &url).unwrap().status().await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Connection);
+}
+
+#[tokio::test]
+async fn what_somebody_is_at_is_not_to_be_settled_by_hand() {
+    let database = Database::create();
+    let set =
+        ups("sqlite", &["CREATE TABLE a (id INTEGER)", "CREATE TABLE b (id INTEGER); CREATE TABLE c (id INTEGER)"]);
+    let pool = database.pool().await;
+    migrate(&set, &pool).await.unwrap();
+    run(&pool, "UPDATE whimbrel_history SET state = 'running', applied = 1, completed_at = NULL WHERE version = '2'")
+        .await;
+    let error = Migrator::new(&set, &pool).plan_down(Rollback::Steps(1)).await.unwrap_err();
+    assert!(
+        error.to_string().contains(" stands at statement 2 of 2, or was interrupted there; nothing was run"),
+        "{error}"
+    );
+    assert_eq!(error.help_text(), Some("`migrate up` finds out, and goes on; roll back after that"));
+}
+
+#[tokio::test]
+async fn whoever_reads_a_directory_is_told_which_files_are_missing() {
+    let database = Database::create();
+    let pool = database.pool().await;
+    let all = ups("sqlite", &["CREATE TABLE a (id INTEGER)", "CREATE TABLE b (id INTEGER)"]);
+    migrate(&all, &pool).await.unwrap();
+    let folder = database.folder().join("migrations");
+    std::fs::create_dir(&folder).unwrap();
+    let first = all.iter().next().unwrap();
+    let script = &first.scripts()[0];
+    std::fs::write(folder.join(script.path()), script.text()).unwrap();
+    let fewer = whimbrel::Migrations::from_directory(&folder).unwrap();
+    let error = Migrator::new(&fewer, &pool).up().await.unwrap_err();
+    let gone = all.last().unwrap();
+    let help = format!(
+        "bring `{}_{}` back into `{}` (pull, merge); there is no way back, ",
+        gone.version(),
+        gone.name(),
+        folder.display()
+    );
+    assert!(error.help_text().unwrap().starts_with(&help), "{error:?}");
 }

@@ -157,7 +157,8 @@ pub(crate) fn setup_error(cause: DatabaseError, tables: &Tables) -> Error {
         "1054" | "1136" | "1366" | "1364" | "1347" | "1471" => (
             ErrorKind::History,
             format!("the table {table} is not a history of ours"),
-            "name another one with `.history_table(\"database.table\")`".to_owned(),
+            "name another one with `--history-table`, or `.history_table(\"database.table\")` in the program"
+                .to_owned(),
         ),
         "1290" | "1792" | "1836" => (
             ErrorKind::Refused,
@@ -167,7 +168,10 @@ pub(crate) fn setup_error(cause: DatabaseError, tables: &Tables) -> Error {
         "1049" => (
             ErrorKind::Refused,
             format!("the database {} does not exist; nothing was run", tables.schema),
-            format!("CREATE DATABASE `{}`, or name another one with `.history_table(…)`", tables.schema),
+            format!(
+                "CREATE DATABASE `{}`, or name another one with `--history-table`, or `.history_table(…)` in the program",
+                tables.schema
+            ),
         ),
         _ => (
             ErrorKind::History,

@@ -329,5 +329,6 @@ fn unread(fault: Fault, tables: &Tables) -> Error {
 
 fn foreign(tables: &Tables, why: &str) -> Error {
     let message = format!("the table {} is not a history of ours: {why}", tables.shown);
-    Error::new(ErrorKind::History, message).help("name another one with `.history_table(\"database.table\")`")
+    Error::new(ErrorKind::History, message)
+        .help("name another one with `--history-table`, or `.history_table(\"database.table\")` in the program")
 }

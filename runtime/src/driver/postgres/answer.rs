@@ -178,7 +178,7 @@ pub(crate) fn setup_error(cause: DatabaseError, tables: &Tables) -> Error {
         Some("42703" | "42804" | "42P10" | "42809" | "42883" | "55000") => (
             ErrorKind::History,
             format!("the table {table} is not a history of ours"),
-            "name another one with `.history_table(\"schema.table\")`".to_owned(),
+            "name another one with `--history-table`, or `.history_table(\"schema.table\")` in the program".to_owned(),
         ),
         Some("25006") => (
             ErrorKind::Refused,
@@ -188,7 +188,10 @@ pub(crate) fn setup_error(cause: DatabaseError, tables: &Tables) -> Error {
         Some("3F000") => (
             ErrorKind::Refused,
             format!("the schema {} does not exist; nothing was run", tables.schema),
-            format!("CREATE SCHEMA \"{}\", or name another one with `.history_table(…)`", tables.schema),
+            format!(
+                "CREATE SCHEMA \"{}\", or name another one with `--history-table`, or `.history_table(…)` in the program",
+                tables.schema
+            ),
         ),
         _ if cause.is_disk() => (
             ErrorKind::History,

@@ -379,5 +379,6 @@ fn unread(fault: Fault, tables: &Tables) -> Error {
 /// The history's row is not one of ours.
 fn foreign(tables: &Tables, why: &str) -> Error {
     let message = format!("the table {} is not a history of ours: {why}", tables.shown);
-    Error::new(ErrorKind::History, message).help("name another one with `.history_table(\"schema.table\")`")
+    Error::new(ErrorKind::History, message)
+        .help("name another one with `--history-table`, or `.history_table(\"schema.table\")` in the program")
 }

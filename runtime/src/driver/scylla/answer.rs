@@ -80,7 +80,7 @@ impl Fault {
         let help = match cause.message() {
             text if text.contains("with tablets") => {
                 "put the history into a keyspace `WITH … AND tablets = {'enabled': false}`, and name it there with \
-                 `.history_table(\"keyspace.table\")`"
+                 `--history-table`, or `.history_table(\"keyspace.table\")` in the program"
             }
             _ => {
                 "look whether somebody changed that table; if nobody did, report this, with the version of the servers"

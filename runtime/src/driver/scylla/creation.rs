@@ -53,7 +53,7 @@ async fn check_id(client: &Client<'_>, table: &Table) -> Result<()> {
                     "the table {} is not a history of ours: its id is {id}, and ours would be {}",
                     table.shown, table.id
                 ),
-                "name another one with `.history_table(\"keyspace.table\")`",
+                "name another one with `--history-table`, or `.history_table(\"keyspace.table\")` in the program",
             ),
             None => (format!("the table {} could not be created", table.shown), "run it again"),
         };

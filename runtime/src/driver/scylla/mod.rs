@@ -492,5 +492,6 @@ fn runner_of(row: &[Option<String>], entries: &[Entry]) -> Runner {
 
 fn foreign(table: &Table, why: &str) -> Error {
     let message = format!("the table {} is not a history of ours: {why}", table.shown);
-    Error::new(ErrorKind::History, message).help("name another one with `.history_table(\"keyspace.table\")`")
+    Error::new(ErrorKind::History, message)
+        .help("name another one with `--history-table`, or `.history_table(\"keyspace.table\")` in the program")
 }

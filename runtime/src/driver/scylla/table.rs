@@ -26,7 +26,7 @@ impl Table {
         let tables = name.tables(keyspace.unwrap_or_default(), '"');
         if tables.schema.is_empty() {
             let help = "name it in the URL: `scylla://user:password@host:9042/keyspace`, or with \
-                        `.history_table(\"keyspace.table\")`; scripts name theirs as they like";
+                        `--history-table`, or `.history_table(\"keyspace.table\")` in the program; scripts name theirs as they like";
             return Err(Error::new(ErrorKind::Refused, "no keyspace is chosen; nothing was run").help(help));
         }
         let name = tables.shown.rsplit('.').next().unwrap_or_default().to_owned();

@@ -143,7 +143,7 @@ impl Fault {
             Some(8) => of(
                 ErrorKind::Refused,
                 "the database takes no writes; nothing was run",
-                "migrations are pending: give this process the right to write the file and its directory",
+                "give this process the right to write the file and its directory",
             ),
             Some(10 | 13) => of(
                 ErrorKind::Failed,
@@ -167,7 +167,7 @@ impl Fault {
             Some(1) if self.is_foreign() => (
                 ErrorKind::History,
                 format!("the table {table} is not a history of ours"),
-                "name another one with `.history_table(\"table\")`",
+                "name another one with `--history-table`, or `.history_table(\"table\")` in the program",
             ),
             Some(_) => (
                 ErrorKind::History,

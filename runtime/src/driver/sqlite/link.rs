@@ -4,8 +4,10 @@
 //! does not; the fast path, which sends no script, reads on one of the pool's. A database in memory lives in the pool's
 //! connections: there we act on one of them, which is never closed or detached, and whatever we set on it is set back
 //! before it returns, also when a run is cancelled.
+//!
+//! Who only looks makes no file: a look at one that is missing meets an empty database in memory instead.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -22,6 +24,7 @@ use crate::error::{Error, ErrorKind, Result};
 
 pub(crate) struct Link<'a> {
     source: Source<'a>,
+    purpose: Purpose,
     held: Option<Held>,
     /// The SQL that gives the connection its own patience back; set once we hold it.
     patience: Option<String>,
@@ -37,8 +40,17 @@ pub(crate) enum Owner {
     Caller,
 }
 
+/// What our own connection is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Purpose {
+    Look,
+    Act,
+}
+
 enum Source<'a> {
     Pool(&'a SqlitePool),
+    /// A file that comes into being with the first act.
+    File(Box<SqliteConnectOptions>),
     Options(Box<SqliteConnectOptions>),
     Caller(&'a mut SqliteConnection),
 }
@@ -46,6 +58,8 @@ enum Source<'a> {
 enum Held {
     Pooled(PoolConnection<sqlx::Sqlite>),
     Own(SqliteConnection),
+    /// To an empty database, in place of a file that is missing.
+    InPlace(SqliteConnection),
 }
 
 impl<'a> Link<'a> {
@@ -55,6 +69,11 @@ impl<'a> Link<'a> {
 
     pub(crate) fn of_options(options: SqliteConnectOptions) -> Self {
         Self::new(Source::Options(Box::new(options)))
+    }
+
+    /// A file that is made where it is missing, as soon as there is something to write.
+    pub(crate) fn of_file(options: SqliteConnectOptions) -> Self {
+        Self::new(Source::File(Box::new(options)))
     }
 
     /// # Errors
@@ -67,17 +86,47 @@ impl<'a> Link<'a> {
     }
 
     fn new(source: Source<'a>) -> Self {
-        Self { source, held: None, patience: None, restore: Vec::new(), deadline: Arc::default() }
+        Self {
+            source,
+            purpose: Purpose::Look,
+            held: None,
+            patience: None,
+            restore: Vec::new(),
+            deadline: Arc::default(),
+        }
     }
 
     /// A database in memory, with the extensions and collations that its own connections have.
     pub(crate) fn in_memory(&self) -> SqliteConnectOptions {
         let options = match &self.source {
             Source::Pool(pool) => (*pool.connect_options()).clone(),
-            Source::Options(options) => (**options).clone(),
+            Source::File(options) | Source::Options(options) => (**options).clone(),
             Source::Caller(_) => SqliteConnectOptions::new(),
         };
         options.filename(":memory:").shared_cache(false).read_only(false).immutable(false)
+    }
+
+    /// The file, where it is missing and an act would make it; one in a folder that is missing nobody makes.
+    pub(crate) fn absent(&self) -> Option<&Path> {
+        let Source::File(options) = &self.source else { return None };
+        let is_there = |path: &Path| path.try_exists().unwrap_or(true);
+        let file = options.get_filename();
+        let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty());
+        (!is_there(file) && folder.is_none_or(is_there)).then_some(file)
+    }
+
+    /// From here on something is to be written: until the connection is given back, a file that is missing is made.
+    pub(crate) fn act(&mut self) {
+        self.purpose = Purpose::Act;
+    }
+
+    /// Leaves the empty database that stood in place of a file, once there is one or it is to be made.
+    fn look_again(&mut self) {
+        let is_meant = self.purpose == Purpose::Look && self.absent().is_some();
+        if matches!(self.held, Some(Held::InPlace(_))) && !is_meant {
+            (self.held, self.patience) = (None, None);
+            self.restore.clear();
+        }
     }
 
     /// Sends statements outside a transaction of ours.
@@ -125,7 +174,11 @@ impl<'a> Link<'a> {
 
     /// The file of a database, and whether nobody's connection is left when ours is closed.
     pub(crate) async fn file(&mut self) -> Result<(Option<PathBuf>, Owner), Fault> {
-        let owner = if matches!(self.source, Source::Options(_)) { Owner::We } else { Owner::Caller };
+        if let Some(file) = self.absent() {
+            return Ok((Some(file.to_owned()), Owner::We));
+        }
+        let is_ours = matches!(self.source, Source::File(_) | Source::Options(_));
+        let owner = if is_ours { Owner::We } else { Owner::Caller };
         let listed = self.read("PRAGMA database_list".to_owned()).await?;
         let file = listed.rows.into_iter().find_map(|row| match &row[..] {
             [_, Some(name), Some(file)] if name == "main" && !file.is_empty() => Some(PathBuf::from(file)),
@@ -170,7 +223,8 @@ impl<'a> Link<'a> {
         self.restore.extend(self.patience.clone());
         self.restore().await;
         self.patience = None;
-        if let Some(Held::Own(connection)) = self.held.take() {
+        self.purpose = Purpose::Look;
+        if let Some(Held::Own(connection) | Held::InPlace(connection)) = self.held.take() {
             // It is gone in any case.
             let _ = connection.close().await;
         }
@@ -188,11 +242,22 @@ impl<'a> Link<'a> {
     }
 
     pub(crate) async fn connection(&mut self) -> Result<&mut SqliteConnection, Fault> {
+        self.look_again();
         let is_callers = matches!(self.source, Source::Caller(_));
+        let is_meant = self.held.is_none() && self.purpose == Purpose::Look && self.absent().is_some();
+        let in_place = is_meant.then(|| self.in_memory());
+        let creates = self.purpose == Purpose::Act;
         let connection = match (&mut self.source, &mut self.held) {
             (Source::Caller(connection), _) => connection,
             (_, Some(held)) => held.connection(),
             (Source::Pool(pool), held) => held.insert(hold(pool).await?).connection(),
+            (Source::File(options), held) => {
+                let opened = match in_place {
+                    Some(empty) => Held::InPlace(empty.disable_statement_logging().connect().await?),
+                    None => open(&options.clone().create_if_missing(creates)).await?,
+                };
+                held.insert(opened).connection()
+            }
             (Source::Options(options), held) => held.insert(open(options).await?).connection(),
         };
         if self.patience.is_none() {
@@ -283,7 +348,7 @@ impl Held {
     fn connection(&mut self) -> &mut SqliteConnection {
         match self {
             Self::Pooled(connection) => connection,
-            Self::Own(connection) => connection,
+            Self::Own(connection) | Self::InPlace(connection) => connection,
         }
     }
 }
@@ -292,7 +357,7 @@ impl Held {
 impl Drop for Link<'_> {
     fn drop(&mut self) {
         // The handler stays on a connection that is not ours, whose next statement is none of ours either.
-        let is_own = matches!(self.held, Some(Held::Own(_)));
+        let is_own = matches!(self.held, Some(Held::Own(_) | Held::InPlace(_)));
         self.deadline.set(is_own.then(Instant::now));
         let connection = match (&mut self.source, &mut self.held) {
             (Source::Caller(connection), _) => connection,

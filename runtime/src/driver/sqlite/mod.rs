@@ -92,11 +92,18 @@ impl<'a> sealed::IntoDriver<'a> for &'a mut sqlx::SqliteConnection {
     }
 }
 
-/// The driver behind a `sqlite:` URL; the file is created unless the URL gives a `mode`.
+/// The driver behind a `sqlite:` URL; unless the URL gives a `mode` that does not, whoever has something to write creates
+/// the file.
 pub(crate) fn from_url(url: &str) -> Result<Box<dyn Driver + 'static>> {
     let options: sqlx::sqlite::SqliteConnectOptions = url.parse().map_err(|error| answer::bad_url(&error))?;
-    let options = if url.contains("mode=") { options } else { options.create_if_missing(true) };
-    Ok(Box::new(Sqlite::new(Link::of_options(options))?))
+    let (database, parameters) = url.split_once('?').unwrap_or((url, ""));
+    let mode = parameters.split('&').find_map(|parameter| parameter.strip_prefix("mode="));
+    let is_file = !database.ends_with(":memory:") && !options.get_filename().as_os_str().is_empty();
+    let link = match mode {
+        None | Some("rwc") if is_file => Link::of_file(options),
+        _ => Link::of_options(options),
+    };
+    Ok(Box::new(Sqlite::new(link)?))
 }
 
 impl Driver for Sqlite<'_> {
@@ -110,6 +117,10 @@ impl Driver for Sqlite<'_> {
 
     fn use_history_table(&mut self, table: TableName) {
         self.tables = table.tables(SCHEMA, '"');
+    }
+
+    fn absent(&self) -> Option<&Path> {
+        self.link.absent()
     }
 
     fn head<'a>(&'a mut self, key: &'a str) -> Answer<'a, Result<Head>> {
@@ -126,6 +137,7 @@ impl Driver for Sqlite<'_> {
 
     fn transactional<'a>(&'a mut self, batch: Batch<'a>) -> Answer<'a, Ended> {
         Box::pin(async move {
+            self.link.act();
             let ended = batch::run(&mut self.link, &self.tables, batch).await;
             self.record_failure(&batch, &ended).await;
             ended
@@ -134,6 +146,7 @@ impl Driver for Sqlite<'_> {
 
     fn outside<'a>(&'a mut self, batch: Batch<'a>) -> Answer<'a, Ended> {
         Box::pin(async move {
+            self.link.act();
             let ended = outside::run(&mut self.link, &self.tables, batch).await;
             self.record_failure(&batch, &ended).await;
             ended
@@ -147,6 +160,7 @@ impl Driver for Sqlite<'_> {
 
     fn resolve<'a>(&'a mut self, resolution: Resolution<'a>) -> Answer<'a, Result<(), Stop>> {
         Box::pin(async move {
+            self.link.act();
             let settled = self.settle(&resolution).await;
             match settled {
                 Ok(Some(())) => Ok(()),
@@ -158,6 +172,7 @@ impl Driver for Sqlite<'_> {
 
     fn rewrite<'a>(&'a mut self, rewriting: Rewriting<'a>) -> Answer<'a, Result<(), Stop>> {
         Box::pin(async move {
+            self.link.act();
             match self.write_changes(&rewriting).await {
                 Ok(Some(())) => Ok(()),
                 Ok(None) => Err(Stop::Stale),
@@ -178,19 +193,23 @@ impl Driver for Sqlite<'_> {
     }
 
     fn backup_right(&mut self) -> Answer<'_, Result<Right>> {
+        self.link.act();
         Box::pin(backup::right(&mut self.link, &self.tables))
     }
 
     fn backup_source(&mut self, _: Duration) -> Answer<'_, Result<Source>> {
+        self.link.act();
         Box::pin(backup::source(&mut self.link, &self.tables))
     }
 
     fn copy_to<'a>(&'a mut self, folder: &'a Path, path: &'a Path, patience: Duration) -> Answer<'a, Result<()>> {
+        self.link.act();
         Box::pin(backup::copy_to((&mut self.link, &self.tables), (folder, path), patience))
     }
 
     fn record_backup<'a>(&'a mut self, note: Note<'a>) -> Answer<'a, Result<()>> {
         Box::pin(async move {
+            self.link.act();
             let mut backoff = Backoff::new(RECORD_PATIENCE);
             loop {
                 let Err(fault) = backup::record(&mut self.link, &self.tables, &note).await else { return Ok(()) };
@@ -231,6 +250,7 @@ impl Driver for Sqlite<'_> {
     }
 
     fn wipe<'a>(&'a mut self, wipe: Wipe<'a>) -> Answer<'a, Result<Reset, Stop>> {
+        self.link.act();
         Box::pin(wipe::run(&mut self.link, &self.tables, wipe))
     }
 
@@ -298,7 +318,8 @@ impl Sqlite<'_> {
 
     fn foreign(&self, why: &str) -> Error {
         let message = format!("the table {} is not a history of ours: {why}", self.tables.shown);
-        Error::new(ErrorKind::History, message).help("name another one with `.history_table(\"table\")`")
+        Error::new(ErrorKind::History, message)
+            .help("name another one with `--history-table`, or `.history_table(\"table\")` in the program")
     }
 
     /// Records the failure that ended a batch, if one did; without a record, the error is reported all the same.

@@ -116,6 +116,30 @@ fn cases() -> Vec<Case> {
             "unhealthy\n  0003 m3 has failed at statement 2 of 3   `migrate status` says why; correct it, then `migrate up`",
         ),
         case(
+            "one has failed in a transaction",
+            and(completed(1..=2), entry(3, "failed", &[("applied", "0")])),
+            "unhealthy\n  0003 m3 has failed   `migrate status` says why; correct it, then `migrate up`",
+        ),
+        case(
+            "a rollback has failed at its first statement",
+            and(completed(1..=2), entry(3, "failed", &[("undone", "0")])),
+            "unhealthy\n  the rollback of 0003 m3 has failed at statement 1 of 3   \
+             `migrate status` says why; correct it, then `migrate up`",
+        ),
+        case(
+            "one was asked to stop",
+            and(completed(1..=2), entry(3, "failed", &[("error", "stopped as asked, after statement 1 of 3")])),
+            "degraded\n  0003 m3 was stopped after 1 of 3 statements   `migrate up` goes on",
+        ),
+        case(
+            "a rollback was asked to stop",
+            and(
+                completed(1..=2),
+                entry(3, "failed", &[("undone", "2"), ("error", "stopped as asked, after statement 2 of 3")]),
+            ),
+            "degraded\n  the rollback of 0003 m3 was stopped after 2 of 3 statements   `migrate down 0003_m3` goes on",
+        ),
+        case(
             "one was interrupted",
             running(),
             "unhealthy\n  0003 m3 was interrupted at statement 2 of 3, by deploy@web-1   \
@@ -236,6 +260,7 @@ fn from_what_was_found_to_how_well_it_is() {
             history: &history,
             settings: &settings,
             agreement: &agreement,
+            absent: None,
             now,
         };
         let health = judge(facts);

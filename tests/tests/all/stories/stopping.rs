@@ -3,7 +3,7 @@
 use std::sync::Mutex;
 use std::time::Duration;
 
-use whimbrel::{ErrorKind, Migrations, Outcome, Progress, Rollback};
+use whimbrel::{ErrorKind, Level, Migrations, Outcome, Progress, Rollback, Standing};
 
 use crate::stories::waiting::other_runner;
 use crate::stories::world::{World, set_for, stories};
@@ -123,7 +123,17 @@ async fn a_run_stops_between_two_statements(world: World) {
     let outcomes: Vec<&Outcome> = report.steps().iter().map(|step| &step.outcome).collect();
     assert!(matches!(outcomes[..], [Outcome::Done, Outcome::Stopped { done: 2, statements: 4, .. }, Outcome::NotRun]));
     assert_eq!(world.changes().await, ["applied", "stopped"]);
-    assert_eq!(world.migrator(&set).status().await.unwrap().holder, None);
+    let status = world.migrator(&set).status().await.unwrap();
+    assert_eq!(status.holder, None);
+    assert_eq!(status.standing(Standing::Stopped).count(), 1);
+    assert!(status.to_string().starts_with("at 0001: 1 applied, 1 pending, 1 stopped (history "), "{status}");
+    // It raises no alarm.
+    let health = world.migrator(&set).health().await;
+    assert_eq!(health.level, Level::Degraded, "{health}");
+    assert!(health.to_string().contains("0002 b was stopped after 2 of 4 statements"), "{health}");
+    let validation = world.migrator(&set).validate().await.unwrap();
+    let told = "0002 b is stopped after 2 of 4 statements; `migrate up` goes on";
+    assert_eq!(validation.problems, [told]);
     assert_eq!(world.up(&set).await.unwrap().steps().len(), 2);
     assert_eq!(counts(&world).await, ["1", "1", "1", "1"]);
     assert_eq!(world.changes().await, ["applied", "stopped", "applied", "applied"]);
@@ -136,6 +146,9 @@ async fn a_rollback_stops_between_two_statements(world: World) {
     let error = stopped(&world, &set, Some(Rollback::To("1".parse().unwrap()))).await;
     assert_eq!(error.kind(), ErrorKind::Stopped);
     assert_eq!(error.help_text(), Some("run it again: it goes on with statement 3 of 0002 b"));
+    let health = world.migrator(&set).health().await;
+    assert_eq!(health.level, Level::Degraded, "{health}");
+    assert!(health.to_string().contains("`migrate down 0002_b` goes on"), "{health}");
     world.migrator(&set).down(Rollback::To("1".parse().unwrap())).await.unwrap();
     assert_eq!(counts(&world).await, ["2", "2", "2", "2"]);
     assert_eq!(world.versions("completed").await, ["1"]);
