@@ -35,7 +35,7 @@ pub(crate) async fn status(context: &Context<'_>, wanted: Wanted) -> Result<Answ
         screen.push_str("\n\n");
         screen.push_str(&table.written());
     }
-    for migration in &status.migrations {
+    for migration in status.standing(Standing::Failed) {
         if let Some(error) = migration.entry.as_ref().and_then(|entry| entry.error.as_deref()) {
             let why = error.lines().next().unwrap_or_default();
             screen.push_str(&format!("\n{} {}: {why}\n", migration.version, migration.name));
@@ -62,6 +62,7 @@ fn head(status: &Status, target: &Target<'_>) -> String {
         (Standing::Applied, "applied"),
         (Standing::Pending, "pending"),
         (Standing::Failed, "failed"),
+        (Standing::Stopped, "stopped"),
         (Standing::Running, "begun and not done"),
         (Standing::Changed, "changed"),
         (Standing::Unknown, "unknown here"),
@@ -132,6 +133,7 @@ fn standing(migration: &MigrationStatus, step: Option<&Step<'_>>) -> [Cell; 4] {
         Standing::Changed => ("changed", colour(AnsiColor::Red)),
         Standing::Unknown => ("unknown", colour(AnsiColor::Yellow)),
         Standing::Failed => ("failed", colour(AnsiColor::Red)),
+        Standing::Stopped => ("stopped", colour(AnsiColor::Yellow)),
         _ => ("begun", colour(AnsiColor::Yellow)),
     };
     let state = Cell::styled(state, style);
@@ -143,7 +145,7 @@ fn standing(migration: &MigrationStatus, step: Option<&Step<'_>>) -> [Cell; 4] {
     };
     let took = entry.duration_ms.map(|ms| Took(Duration::from_millis(ms.max(0) as u64)).to_string());
     let by = match migration.standing {
-        Standing::Failed | Standing::Running => {
+        Standing::Failed | Standing::Running | Standing::Stopped => {
             let (done, what) = match entry.undone {
                 Some(undone) => (undone, "rolled back"),
                 None => (entry.applied, "done"),
@@ -208,6 +210,9 @@ fn next(status: &Status, program: &Program) -> Option<String> {
     }
     if has(Standing::Failed).is_some() {
         return Some(format!("mend the cause, then `{program} up`: it goes on where it failed"));
+    }
+    if has(Standing::Stopped).is_some() {
+        return Some(format!("`{program} up` goes on where it stopped"));
     }
     if has(Standing::Running).is_some() && status.holder.is_none() {
         return Some(format!("`{program} up` finds out what became of it, and goes on"));

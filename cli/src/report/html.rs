@@ -60,6 +60,7 @@ fn numbers(facts: &Facts<'_>) -> Markup {
         ("applied", Standing::Applied, "good"),
         ("pending", Standing::Pending, "warn"),
         ("failed", Standing::Failed, "bad"),
+        ("stopped", Standing::Stopped, "warn"),
         ("begun and not done", Standing::Running, "warn"),
         ("changed", Standing::Changed, "bad"),
         ("unknown", Standing::Unknown, "warn"),

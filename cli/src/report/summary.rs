@@ -41,7 +41,14 @@ fn place(facts: &Facts<'_>) -> String {
         Some(current) => format!("at {current} {}", facts.name_of(current)),
         None => "nothing is applied".to_owned(),
     };
-    let others = [Standing::Pending, Standing::Failed, Standing::Running, Standing::Changed, Standing::Unknown];
+    let others = [
+        Standing::Pending,
+        Standing::Failed,
+        Standing::Stopped,
+        Standing::Running,
+        Standing::Changed,
+        Standing::Unknown,
+    ];
     let others = others.map(|standing| (facts.count(standing), standing)).into_iter().filter(|(number, _)| *number > 0);
     let others: Vec<String> = others.map(|(number, standing)| format!("{number} {standing}")).collect();
     match others.is_empty() {
