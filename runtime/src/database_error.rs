@@ -27,6 +27,17 @@ impl DatabaseError {
         }
     }
 
+    /// Whether what was to be made is there: SQLite's and Cassandra's words (0x2400, `AlreadyExists`), PostgreSQL's
+    /// `duplicate_table`, `duplicate_object` and `duplicate_function`, and a table of MySQL's (1050).
+    pub(crate) fn is_there_already(&self) -> bool {
+        match self.code.as_deref() {
+            Some("42P07" | "42710" | "42723" | "0x2400") => true,
+            Some("1") => self.message.ends_with("already exists"),
+            Some(code) => code.starts_with("1050/"),
+            None => false,
+        }
+    }
+
     /// Whether a statement took longer than it may: PostgreSQL's `query_canceled`, `SQLITE_INTERRUPT`, and the statement
     /// times of MariaDB (1969) and MySQL (3024).
     pub(crate) fn is_timeout(&self) -> bool {

@@ -56,7 +56,7 @@ impl<'a> Engine<'_, 'a> {
     /// Plans without acting.
     pub(crate) async fn decide(&mut self, goal: &Goal) -> Result<Plan<'a>> {
         let history = read(self.driver, detail(goal), &mut Backoff::new(self.settings.lock_timeout)).await?;
-        if let Some(down) = way_down(self.facts(&history), goal)? {
+        if let Some(down) = way_down(self.facts(&history), goal, &Report::default())? {
             let mut backoff = Backoff::new(self.settings.lock_timeout);
             let history = read(self.driver, Detail::Scripts, &mut backoff).await?;
             let decided = self.plan(&history, &down).await;

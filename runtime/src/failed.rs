@@ -24,10 +24,17 @@ impl Engine<'_, '_> {
         let verb = if step.action == Action::RollBack { "rolling back " } else { "" };
         let message = format!("{verb}{} failed at {part}{at}", step.label());
         let kind = if failure.cause.is_timeout() { ErrorKind::Timeout } else { ErrorKind::Failed };
-        let help = help_of(step, &failure, (kind, self.driver.dialect()));
+        let mut help = help_of(step, &failure, (kind, self.driver.dialect())).to_owned();
+        if step.record.as_ref().is_some_and(|record| record.rank == 1) && failure.cause.is_there_already() {
+            help.push_str(MADE_BEFORE);
+        }
         Error::new(kind, message).source(failure.cause).at(place).help(help)
     }
 }
+
+/// Where nothing is applied yet, and what was to be made is there.
+const MADE_BEFORE: &str =
+    "; if this database was made before whimbrel came, record where it is: `migrate baseline VERSION`";
 
 fn place_of(step: &Step<'_>, failure: &Failure) -> Option<Place> {
     let (script, path) = match (failure.part, step.verify.as_ref()) {

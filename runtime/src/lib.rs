@@ -117,6 +117,7 @@ pub use database::Database;
 pub use database_error::DatabaseError;
 pub use error::{Error, ErrorKind, Result};
 pub use events::Event;
+pub use force::Proposal;
 pub use health::{Health, Level, Reason};
 pub use history::{Entry, State};
 pub use locks::{Blocks, HowLong, Lock};

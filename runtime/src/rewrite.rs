@@ -4,6 +4,7 @@
 use whimbrel_core::{Digest, Direction, Migration, Version};
 
 use crate::chain::Chain;
+use crate::database_error::DatabaseError;
 use crate::error::{Error, ErrorKind, Result};
 use crate::history::{Entry, History, Holder, State};
 use crate::identity::Identity;
@@ -205,6 +206,12 @@ pub(crate) fn check_free(history: &History) -> Result<()> {
 pub(crate) fn at_work(how: &str) -> Error {
     let message = format!("somebody is {how}; nothing was changed");
     Error::new(ErrorKind::Locked, message).help("wait until they are done; if nobody is, try again")
+}
+
+/// The answer is lost.
+pub(crate) fn unknown(cause: DatabaseError) -> Error {
+    let message = "the server did not answer in time: whether it was written is not known";
+    Error::new(ErrorKind::InDoubt, message).source(cause).help("look at `migrate history`")
 }
 
 /// How what did not run is recorded.

@@ -184,7 +184,7 @@ impl<'r, 'e, 'a> Run<'r, 'e, 'a> {
 
     /// Whether what is newer has to be rolled back first: that is the goal from now on.
     fn goes_down_first(&mut self, history: &History) -> Result<bool> {
-        let Some(down) = way_down(self.engine.facts(history), &self.goal)? else { return Ok(false) };
+        let Some(down) = way_down(self.engine.facts(history), &self.goal, self.report)? else { return Ok(false) };
         self.afterwards = Some(std::mem::replace(&mut self.goal, down));
         Ok(true)
     }

@@ -98,14 +98,20 @@ impl Engine<'_, '_> {
     /// Records what a person says of a migration.
     pub(crate) async fn resolve(&mut self, version: &Version, resolve: Resolve) -> Result<()> {
         let history = read(self.driver, Detail::Scripts, &mut Backoff::new(self.settings.lock_timeout)).await?;
-        let (entry, done, why) = match self.said(&history, version, resolve)? {
-            Said::Entries(rewrite) => return self.rewrite(&history, &rewrite).await,
+        self.resolve_from(&history, version, resolve).await
+    }
+
+    /// The same, from what was read.
+    pub(crate) async fn resolve_from(&mut self, history: &History, version: &Version, resolve: Resolve) -> Result<()> {
+        let (entry, done, why) = match self.said(history, version, resolve)? {
+            Said::Entries(rewrite) => return self.rewrite(history, &rewrite).await,
             Said::Statement { entry, done, why } => (entry, done, why),
         };
         let (last_event, identity) = (history.last_event, self.identity);
         match self.driver.resolve(Resolution { entry, done, why, last_event, identity }).await {
             Ok(()) => Ok(()),
             Err(Stop::Broken(error)) => Err(error),
+            Err(Stop::Lost(cause)) => Err(rewrite::unknown(cause)),
             Err(_) => {
                 let who = match &history.holder {
                     Holder::Session(runner) => format!(": {runner}"),
@@ -117,10 +123,14 @@ impl Engine<'_, '_> {
     }
 
     /// What that would write, for people.
-    pub(crate) async fn plan_resolve(&mut self, version: &Version, resolve: Resolve) -> Result<Vec<String>> {
-        let history = read(self.driver, Detail::Scripts, &mut Backoff::new(self.settings.lock_timeout)).await?;
-        rewrite::check_free(&history)?;
-        match self.said(&history, version, resolve)? {
+    pub(crate) fn sentences_of_resolve(
+        &self,
+        history: &History,
+        version: &Version,
+        resolve: Resolve,
+    ) -> Result<Vec<String>> {
+        rewrite::check_free(history)?;
+        match self.said(history, version, resolve)? {
             Said::Entries(rewrite) => Ok(rewrite.sentences()),
             Said::Statement { entry, done, why } => {
                 let column = entry.progress_column();

@@ -8,7 +8,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use futures_util::future::{Either, select};
 use tokio::sync::Notify;
-use whimbrel_core::{Dialect, Script};
+use whimbrel_core::words::words;
+use whimbrel_core::{Dialect, Script, Statement};
 
 use crate::doubt::mysql::lost;
 use crate::error::{Error, ErrorKind};
@@ -127,11 +128,15 @@ impl Observer<'_> {
 
 /// Whether another session can go on with the statement of that index: nothing that it needs is this session's alone.
 fn can_go_on(script: &Script, index: usize, dialect: Dialect) -> bool {
-    const OF_THE_SESSION: [&str; 5] = ["temp", "prepare", "declare", "listen", "advisory_lock"];
+    const OF_THE_SESSION: [&str; 6] = ["temp", "prepare", "declare", "listen", "advisory_lock", "set_config"];
     let holds = |text: &str| {
         let text = text.to_ascii_lowercase();
         OF_THE_SESSION.iter().any(|word| text.contains(word))
     };
+    let is_asked = |statement: Statement| asks_of_the_session(script.text_of(&statement), dialect);
+    if script.statements().skip(index).any(is_asked) {
+        return false;
+    }
     match dialect {
         Dialect::Mysql => lost(script, index).is_none(),
         Dialect::Postgres | Dialect::Sqlite => {
@@ -139,6 +144,24 @@ fn can_go_on(script: &Script, index: usize, dialect: Dialect) -> bool {
         }
         _ => true,
     }
+}
+
+/// Whether a statement asks what an earlier one has left in its session.
+fn asks_of_the_session(text: &str, dialect: Dialect) -> bool {
+    // SQLite, then PostgreSQL, then MySQL; what is no function of a dialect is rarely a name in it.
+    const FUNCTIONS: [&str; 8] = [
+        "last_insert_rowid",
+        "changes",
+        "total_changes",
+        "currval",
+        "lastval",
+        "last_insert_id",
+        "row_count",
+        "found_rows",
+    ];
+    let words = words(text, dialect);
+    let is_call = |pair: &[&str]| pair[1] == "(" && FUNCTIONS.iter().any(|known| pair[0].eq_ignore_ascii_case(known));
+    words.windows(2).any(is_call)
 }
 
 /// The error of a run that was asked to stop.
@@ -157,4 +180,39 @@ pub(crate) fn stopped(report: &Report, while_waiting_for: Option<&str>) -> Error
         None => (waiting.unwrap_or_default(), "it goes on with what is left".to_owned()),
     };
     Error::new(ErrorKind::Stopped, format!("{STOPPED}{at}")).help(format!("run it again: {goes_on}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use whimbrel_core::Direction;
+    use whimbrel_core::read::read_stored;
+
+    use super::*;
+
+    /// A script, and the statements before which it may stop.
+    const CASES: [(Dialect, &str, &[usize]); 9] = [
+        (Dialect::Sqlite, "INSERT INTO a VALUES (1); SELECT 1; SELECT 2", &[1, 2]),
+        (Dialect::Sqlite, "INSERT INTO a VALUES (1); INSERT INTO b SELECT last_insert_rowid(); SELECT 2", &[2]),
+        (Dialect::Sqlite, "SELECT 1; INSERT INTO a VALUES (1); INSERT INTO b SELECT Changes (); SELECT 2", &[3]),
+        (Dialect::Sqlite, "DELETE FROM a; INSERT INTO b SELECT total_changes()", &[]),
+        (Dialect::Sqlite, "DELETE FROM a; SELECT 'changes()' FROM changes", &[1]),
+        (
+            Dialect::Postgres,
+            "SELECT nextval('s'); INSERT INTO a VALUES (currval('s')); SELECT lastval(); SELECT 1",
+            &[3],
+        ),
+        (Dialect::Postgres, "SELECT set_config('a.b', 'c', false); SELECT 1", &[]),
+        (Dialect::Mysql, "INSERT INTO a VALUES (1); INSERT INTO b VALUES (LAST_INSERT_ID()); SELECT 1", &[2]),
+        (Dialect::Mysql, "DELETE FROM a; INSERT INTO b VALUES (row_count()); SELECT found_rows(); SELECT 1", &[3]),
+    ];
+
+    #[test]
+    fn a_run_stops_only_where_another_session_can_go_on() {
+        for (dialect, text, expected) in CASES {
+            let text = format!("-- whimbrel:no-transaction\n{text}");
+            let script = read_stored(Direction::Up, dialect, "1_a.sql", text).unwrap();
+            let found: Vec<usize> = (1..script.len()).filter(|index| can_go_on(&script, *index, dialect)).collect();
+            assert_eq!(found, expected, "{}", script.text());
+        }
+    }
 }

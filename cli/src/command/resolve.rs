@@ -17,10 +17,11 @@ pub(crate) async fn resolve(
     let version = named::version(&target.migrations, version)?;
     let found = found.resolve();
     let mut migrator = target.migrator()?;
-    let lines = migrator.plan_resolve(&version, found).await?;
+    let proposal = migrator.plan_resolve(&version, found).await?;
+    let lines = proposal.sentences();
     let will = lines.join("\n");
     confirm(&will, &format!("Write this on {}?", target.url), asking, context.form)?;
-    migrator.resolve(&version, found).await?;
+    migrator.write(&proposal).await?;
     Ok(Answer::new(
         format!("written:\n  {}", lines.join("\n  ")),
         json!({ "version": version.as_written(), "written": lines }),
@@ -31,10 +32,11 @@ pub(crate) async fn force(context: &Context<'_>, version: &str, asking: &Asking)
     let target = context.target()?;
     let version = named::migration(&target.migrations, version)?.version().clone();
     let mut migrator = target.migrator()?;
-    let lines = migrator.plan_force(&version).await?;
+    let proposal = migrator.plan_force(&version).await?;
+    let lines = proposal.sentences();
     let will = lines.join("\n");
     confirm(&will, &format!("Is the schema of {} exactly that of {version}?", target.url), asking, context.form)?;
-    migrator.force(&version).await?;
+    migrator.write(&proposal).await?;
     Ok(Answer::new(
         format!("written:\n  {}", lines.join("\n  ")),
         json!({ "version": version.as_written(), "written": lines }),

@@ -104,7 +104,7 @@ impl<'a> Migrator<'a> {
         let status = self.boxed_status().await?;
         let pending = status.migrations.iter().filter(|migration| {
             let halfway_back = migration.entry.as_ref().is_some_and(|entry| entry.undone.is_some());
-            let is_open = matches!(migration.standing, Standing::Pending | Standing::Failed);
+            let is_open = matches!(migration.standing, Standing::Pending | Standing::Failed | Standing::Stopped);
             is_open && !halfway_back
         });
         Ok(pending.map(|migration| migration.version.clone()).collect())

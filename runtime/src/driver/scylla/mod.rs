@@ -409,6 +409,7 @@ impl Scylla<'_> {
         match right::settle((client, table), &seen, resolution.identity, event, (Set::default(), rows)).await {
             Ok(()) => Ok(()),
             Err(Denied::Broken(error)) => Err(Stop::Broken(error)),
+            Err(Denied::Lost(cause)) => Err(Stop::Lost(cause)),
             Err(_) => Err(Stop::Stale),
         }
     }
@@ -425,6 +426,7 @@ impl Scylla<'_> {
         match right::settle((client, table), &seen, identity, event, (statics, rows.collect())).await {
             Ok(()) => Ok(()),
             Err(Denied::Broken(error)) => Err(Stop::Broken(error)),
+            Err(Denied::Lost(cause)) => Err(Stop::Lost(cause)),
             Err(_) => Err(Stop::Stale),
         }
     }

@@ -67,6 +67,8 @@ pub(crate) enum Denied {
     Busy,
     /// The history is not what it was.
     Stale,
+    /// Whether it was written is not known.
+    Lost(DatabaseError),
     Broken(Error),
 }
 
@@ -403,7 +405,8 @@ pub(crate) async fn settle(
     let text = record::guarded(table, statics, &condition, &rows);
     match write((client, table), &text, &token, Instant::now() + BETWEEN * 50).await {
         Ok(Outcome::Done) => Ok(()),
-        Ok(_) | Err(Fault::Later(_) | Fault::Unknown(_)) => Err(Denied::Stale),
+        Ok(_) => Err(Denied::Stale),
+        Err(Fault::Later(cause) | Fault::Unknown(cause)) => Err(Denied::Lost(cause)),
         Err(fault) => Err(Denied::Broken(fault.into_error(table))),
     }
 }

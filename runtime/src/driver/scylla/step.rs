@@ -53,6 +53,7 @@ pub(crate) async fn run(known: Known<'_, '_>, batch: Batch<'_>) -> Ended {
         Ok(right) => right,
         Err(Denied::Busy) => return stopped(Stop::Busy),
         Err(Denied::Stale) => return stopped(Stop::Stale),
+        Err(Denied::Lost(cause)) => return stopped(Stop::Lost(cause)),
         Err(Denied::Broken(error)) => return stopped(Stop::Broken(error)),
     };
     let mut done = Vec::new();

@@ -5,6 +5,7 @@ use whimbrel::{ErrorKind, Kind, Outcome, Target};
 use crate::stories::world::{World, set, set_for, stories};
 
 stories! {
+    a_database_that_was_made_before_is_told_of_the_baseline on sqlite, postgres, mysql, scylla
     what_is_pending_is_applied_in_order_and_once on sqlite, postgres, mysql, scylla
     new_migrations_are_applied_on_top on sqlite, postgres, mysql, scylla
     a_failed_step_leaves_the_rest_pending on sqlite, postgres
@@ -290,4 +291,16 @@ async fn an_empty_set_is_up_to_date(world: World) {
     let set = world.set([("whimbrel.toml", "empty = \"allow\"")]);
     assert_eq!(world.up(&set).await.unwrap().to_string(), "up to date: no migration is applied");
     assert!(!world.has("whimbrel_history").await);
+}
+
+async fn a_database_that_was_made_before_is_told_of_the_baseline(world: World) {
+    world.run("CREATE TABLE a (id INT PRIMARY KEY)").await;
+    let help = "; if this database was made before whimbrel came, record where it is: `migrate baseline VERSION`";
+    let error = world.up(&world.set([("0001_a.sql", "CREATE TABLE a (id INT PRIMARY KEY)")])).await.unwrap_err();
+    assert!(error.help_text().unwrap().ends_with(help), "{error:?}");
+    // Not where something is applied already.
+    let set = world.set([("0001_b.sql", "SELECT id FROM a"), ("0002_a.sql", "CREATE TABLE a (id INT PRIMARY KEY)")]);
+    world.migrator(&set).up_to(whimbrel::Target::Steps(1)).await.unwrap();
+    let error = world.up(&set).await.unwrap_err();
+    assert!(!error.help_text().unwrap().contains("baseline"), "{error:?}");
 }

@@ -15,6 +15,7 @@ stories! {
     an_older_binary_stays_above_a_baseline on sqlite, postgres, mysql, scylla
     a_downgrade_that_failed_half_way_goes_on on sqlite, postgres, mysql, scylla
     what_else_is_wrong_is_told_before_anything_is_rolled_back on sqlite, postgres, mysql, scylla
+    what_would_be_wrong_afterwards_is_told_before_anything_is_rolled_back on sqlite, postgres, mysql, scylla
     an_older_binary_that_tolerates_it_is_warned on sqlite, postgres, mysql, scylla
 }
 
@@ -140,6 +141,20 @@ async fn what_else_is_wrong_is_told_before_anything_is_rolled_back(world: World)
     let error = ready(&world, &edited, &back()).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Changed);
     assert_eq!(world.versions("completed").await.len(), 5);
+}
+
+async fn what_would_be_wrong_afterwards_is_told_before_anything_is_rolled_back(world: World) {
+    let last = ("0004_d.up.sql", "CREATE TABLE d (id INT PRIMARY KEY)");
+    let first = ("0001_a.up.sql", "CREATE TABLE a (id INT PRIMARY KEY)");
+    let gaps = ("whimbrel.toml", "gaps = \"allow\"");
+    world.up(&world.set([first, last, DOWN[0], gaps])).await.unwrap();
+    let third = ("0003_c.up.sql", "CREATE TABLE c (id INT PRIMARY KEY)");
+    let minimum = ("whimbrel.toml", "gaps = \"allow\"\nminimum_supported = \"3\"");
+    let older = world.set([first, third, minimum]);
+    let mut migrator = world.migrator(&older).application("shop 2.2.0").settings(back());
+    let error = migrator.up().await.unwrap_err();
+    assert!(error.to_string().starts_with("the database is at 0001, this binary supports "), "{error}");
+    assert_eq!(world.versions("completed").await, ["1", "4"]);
 }
 
 async fn an_older_binary_that_tolerates_it_is_warned(world: World) {

@@ -18,6 +18,7 @@ stories! {
     of_two_who_resolve_at_once_one_does on sqlite, postgres, mysql, scylla
     a_fresh_database_is_forced_to_a_version on sqlite, postgres, mysql, scylla
     a_history_is_forced_to_a_version on sqlite, postgres, mysql, scylla
+    what_was_shown_is_written_or_nothing on sqlite, postgres, mysql, scylla
 }
 
 fn version(text: &str) -> Version {
@@ -58,12 +59,12 @@ async fn a_change_is_accepted(world: World) {
     assert!(error.help_text().unwrap().ends_with("`migrate resolve 0002 --accept`"), "{error:?}");
     let planned = migrator.plan_resolve(&version("2"), Resolve::Accept).await.unwrap();
     assert_eq!(migrator.up().await.unwrap_err().kind(), ErrorKind::Changed);
-    world.shows_text("resolve_accept", &anonymous(&planned.join("\n")));
+    world.shows_text("resolve_accept", &anonymous(&planned.sentences().join("\n")));
     migrator.resolve(&version("2"), Resolve::Accept).await.unwrap();
     assert!(migrator.up().await.unwrap().is_up_to_date());
     let told = migrator.events(Some(1)).await.unwrap().remove(0);
     assert_eq!((&*told.what, told.version.unwrap().to_string()), ("resolved", "0002".to_owned()));
-    assert_eq!(planned.last().unwrap(), &format!("event `resolved`: {}", told.detail.unwrap()));
+    assert_eq!(planned.sentences().last().unwrap(), &format!("event `resolved`: {}", told.detail.unwrap()));
     assert!(world.entry("2", "up").await.contains("name"));
     migrator.down(Rollback::To(version("1"))).await.unwrap();
     migrator.up().await.unwrap();
@@ -85,7 +86,7 @@ async fn what_was_done_by_hand_is_applied(world: World) {
     world.run("CREATE TABLE c (id INT PRIMARY KEY)").await;
     let mut migrator = world.migrator(&set);
     let planned = migrator.plan_resolve(&version("3"), Resolve::Applied).await.unwrap();
-    assert_eq!(planned[0], "entry 0003 c: state none → completed");
+    assert_eq!(planned.sentences()[0], "entry 0003 c: state none → completed");
     migrator.resolve(&version("3"), Resolve::Applied).await.unwrap();
     assert!(migrator.up().await.unwrap().is_up_to_date());
     let entry = migrator.history().await.unwrap().remove(2);
@@ -122,7 +123,7 @@ async fn what_was_taken_back_by_hand_is_rolled_back(world: World) {
     world.run("DROP TABLE c").await;
     let mut migrator = world.migrator(&set);
     let planned = migrator.plan_resolve(&version("3"), Resolve::RolledBack).await.unwrap();
-    assert_eq!(planned[0], "entry 0003 c: state completed → rolled_back");
+    assert_eq!(planned.sentences()[0], "entry 0003 c: state completed → rolled_back");
     migrator.resolve(&version("3"), Resolve::RolledBack).await.unwrap();
     assert_eq!(migrator.pending().await.unwrap(), [version("3")]);
     assert_eq!(migrator.up().await.unwrap().steps().len(), 1);
@@ -205,7 +206,7 @@ async fn a_fresh_database_is_forced_to_a_version(world: World) {
     world.run(format!("{A};{B}")).await;
     let mut migrator = world.migrator(&set);
     let planned = migrator.plan_force(&version("2")).await.unwrap();
-    assert_eq!(planned[0], "entry 0001 a: state none → completed, as a baseline; event `baselined`");
+    assert_eq!(planned.sentences()[0], "entry 0001 a: state none → completed, as a baseline; event `baselined`");
     assert!(!world.has("whimbrel_history").await);
     migrator.force(&version("2")).await.unwrap();
     assert_eq!(world.versions("completed").await, ["1", "2"]);
@@ -219,10 +220,10 @@ async fn a_history_is_forced_to_a_version(world: World) {
     world.up(&tables(&world, A, &second)).await.unwrap_err();
     let mut migrator = world.migrator(&set);
     let planned = migrator.plan_force(&version("3")).await.unwrap();
-    world.shows_text("force", &anonymous(&planned.join("\n")));
+    world.shows_text("force", &anonymous(&planned.sentences().join("\n")));
     migrator.force(&version("3")).await.unwrap();
     assert!(migrator.up().await.unwrap().is_up_to_date());
-    assert_eq!(migrator.plan_force(&version("3")).await.unwrap(), Vec::<String>::new());
+    assert!(migrator.plan_force(&version("3")).await.unwrap().sentences().is_empty());
     migrator.force(&version("3")).await.unwrap();
     let kinds: Vec<String> = migrator.history().await.unwrap().into_iter().map(|entry| entry.kind).collect();
     assert_eq!(kinds, [world.cql_or("cql", "sql"), "baseline", "baseline"]);
@@ -233,4 +234,35 @@ async fn a_history_is_forced_to_a_version(world: World) {
     world.run("DROP TABLE b").await;
     assert_eq!(migrator.up().await.unwrap().steps().len(), 2);
     assert!(migrator.up().await.unwrap().is_up_to_date());
+}
+
+async fn what_was_shown_is_written_or_nothing(world: World) {
+    let set = tables(&world, A, B);
+    let mut migrator = world.migrator(&set);
+    migrator.up_to(whimbrel::Target::Steps(1)).await.unwrap();
+    world.run(B).await;
+    let shown = [
+        migrator.plan_force(&version("2")).await.unwrap(),
+        migrator.plan_resolve(&version("2"), Resolve::Applied).await.unwrap(),
+        migrator.plan_resolve(&version("1"), Resolve::RolledBack).await.unwrap(),
+    ];
+    // While a person thinks, another process goes on.
+    world.run("DROP TABLE b").await;
+    world.up(&set).await.unwrap();
+    let events = world.events().await;
+    for proposal in shown {
+        let error = migrator.write(&proposal).await.unwrap_err();
+        assert_eq!(
+            (error.kind(), &*error.to_string()),
+            (ErrorKind::Locked, "somebody was faster; nothing was changed")
+        );
+        assert_eq!(error.help_text().unwrap(), "look again: `migrate status`");
+    }
+    assert_eq!((world.versions("completed").await.len(), world.events().await), (3, events));
+    let anew = migrator.plan_resolve(&version("3"), Resolve::RolledBack).await.unwrap();
+    migrator.write(&anew).await.unwrap();
+    let anew = migrator.plan_force(&version("1")).await.unwrap();
+    migrator.write(&anew).await.unwrap();
+    assert_eq!(world.versions("completed").await, ["1"]);
+    assert_eq!(migrator.write(&anew).await.unwrap_err().kind(), ErrorKind::Locked);
 }

@@ -134,6 +134,8 @@ async fn a_run_stops_between_two_statements(world: World) {
     let validation = world.migrator(&set).validate().await.unwrap();
     let told = "0002 b is stopped after 2 of 4 statements; `migrate up` goes on";
     assert_eq!(validation.problems, [told]);
+    let pending = world.migrator(&set).pending().await.unwrap();
+    assert_eq!(pending.iter().map(ToString::to_string).collect::<Vec<_>>(), ["0002", "0003"]);
     assert_eq!(world.up(&set).await.unwrap().steps().len(), 2);
     assert_eq!(counts(&world).await, ["1", "1", "1", "1"]);
     assert_eq!(world.changes().await, ["applied", "stopped", "applied", "applied"]);
