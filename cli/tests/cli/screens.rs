@@ -88,6 +88,21 @@ fn a_reset_takes_the_database_away_that_was_asked_for() {
 }
 
 #[test]
+fn a_reset_that_is_refused_asks_nothing_before() {
+    let shop = Shop::usual();
+    std::fs::create_dir(shop.path("production")).unwrap();
+    let on = |arguments: &[&str]| {
+        let mut command = shop.command(arguments);
+        command.env("DATABASE_URL", format!("sqlite://{}?mode=rwc", shop.path("production/shop.db").display()));
+        command.output().unwrap()
+    };
+    assert!(on(&["up"]).status.success());
+    let told = String::from_utf8(on(&["reset"]).stderr).unwrap();
+    assert!(told.contains("`production`, which is called like a place of production; nothing was dropped"), "{told}");
+    assert!(!told.contains("-wal") && !told.contains("there is no terminal"), "{told}");
+}
+
+#[test]
 fn a_baseline_and_what_it_keeps() {
     let shop = Shop::usual();
     shop.shown("baseline_without_yes", &["baseline", "0002"]);
