@@ -43,14 +43,43 @@ pub(crate) fn ended(status: ExitStatus) -> String {
 
 /// The last lines of what a process said, without the password.
 pub(crate) fn last_lines(said: &str, secret: Option<&str>) -> String {
-    let said = match secret.filter(|secret| !secret.is_empty()) {
-        Some(secret) => said.replace(secret, "***"),
-        None => said.to_owned(),
-    };
+    let said = masked(said, secret);
     let all: Vec<&str> = said.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
     let last = &all[all.len().saturating_sub(LINES)..];
     let cut = |line: &&str| format!("  {}", line.chars().take(WIDTH).collect::<String>());
     last.iter().map(cut).collect::<Vec<_>>().join("\n")
+}
+
+/// What a process said, without the password: as it is, and as it stands in a URL.
+pub(crate) fn masked(said: &str, secret: Option<&str>) -> String {
+    let Some(secret) = secret.filter(|secret| !secret.is_empty()) else { return said.to_owned() };
+    let mut out = String::with_capacity(said.len());
+    let mut rest = said;
+    while let Some(first) = rest.chars().next() {
+        match length_of(secret.as_bytes(), rest.as_bytes()) {
+            Some(length) => {
+                out.push_str("***");
+                rest = &rest[length..];
+            }
+            None => {
+                out.push(first);
+                rest = &rest[first.len_utf8()..];
+            }
+        }
+    }
+    out
+}
+
+/// How long the secret is with which a text begins; any of its bytes may be percent-encoded there.
+fn length_of(secret: &[u8], text: &[u8]) -> Option<usize> {
+    let Some((byte, others)) = secret.split_first() else { return Some(0) };
+    let after = |length: usize| Some(length + length_of(others, &text[length..])?);
+    let raw = if text.first() == Some(byte) { after(1) } else { None };
+    raw.or_else(|| {
+        let code = text.get(..3)?.strip_prefix(b"%")?;
+        let code = u8::from_str_radix(std::str::from_utf8(code).ok()?, 16).ok()?;
+        if code == *byte { after(3) } else { None }
+    })
 }
 
 /// A file with a secret in a folder of its own, for this account alone; both are removed when it is dropped.
@@ -110,6 +139,18 @@ mod tests {
         let said = "one\n\ntwo\nthree hunter2\nfour\n  five hunter2hunter2\nsix\n";
         assert_eq!(last_lines(said, Some("hunter2")), "  two\n  three ***\n  four\n  five ******\n  six");
         assert_eq!(last_lines("", Some("")), "");
+    }
+
+    #[test]
+    fn a_password_is_masked_however_it_is_encoded() {
+        for (said, expected) in [
+            ("postgres://app:a%40b%25%C3%A4@db", "postgres://app:***@db"),
+            ("a@b%ä and a@b%25%c3%a4", "*** and ***"),
+            ("%61%40%62%25%c3%a4", "***"),
+            ("a%40b and 100% ä", "a%40b and 100% ä"),
+        ] {
+            assert_eq!(masked(said, Some("a@b%ä")), expected);
+        }
     }
 
     #[cfg(unix)]

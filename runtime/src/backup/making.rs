@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use tokio::process::Command;
 
-use crate::backup::child::{ended, last_lines, run};
+use crate::backup::child::{ended, last_lines, masked, run};
 use crate::backup::file_name::file_name;
 use crate::backup::kept::Partial;
 use crate::backup::{BackupReport, BackupRight, Means, Note, Password, Right, Source, Wanted, program};
@@ -148,7 +148,7 @@ async fn run_command(
     if output.status.success() {
         let printed = String::from_utf8_lossy(&output.stdout);
         let last = printed.lines().map(str::trim).rfind(|line| !line.is_empty());
-        return Ok(last.unwrap_or_default().to_owned());
+        return Ok(masked(last.unwrap_or_default(), source.password.as_deref()));
     }
     let message = format!("the backup failed: its command {}; nothing was run", ended(output.status));
     Err(Error::new(ErrorKind::Backup, message)

@@ -57,12 +57,26 @@ enum Choice {
 }
 
 /// A backup that is wanted.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub(crate) enum Wanted {
     /// By SQLite itself, or by the server's own program, which may be named.
     File { folder: PathBuf, program: Option<PathBuf> },
     /// By a command for the shell, which has to write a file where there is a folder for it.
     Command { text: String, password: Password, folder: Option<PathBuf> },
+}
+
+/// The text of a command is shown nowhere: it may hold a secret.
+impl fmt::Debug for Wanted {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::File { folder, program } => {
+                f.debug_struct("File").field("folder", folder).field("program", program).finish()
+            }
+            Self::Command { text: _, password, folder } => {
+                f.debug_struct("Command").field("password", password).field("folder", folder).finish_non_exhaustive()
+            }
+        }
+    }
 }
 
 impl Wanted {
@@ -256,6 +270,13 @@ mod tests {
         assert_eq!(backup.to_string(), "/backups/a.dump (1.2 MB, 340 ms)");
         (backup.place, backup.bytes) = (String::new(), None);
         assert_eq!(backup.to_string(), "a place that the command did not name (340 ms)");
+    }
+
+    #[test]
+    fn the_text_of_a_command_is_not_shown() {
+        let backup = Backup::command("PGPASSWORD=hunter2 pg_dump shop").in_folder("/backups").with_password();
+        let shown = format!("{backup:?} {:?}", crate::Settings::default().backup_before_migration(backup.clone()));
+        assert!(!shown.contains("hunter2") && shown.contains("/backups"), "{shown}");
     }
 
     #[test]

@@ -4,6 +4,7 @@ use std::fmt;
 
 use whimbrel_core::Dialect;
 
+use crate::backup::Right;
 use crate::catalogue::compare::compare;
 use crate::catalogue::model::{Catalogue, Named};
 use crate::catalogue::tokens::tokens;
@@ -145,6 +146,12 @@ async fn named(url: &str, dialect: Dialect) -> Result<Scratch, String> {
     if driver.dialect() != dialect {
         return Err(format!("the scratch database is one of {}, not of {dialect}", driver.dialect()));
     }
+    // From the look to the end: who finds it empty as well would empty what we build.
+    let right = driver.backup_right().await.map_err(|error| format!("the scratch database: {}", told(&error)))?;
+    let Right::Granted(right) = right else {
+        driver.release().await;
+        return Err("somebody else uses the scratch database: try again, or name another one".to_owned());
+    };
     let found = driver.catalogue().await.map_err(|error| format!("the scratch database: {}", told(&error)))?;
     let history = driver.history(crate::driver::Detail::Entries).await;
     let has_history = history.as_ref().map_or(true, |history| history.present);
@@ -153,6 +160,7 @@ async fn named(url: &str, dialect: Dialect) -> Result<Scratch, String> {
         let first = first.or_else(|| found.objects.keys().next().map(|it| format!("{} {}", it.sort, it.name)));
         let what = first.unwrap_or_else(|| "a history".to_owned());
         driver.release().await;
+        right.release().await;
         return Err(format!("the scratch database is not empty, it has {what}: name an empty one"));
     }
     let url = url.to_owned();
@@ -161,6 +169,7 @@ async fn named(url: &str, dialect: Dialect) -> Result<Scratch, String> {
             let mut driver = crate::database::open(&url)?;
             let emptied = driver.empty().await;
             driver.release().await;
+            right.release().await;
             emptied
         })
     });

@@ -50,21 +50,66 @@ fn stays(name: &str, why: &str) -> String {
     format!("{name} stays: {why}; drop it by hand")
 }
 
+impl Made {
+    /// Ends it before it returns: for a test, whose process may be gone in the next moment.
+    #[cfg(feature = "testing")]
+    pub(crate) fn end_here(&mut self) {
+        if let Some(ending) = self.leave() {
+            let _ = ending.join();
+        }
+    }
+
+    /// Ends it on a thread of its own: the runtime may be gone, or belong to a test that panics.
+    fn leave(&mut self) -> Option<thread::JoinHandle<()>> {
+        let ending = self.ending.take()?;
+        let name = self.name.clone();
+        let run = move || {
+            let ended = ended(ending);
+            if let Err(why) = ended {
+                tracing::warn!("{}", stays(&name, &why));
+            }
+        };
+        let begun = thread::Builder::new().name("whimbrel-scratch".to_owned()).spawn(run);
+        begun.inspect_err(|error| tracing::warn!("{}", stays(&self.name, &error.to_string()))).ok()
+    }
+}
+
+fn ended(ending: Ending) -> Result<(), String> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let runtime = runtime.map_err(|error| error.to_string())?;
+    let run = async { tokio::time::timeout(PATIENCE, ending()).await };
+    runtime.block_on(run).map_err(|_| "it took too long".to_owned())?.map_err(|error| error.to_string())
+}
+
 impl Drop for Made {
     fn drop(&mut self) {
-        let Some(ending) = self.ending.take() else { return };
-        // The runtime may be gone, or belong to a test that panics.
-        let ended = thread::spawn(move || {
-            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-            let runtime = runtime.map_err(|error| error.to_string())?;
-            let run = async { tokio::time::timeout(PATIENCE, ending()).await };
-            runtime.block_on(run).map_err(|_| "it took too long".to_owned())?.map_err(|error| error.to_string())
+        let Some(ending) = self.leave() else { return };
+        // A thread of a runtime has others to serve.
+        if tokio::runtime::Handle::try_current().is_err() {
+            let _ = ending.join();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn dropping_one_does_not_block_the_runtime() {
+        let (go, wait) = mpsc::channel();
+        let (tell, told) = mpsc::channel();
+        let made = Made::new("it".to_owned(), move || {
+            Box::pin(async move {
+                let in_time = wait.recv_timeout(Duration::from_secs(10)).is_ok();
+                let _ = tell.send(in_time);
+                Ok(())
+            })
         });
-        let why = match ended.join() {
-            Ok(Ok(())) => return,
-            Ok(Err(why)) => why,
-            Err(_) => "its end panicked".to_owned(),
-        };
-        tracing::warn!("{}", stays(&self.name, &why));
+        drop(made);
+        go.send(()).unwrap();
+        assert_eq!(told.recv(), Ok(true));
     }
 }

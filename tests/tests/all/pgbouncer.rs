@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use sqlx::postgres::PgPoolOptions;
-use whimbrel::{ErrorKind, Migrations, Migrator, Rollback};
+use whimbrel::{Backup, ErrorKind, Migrations, Migrator, Rollback};
 use whimbrel_tests::Proxy;
 use whimbrel_tests::pgbouncer::PgBouncer;
 use whimbrel_tests::pgbouncer::PoolMode::{self, Session, Transaction};
@@ -145,6 +145,21 @@ async fn a_direct_session_is_not_asked() {
     sqlx::raw_sql("SET TIME ZONE 'Europe/Berlin'").execute(&mut connection).await.unwrap();
     let more = set_for("postgres", [("1_one.sql", ONE), ("2_index.sql", INDEX), ("3_more.sql", "VACUUM one")]);
     assert_eq!(Migrator::new(&more, &mut connection).up().await.unwrap().applied(), 3);
+}
+
+#[tokio::test]
+async fn a_backup_behind_pgbouncer_leaves_no_lock_behind() {
+    let Some((bouncer, database)) = behind(Transaction, 5, "").await else { return };
+    let (set, folder) = (three(), tempfile::TempDir::new().unwrap());
+    let migrator = || Migrator::connect(&set, &bouncer.url()).unwrap();
+    let refused = migrator().backup_before_migration(Backup::to_folder(folder.path())).up().await.unwrap_err();
+    assert_eq!(refused.kind(), ErrorKind::Backup);
+    assert!(format!("{refused:?}").contains("use a direct URL"), "{refused:?}");
+    let pool = database.pool().await;
+    nothing_is_locked(&pool).await;
+    let report = migrator().backup_before_migration(Backup::command("echo there")).up().await.unwrap();
+    assert_eq!((&*report.backup().unwrap().place, report.applied()), ("there", 3));
+    nothing_is_locked(&pool).await;
 }
 
 #[tokio::test]

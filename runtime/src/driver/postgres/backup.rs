@@ -10,6 +10,7 @@ use crate::driver::completed::{ALL, NONE};
 use crate::driver::given::Given;
 use crate::driver::postgres::answer::{self, Fault};
 use crate::driver::postgres::link::Link;
+use crate::driver::postgres::pooler;
 use crate::driver::postgres::request::{SESSION_OF_LOCK, TONGUE};
 use crate::driver::postgres::right::is_lock;
 use crate::driver::{Answer, Session};
@@ -33,7 +34,8 @@ impl BackupRight for Held {
     }
 }
 
-/// Everybody, where nobody else could be kept from it: beside a connection that was passed in there is no second one.
+/// Everybody, where nobody else could be kept from it: beside a connection that was passed in there is no second one, and
+/// behind a pooler that shares its sessions none is ours.
 struct Unfenced;
 
 impl BackupRight for Unfenced {}
@@ -46,8 +48,15 @@ pub(crate) async fn right(link: &mut Link<'_>, tables: &Tables) -> Result<Right,
     if let Some(who) = who {
         return Ok(Right::Busy(who));
     }
+    // Through a pooler that shares its sessions the lock would stay behind in one that others get.
+    let Session::Ours = pooler::session(link).await? else { return Ok(Right::Granted(Box::new(Unfenced))) };
     let Some(mut second) = link.second().await? else { return Ok(Right::Granted(Box::new(Unfenced))) };
-    let tried = answer::send(&mut second, format!("SELECT pg_try_advisory_lock({key})::text"), ALL).await?;
+    // It has nothing to say for as long as the run takes, and the other one for as long as the backup does; PostgreSQL 14
+    // and newer may end idle sessions.
+    let ends_idle = second.server_version_num().is_some_and(|version| version >= 140_000);
+    let stay = if ends_idle { "SET idle_session_timeout = 0;\n" } else { "" };
+    link.send(format!("{stay}SELECT 1"), NONE).await?;
+    let tried = answer::send(&mut second, format!("{stay}SELECT pg_try_advisory_lock({key})::text"), ALL).await?;
     Ok(match tried.rows.into_iter().flatten().flatten().next().as_deref() {
         Some("true") => Right::Granted(Box::new(Held(second))),
         _ => Right::Busy("another runner".to_owned()),

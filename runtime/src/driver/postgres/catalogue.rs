@@ -188,29 +188,33 @@ fn index_says(definition: &str, is_valid: bool) -> String {
     format!("{unique}{says}{}", if is_valid { "" } else { ", invalid" })
 }
 
-/// Drops everything in a database that was empty before: extensions first, then schemas of its own, then what is left in
-/// the default one.
+/// Drops everything in a database that was empty before: extensions, schemas of its own, and then what is left in the
+/// default one. Tables go before sequences, and types before routines, so that those that belong to a column or to a range
+/// type are gone with it. It looks again before each, since what was dropped has taken others along.
 pub(crate) const EMPTY: &str = "DO $empty$
-DECLARE it record;
+DECLARE what text;
 BEGIN
-  FOR it IN SELECT extname FROM pg_extension WHERE extname <> 'plpgsql' LOOP
-    EXECUTE format('DROP EXTENSION IF EXISTS %I CASCADE', it.extname);
-  END LOOP;
-  FOR it IN SELECT nspname FROM pg_namespace n WHERE n.nspname <> 'public' AND n.nspname NOT LIKE 'pg\\_%'
-      AND n.nspname <> 'information_schema' LOOP
-    EXECUTE format('DROP SCHEMA IF EXISTS %I CASCADE', it.nspname);
-  END LOOP;
-  FOR it IN SELECT relname, CASE relkind WHEN 'v' THEN 'VIEW' WHEN 'm' THEN 'MATERIALIZED VIEW' WHEN 'S' THEN 'SEQUENCE'
-      WHEN 'f' THEN 'FOREIGN TABLE' WHEN 'c' THEN 'TYPE' ELSE 'TABLE' END AS sort FROM pg_class
-      WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'p', 'v', 'm', 'S', 'f', 'c') LOOP
-    EXECUTE format('DROP %s IF EXISTS public.%I CASCADE', it.sort, it.relname);
-  END LOOP;
-  FOR it IN SELECT p.oid::regprocedure::text AS name FROM pg_proc p WHERE p.pronamespace = 'public'::regnamespace LOOP
-    EXECUTE format('DROP ROUTINE IF EXISTS %s CASCADE', it.name);
-  END LOOP;
-  FOR it IN SELECT typname, typtype FROM pg_type WHERE typnamespace = 'public'::regnamespace
-      AND typtype IN ('e', 'd', 'r') LOOP
-    EXECUTE format('DROP %s IF EXISTS public.%I CASCADE', CASE it.typtype WHEN 'd' THEN 'DOMAIN' ELSE 'TYPE' END, it.typname);
+  LOOP
+    SELECT it.what INTO what FROM (
+      SELECT 1 AS turn, format('EXTENSION %I', extname) AS what FROM pg_extension WHERE extname <> 'plpgsql'
+      UNION ALL
+      SELECT 2, format('SCHEMA %I', nspname) FROM pg_namespace
+      WHERE nspname <> 'public' AND nspname NOT LIKE 'pg\\_%' AND nspname <> 'information_schema'
+      UNION ALL
+      SELECT CASE relkind WHEN 'S' THEN 4 WHEN 'c' THEN 5 ELSE 3 END, format('%s public.%I', CASE relkind
+      WHEN 'v' THEN 'VIEW' WHEN 'm' THEN 'MATERIALIZED VIEW' WHEN 'S' THEN 'SEQUENCE' WHEN 'f' THEN 'FOREIGN TABLE'
+      WHEN 'c' THEN 'TYPE' ELSE 'TABLE' END, relname) FROM pg_class
+      WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'p', 'v', 'm', 'S', 'f', 'c')
+      UNION ALL
+      SELECT 5, format('%s public.%I', CASE typtype WHEN 'd' THEN 'DOMAIN' ELSE 'TYPE' END, typname) FROM pg_type
+      WHERE typnamespace = 'public'::regnamespace AND typtype IN ('e', 'd', 'r')
+      UNION ALL
+      SELECT 6, 'ROUTINE ' || p.oid::regprocedure FROM pg_proc p WHERE p.pronamespace = 'public'::regnamespace
+      AND NOT EXISTS (SELECT 1 FROM pg_depend x WHERE x.classid = 'pg_proc'::regclass AND x.objid = p.oid
+      AND x.deptype = 'i')
+    ) it ORDER BY it.turn LIMIT 1;
+    EXIT WHEN NOT FOUND;
+    EXECUTE 'DROP ' || what || ' CASCADE';
   END LOOP;
 END $empty$";
 

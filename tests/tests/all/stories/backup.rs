@@ -25,6 +25,7 @@ stories! {
     a_run_that_is_killed_at_its_backup_leaves_none_and_the_next_makes_its_own on sqlite, postgres, mysql
     a_run_that_is_dropped_at_its_backup_leaves_no_part on sqlite, postgres, mysql
     a_run_that_is_stopped_at_its_backup_leaves_no_part on sqlite, postgres, mysql
+    a_server_that_ends_idle_sessions_lets_a_backup_be_made on postgres
     a_backup_is_waited_for_no_longer_than_the_patience on sqlite, postgres, mysql
     a_command_learns_what_it_needs_and_no_password on sqlite, postgres, mysql, scylla
     a_command_may_be_told_the_password on postgres, mysql
@@ -381,6 +382,18 @@ async fn a_run_that_is_stopped_at_its_backup_leaves_no_part(world: World) {
     assert_eq!(told.into_inner().unwrap(), [Some(folder.path().to_owned())]);
 }
 
+async fn a_server_that_ends_idle_sessions_lets_a_backup_be_made(world: World) {
+    let [version] = &world.texts("SHOW server_version_num").await[..] else { panic!("a version") };
+    if version.parse::<u32>().unwrap() < 140_000 {
+        return;
+    }
+    world.run(format!("ALTER DATABASE \"{}\" SET idle_session_timeout = '2s'", world.database())).await;
+    let backup = Backup::command("sleep 4; echo there");
+    let report = world.migrator(&guests()).backup_before_migration(backup).up().await.unwrap();
+    assert_eq!(report.backup().unwrap().place, "there");
+    assert_eq!(world.details("backed_up").await.len(), 1);
+}
+
 async fn a_backup_is_waited_for_no_longer_than_the_patience(world: World) {
     let (set, folder) = (guests(), TempDir::new().unwrap());
     let slow = Backup::command("echo half > \"$WHIMBREL_BACKUP_FILE\"; exec sleep 30").in_folder(folder.path());
@@ -438,6 +451,11 @@ async fn a_command_may_be_told_the_password(world: World) {
     let fails = Backup::command("echo no $WHIMBREL_PASSWORD here >&2; exit 1").with_password();
     let error = world.migrator(&set).backup_before_migration(fails).down(Rollback::Steps(1)).await.unwrap_err();
     assert!(error.to_string().ends_with("\n  no *** here"), "{error}");
+    // Nor is it where it is taken for the place of the backup.
+    let says = Backup::command("echo s3://app:$WHIMBREL_PASSWORD@bucket").with_password();
+    let report = world.migrator(&set).backup_before_migration(says).down(Rollback::Steps(1)).await.unwrap();
+    assert_eq!(report.backup().unwrap().place, "s3://app:***@bucket");
+    assert!(!world.details("backed_up").await.concat().contains(&password));
 }
 
 async fn no_password_is_on_a_command_line_or_in_a_message(world: World) {

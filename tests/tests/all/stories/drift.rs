@@ -14,9 +14,11 @@ stories! {
     a_script_that_reaches_out_of_its_database_does_not_run_twice on sqlite, postgres, mysql
     who_may_not_create_a_database_is_told_what_was_not_checked on postgres, mysql
     a_scratch_database_that_was_named_is_emptied on postgres, mysql
+    a_scratch_database_that_was_named_is_one_runs_at_a_time on postgres, mysql
     a_scratch_database_goes_with_a_run_that_is_dropped on postgres, mysql
     a_scratch_database_that_cannot_be_reached_is_told_without_its_password on postgres, mysql
     a_connection_that_was_passed_in_cannot_be_followed on postgres, mysql
+    whatever_postgres_has_is_emptied_out_of_a_scratch_database on postgres
     a_history_in_a_schema_of_its_own_is_no_difference on postgres
     a_keyspace_is_compared_with_one_of_its_scripts on scylla
     a_keyspace_that_was_named_is_emptied on scylla
@@ -408,6 +410,32 @@ async fn a_scratch_database_that_was_named_is_emptied(world: World) {
     assert!(!scratch.has("users").await && !scratch.has("whimbrel_history").await);
 }
 
+async fn a_scratch_database_that_was_named_is_one_runs_at_a_time(world: World) {
+    let slow = world.each("", "SELECT pg_sleep(4)", "DO SLEEP(4)");
+    let text = format!("-- whimbrel:no-transaction\nCREATE TABLE a (id INT PRIMARY KEY);\n{slow};");
+    let set = set_for(world.dialect(), [("0001_a.sql", &*text)]);
+    world.up(&set).await.unwrap();
+    let scratch = match &world {
+        World::Postgres(..) => World::postgres().await,
+        _ => World::mysql().await,
+    };
+    let scratch = scratch.unwrap();
+    let (mut one, mut other) =
+        (world.migrator(&set).scratch_url(scratch.url()), world.migrator(&set).scratch_url(scratch.url()));
+    let comes_later = async {
+        while !scratch.has("a").await {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        other.validate().await.unwrap()
+    };
+    let (first, second) = tokio::join!(one.validate(), comes_later);
+    let first = first.unwrap();
+    assert!(first.is_valid() && first.unchecked.is_empty(), "{first}");
+    let said = "the schema: somebody else uses the scratch database: try again, or name another one";
+    assert_eq!(second.unchecked, [said]);
+    assert!(!scratch.has("a").await);
+}
+
 async fn a_scratch_database_goes_with_a_run_that_is_dropped(world: World) {
     let slow = world.each("", "SELECT pg_sleep(0.7)", "DO SLEEP(0.7)");
     let text = format!("CREATE TABLE b (id INT PRIMARY KEY);\n{slow};");
@@ -516,6 +544,37 @@ async fn a_connection_that_was_passed_in_cannot_be_followed(world: World) {
         _ => return,
     };
     assert_eq!(validation.unwrap().unchecked, [expected]);
+}
+
+async fn whatever_postgres_has_is_emptied_out_of_a_scratch_database(world: World) {
+    let set = set_for(
+        "postgres",
+        [(
+            "0001_all.sql",
+            "CREATE TYPE span AS RANGE (subtype = int);\nCREATE TYPE pair AS (a int, b int);\n\
+             CREATE DOMAIN positive AS int CHECK (VALUE > 0);\nCREATE SEQUENCE numbers;\n\
+             CREATE TABLE a (id int GENERATED ALWAYS AS IDENTITY PRIMARY KEY, s span, n serial, p positive, at pair);\n\
+             CREATE VIEW seen AS SELECT id, s FROM a;\nCREATE MATERIALIZED VIEW kept AS SELECT id FROM seen;\n\
+             CREATE FUNCTION touch() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RETURN NEW; END $$;\n\
+             CREATE TRIGGER touch BEFORE UPDATE ON a FOR EACH ROW EXECUTE FUNCTION touch();\n\
+             CREATE FUNCTION width(s span) RETURNS int LANGUAGE sql AS 'SELECT upper(s) - lower(s)';\n\
+             CREATE FUNCTION add(x int, y int) RETURNS int IMMUTABLE LANGUAGE sql AS 'SELECT x + y';\n\
+             CREATE AGGREGATE total (int) (SFUNC = add, STYPE = int);\n\
+             CREATE TABLE parts (id int DEFAULT add(1, 2)) PARTITION BY RANGE (id);\n\
+             CREATE TABLE part PARTITION OF parts DEFAULT;",
+        )],
+    );
+    world.up(&set).await.unwrap();
+    let scratch = World::postgres().await.unwrap();
+    for _ in 0..2 {
+        let validation = world.migrator(&set).scratch_url(scratch.url()).validate().await.unwrap();
+        let said = (&validation.differences[..], &validation.unchecked[..], &validation.unmanaged[..]);
+        assert_eq!(said, (&[][..], &[][..], &[][..]));
+    }
+    let left = "SELECT proname::text FROM pg_proc WHERE pronamespace = 'public'::regnamespace UNION ALL \
+                SELECT relname::text FROM pg_class WHERE relnamespace = 'public'::regnamespace UNION ALL \
+                SELECT typname::text FROM pg_type WHERE typnamespace = 'public'::regnamespace";
+    assert_eq!(scratch.texts(left).await, [""; 0]);
 }
 
 async fn a_history_in_a_schema_of_its_own_is_no_difference(world: World) {
