@@ -102,7 +102,7 @@ mod tests {
             action: Action::RollBack,
             outcome: Outcome::Done,
             statements: 1,
-            rows: 0,
+            rows: Some(0),
             duration: Duration::ZERO,
         }));
         way_down(facts, &Goal::Up(Target::Latest), &report).unwrap().is_some()
