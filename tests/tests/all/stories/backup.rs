@@ -423,7 +423,9 @@ async fn a_command_learns_what_it_needs_and_no_password(world: World) {
     let made = report.backup().unwrap();
     assert_eq!((&*made.place, made.bytes), ("s3://backups/7", None));
     let seen = fs::read_to_string(seen).unwrap();
-    let names: Vec<&str> = seen.lines().map(|line| line.split('=').next().unwrap()).collect();
+    let names = seen.lines().map(|line| line.split('=').next().unwrap());
+    // Not what this very process has.
+    let names: Vec<&str> = names.filter(|name| std::env::var_os(name).is_none()).collect();
     let server = ["DATABASE", "DIALECT", "HOST", "PORT", "USER", "VERSION"];
     let wanted: Vec<String> = server
         .iter()
