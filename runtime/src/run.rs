@@ -160,7 +160,15 @@ impl<'r, 'e, 'a> Run<'r, 'e, 'a> {
             tokio::time::sleep(SECOND_LOOK).await;
             return Ok(());
         }
-        self.wait(waiting).await
+        if self.pauses(&waiting).await? {
+            return Ok(());
+        }
+        // The time was spent between that look at it and the pause: the next look settles.
+        if *holder == Holder::Unknown && before.is_none_or(|before| before == seen) {
+            tokio::time::sleep(SECOND_LOOK).await;
+            return Ok(());
+        }
+        Err(self.in_vain(waiting).await)
     }
 
     async fn settle(&mut self, seen: Doubt, waiting: Waiting) -> Result<()> {
@@ -274,12 +282,19 @@ impl<'r, 'e, 'a> Run<'r, 'e, 'a> {
 
     /// Waits, within the budget.
     async fn wait(&mut self, waiting: Waiting) -> Result<()> {
+        match self.pauses(&waiting).await? {
+            true => Ok(()),
+            false => Err(self.in_vain(waiting).await),
+        }
+    }
+
+    /// Pauses; whether there was time left to.
+    async fn pauses(&mut self, waiting: &Waiting) -> Result<bool> {
         self.backoff.set_budget(waiting.budget);
         let slept = pause(&mut self.backoff, &waiting.what, waiting.tried, self.observer).await;
         self.report.waited = self.backoff.slept();
         match slept {
-            Some(true) => Ok(()),
-            Some(false) => Err(self.in_vain(waiting).await),
+            Some(slept) => Ok(slept),
             None => Err(stopped(self.report, Some(&waiting.what))),
         }
     }

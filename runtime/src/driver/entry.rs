@@ -357,8 +357,10 @@ impl Tongue {
 
     /// Writes that a backup was made, with the tables where they are missing.
     pub(crate) fn backed_up(&self, tables: &Tables, note: &Note<'_>) -> String {
-        let create =
+        let mut create =
             self.create(tables).map(|sql| sql.replacen("CREATE TABLE", "CREATE TABLE IF NOT EXISTS", 1) + ";\n");
+        // The history last: whoever finds it, also where each table commits by itself, finds all that belongs to it.
+        create.reverse();
         let create = if note.is_present { String::new() } else { create.concat() };
         let (insert, values) = self.event(tables, note.key, note.identity, (Note::WHAT, Some(&note.detail)));
         let took = note.took.as_millis();
