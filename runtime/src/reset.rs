@@ -1,6 +1,7 @@
 //! Back to an empty database, in development: what the history knows is dropped, and the history.
 
 use std::fmt;
+use std::net::IpAddr;
 use std::path::PathBuf;
 
 use whimbrel_core::read::read_stored;
@@ -536,6 +537,12 @@ fn named(names: &[String]) -> String {
         },
         _ => names.last().cloned().unwrap_or_default(),
     }
+}
+
+/// Whether a host is this machine: a socket's folder, a name of it, or a loopback address.
+pub(crate) fn is_this_machine(host: &str) -> bool {
+    let address: Option<IpAddr> = host.trim_matches(['[', ']']).parse().ok();
+    host.starts_with('/') || host.eq_ignore_ascii_case("localhost") || address.is_some_and(|it| it.is_loopback())
 }
 
 #[cfg(test)]

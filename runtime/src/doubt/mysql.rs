@@ -4,6 +4,7 @@ use whimbrel_core::words::words;
 use whimbrel_core::{Dialect, Kind, Script, Statement};
 
 use crate::doubt::{Answer, Finding, Question, Thing, fit, is_border};
+use crate::locks::words;
 
 /// What `information_schema` lists.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -233,7 +234,7 @@ fn of_words(words: &[&str], database: Option<&str>) -> Option<Finding> {
         Some((*items, table, &words[taken..]))
     })?;
     let mut asked = Vec::new();
-    for item in split(rest) {
+    for item in words::items(rest) {
         let (names, means) = items.iter().find_map(|(shape, means)| Some((fit(item, shape)?.0, *means)))?;
         let is_same = matches!(&names[..], [old, new] if old.eq_ignore_ascii_case(new));
         match means {
@@ -255,20 +256,6 @@ fn of_words(words: &[&str], database: Option<&str>) -> Option<Finding> {
         _ if names_one_twice(&asked) => Finding::Unknown,
         _ => Finding::Ask(asked),
     })
-}
-
-/// The items between commas that stand in no parenthesis.
-fn split<'w, 's>(words: &'w [&'s str]) -> Vec<&'w [&'s str]> {
-    let mut depth = 0_usize;
-    let is_border = |word: &&str| {
-        match *word {
-            "(" => depth += 1,
-            ")" => depth = depth.saturating_sub(1),
-            _ => {}
-        }
-        depth == 0 && *word == ","
-    };
-    words.split(is_border).collect()
 }
 
 /// Names, each with what there is of it: `no table, table` for two; the last counts for all that follow.

@@ -1,7 +1,5 @@
 //! Back to an empty database, under the lock.
 
-use std::net::IpAddr;
-
 use crate::driver::Stop;
 use crate::driver::completed::{ALL, NONE};
 use crate::driver::mysql::answer::Fault;
@@ -9,7 +7,7 @@ use crate::driver::mysql::link::Link;
 use crate::driver::mysql::request::TONGUE;
 use crate::driver::mysql::step::{lock, unlock};
 use crate::error::Result;
-use crate::reset::{HISTORY_STAYS, Reset, Whereabouts, Wipe};
+use crate::reset::{HISTORY_STAYS, Reset, Whereabouts, Wipe, is_this_machine};
 use crate::table_name::Tables;
 
 /// By the options that a connection is made from, or else by what the server says of the caller's.
@@ -23,13 +21,7 @@ pub(crate) async fn whereabouts(link: &mut Link<'_>, tables: &Tables) -> Result<
         Some(options) => Some(options.get_host().to_owned()),
         None => client,
     };
-    Ok(Whereabouts { database, far: host.filter(|host| !is_local(host)), path: None, file: None })
-}
-
-/// Whether a host is this machine.
-fn is_local(host: &str) -> bool {
-    let address: Option<IpAddr> = host.trim_matches(['[', ']']).parse().ok();
-    host.eq_ignore_ascii_case("localhost") || address.is_some_and(|address| address.is_loopback())
+    Ok(Whereabouts { database, far: host.filter(|host| !is_this_machine(host)), path: None, file: None })
 }
 
 pub(crate) async fn run(link: &mut Link<'_>, tables: &Tables, wipe: Wipe<'_>) -> Result<Reset, Stop> {
